@@ -1,0 +1,20 @@
+// Is dist/ built from the sources that are here? By content, so that a checkout or a touch does not count as a change.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+export const root = new URL('../', import.meta.url);
+export const stamp = new URL('dist/.built-from', root);
+
+export function digestOfSources() {
+  const hash = createHash('sha256');
+  for (const folder of ['src', 'workers', 'load']) {
+    for (const name of readdirSync(new URL(folder, root), { recursive: true }).sort()) {
+      if (name.endsWith('.ts')) hash.update(`${folder}/${name}\0`).update(readFileSync(new URL(`${folder}/${name}`, root)));
+    }
+  }
+  return hash.update(readFileSync(new URL('tsconfig.json', root))).digest('hex');
+}
+
+export function isFresh() {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === digestOfSources();
+}

@@ -1,0 +1,65 @@
+import type { Outcome } from './types.js';
+
+/** What each code means, and what it says of the request unless the thrower knows better. docs/errors.md has a row for each. */
+export const ERRORS = {
+  ERR_INPUT: { outcome: 'not_started', retryable: false, says: 'the request is not valid' },
+  ERR_CONFIG: { outcome: 'not_started', retryable: false, says: 'an option is not valid' },
+  ERR_CONFIG_UNSUPPORTED: { outcome: 'not_started', retryable: false, says: 'a configuration asks for what keylane cannot do' },
+  ERR_SATURATED: { outcome: 'not_started', retryable: true, says: 'too many requests are waiting' },
+  ERR_TIMEOUT: { outcome: 'not_started', retryable: true, says: 'the deadline passed' },
+  ERR_CANCELED: { outcome: 'canceled', retryable: false, says: 'the caller canceled the request' },
+  ERR_CLOSED: { outcome: 'not_started', retryable: false, says: 'the engine is closed' },
+  ERR_DNS: { outcome: 'not_started', retryable: true, says: 'the host name could not be looked up' },
+  ERR_CONNECT: { outcome: 'not_started', retryable: true, says: 'the connection could not be opened' },
+  ERR_AUTH: { outcome: 'not_started', retryable: false, says: 'the peer refused who we are' },
+  ERR_HOST_KEY: { outcome: 'not_started', retryable: false, says: "the host's key is unknown or wrong" },
+  ERR_CONNECTION_LOST: { outcome: 'unknown', retryable: false, says: 'the connection was lost before an answer' },
+  ERR_PROTOCOL: { outcome: 'unknown', retryable: false, says: 'the peer broke its protocol' },
+  ERR_SHARD_DIED: { outcome: 'unknown', retryable: false, says: 'the shard died with the request in flight' },
+  ERR_SHARD_UNAVAILABLE: { outcome: 'not_started', retryable: true, says: 'the shard does not start' },
+} as const satisfies Record<string, { outcome: Outcome; retryable: boolean; says: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface KeylaneErrorOptions {
+  /** @default the code's */
+  outcome?: Outcome;
+  /** @default true where the outcome is `not_started` and the code's cause may pass */
+  retryable?: boolean;
+  key?: string;
+  cause?: unknown;
+}
+
+/**
+ * Every error that keylane throws or rejects with. `code` is the contract; the message is for people and may change.
+ *
+ * `retryable` is true where trying again can help and nothing reached the peer.
+ */
+export class KeylaneError extends Error {
+  readonly code: ErrorCode;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+  /** The host or account it is about; undefined where it is about none. */
+  readonly key: string | undefined;
+
+  constructor(code: ErrorCode, message?: string, options: KeylaneErrorOptions = {}) {
+    super(message ?? ERRORS[code].says, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'KeylaneError';
+    this.code = code;
+    this.outcome = options.outcome ?? ERRORS[code].outcome;
+    this.retryable = options.retryable ?? (this.outcome === 'not_started' && MAY_PASS.has(code));
+    this.key = options.key;
+  }
+}
+
+/** Codes whose cause may be gone at the next try. */
+const MAY_PASS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ERR_SATURATED',
+  'ERR_TIMEOUT',
+  'ERR_DNS',
+  'ERR_CONNECT',
+  'ERR_CONNECTION_LOST',
+  'ERR_PROTOCOL',
+  'ERR_SHARD_DIED',
+  'ERR_SHARD_UNAVAILABLE',
+]);

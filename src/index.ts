@@ -1,0 +1,2 @@
+export { type ErrorCode, KeylaneError } from './errors.js';
+export { StreamsExceeded } from './types.js';

@@ -1,0 +1,280 @@
+/**
+ * The words of keylane, as types. One word per thing.
+ *
+ *   engine      what a program holds; lives on the main thread, owns the shards
+ *   shard       one worker thread with its own pools, caches and limits; shards share nothing
+ *   key         the host or account a request belongs to, and what is hashed; equal keys meet in the same shard
+ *   lane        a key plus whatever changes who we are to the peer; each lane has one pool
+ *   partition   one of 64 groups of keys; the unit that a node of a cluster owns
+ *   driver      teaches a shard one protocol; its spec is the pure half that the main thread knows
+ *   target      what a lane's connections are opened to; holds only what the lane covers
+ *   connection  one live session with the peer; a stream is one request's place on it
+ *   pool        the connections of one lane
+ *   lease       the right to one stream until it is released or discarded
+ *   outcome     how a request ended; a result is a settled request
+ *   command     a message to a shard; a reply is a message from one; a frame is the bytes of several
+ *   ledger      the few shared words in which a shard notes what it has let go out
+ *   batch       many requests under one bound
+ */
+
+import type { KeylaneError } from './errors.js';
+
+/**
+ * How a request ended, by what is known of the peer:
+ * `ok` it said yes · `failed` it said no (an exit code, 5xx) · `not_started` nothing reached it ·
+ * `unknown` it may have run, no answer came · `canceled` the caller called it off.
+ */
+export type Outcome = 'ok' | 'failed' | 'not_started' | 'unknown' | 'canceled';
+
+/** Milliseconds a request spent waiting (in admission and for a stream), opening a connection, and running. */
+export interface Timing {
+  queuedMs: number;
+  openMs: number;
+  runMs: number;
+}
+
+/** A piece of a live answer. `stdout` and `stderr` for commands, `message` for protocols of messages. */
+export interface Chunk {
+  channel: Channel;
+  data: Buffer;
+}
+
+export type Channel = 'stdout' | 'stderr' | 'message';
+
+/**
+ * What each driver is asked and what it answers. Open to declaration merging, so that a driver of one's own is typed:
+ *
+ *     declare module 'keylane' { interface Drivers { ftp: { request: FtpRequest; response: FtpResponse } } }
+ */
+export interface Drivers {
+  echo: { request: EchoRequest; response: EchoResponse };
+  ssh: { request: SshRequest; response: SshResponse };
+}
+
+export type DriverName = keyof Drivers & string;
+export type RequestOf<D extends DriverName> = Drivers[D]['request'];
+export type ResponseOf<D extends DriverName> = Drivers[D]['response'];
+
+/** The fixture driver: a peer of fixed latency that answers with the payload, or fails as asked. */
+export interface EchoRequest {
+  /** Host or account name; picks the shard. */
+  key: string;
+  /** Anything msgpack can carry. Comes back unchanged. */
+  payload?: unknown;
+  /** Milliseconds that opening a connection takes. Part of the lane. @default 0 */
+  openMs?: number;
+  /** Milliseconds until the answer. @default 0 */
+  delayMs?: number;
+  /**
+   * How to go wrong: `failed` the peer answers no · `hang` no answer ever · or a code of docs/errors.md
+   * (`ERR_CONNECT` and `ERR_AUTH` while opening, `ERR_CONNECTION_LOST` after the request left, …).
+   */
+  fault?: EchoFault;
+}
+
+export type EchoFault =
+  | 'failed'
+  | 'hang'
+  | 'ERR_DNS'
+  | 'ERR_CONNECT'
+  | 'ERR_AUTH'
+  | 'ERR_HOST_KEY'
+  | 'ERR_CONNECTION_LOST'
+  | 'ERR_PROTOCOL';
+
+export interface EchoResponse {
+  payload: unknown;
+}
+
+/** How to decide about a host's key: as OpenSSH's StrictHostKeyChecking yes, accept-new, no. */
+export type HostKeys = 'strict' | 'accept-new' | 'insecure';
+
+/** One command on one host. Exactly one of `command` and `argv`. */
+export interface SshRequest {
+  /** Host name or address; `user@host:port` is not taken apart here (the command line does that). */
+  host: string;
+  /** @default 22 */
+  port?: number;
+  /** @default the user of this process */
+  user?: string;
+  /** Given to the login shell as it stands. */
+  command?: string;
+  /** Each word reaches the program exactly as it is: quoted for a POSIX shell. */
+  argv?: readonly string[];
+  /** Sent on stdin, then end of file. Without it stdin is empty. */
+  stdin?: string | Uint8Array;
+  /** Variables to set; a server that refuses one (sshd's AcceptEnv) fails the request by name. */
+  env?: Readonly<Record<string, string>>;
+  /** Path of a private key. @default the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa */
+  identity?: string;
+  /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
+  passphrase?: string;
+  /** Password, as a reference: `env:NAME` or `file:PATH`. */
+  password?: string;
+  /** Path of the known_hosts file. @default ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts */
+  knownHosts?: string;
+  /** @default 'strict' */
+  hostKeys?: HostKeys;
+  /** Bytes kept of each of stdout and stderr; more is read and dropped, and `truncated` says so. @default 1_048_576 */
+  maxOutputBytes?: number;
+  /** `utf8`: strings, with U+FFFD for what is not UTF-8. `buffer`: Buffers. @default 'utf8' */
+  encoding?: 'utf8' | 'buffer';
+}
+
+export interface SshResponse {
+  /** Exit status, 0 to 255; null where a signal ended the command. */
+  code: number | null;
+  /** As Node names it (`SIGTERM`), or null. */
+  signal: string | null;
+  stdout: string | Buffer;
+  stderr: string | Buffer;
+  /** True if stdout or stderr had more than `maxOutputBytes`. */
+  truncated: boolean;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Deadline over queue, open and run together, from the call on. 0: none. @default 60_000 (run, batch), 0 (stream) */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** True if running it twice does no harm: `unknown` may then be retried. @default false */
+  idempotent?: boolean;
+  /** Tries in all, the first included. @default 1 (run, stream), 3 (batch) */
+  attempts?: number;
+  /** −10 … 10, higher first, among the requests of one key. @default 0 */
+  priority?: number;
+  /** Free words that come back in stats and results. */
+  labels?: readonly string[];
+}
+
+export interface BatchOptions<Req = unknown> extends CallOptions {
+  /** Requests in flight at once. @default 200 */
+  concurrency?: number;
+  /** Requests in flight at once for one key. @default no bound but `concurrency` */
+  concurrencyPerKey?: number;
+  /** Live output, as it comes. `index` is the request's place in the input. A throw here cancels the batch. */
+  onChunk?: (index: number, chunk: Chunk) => void;
+  /** Called when a request is taken from the input. */
+  onStart?: (index: number, request: Req) => void;
+}
+
+/** A settled request of a batch: `response` for `ok` and `failed`, `error` for the rest. */
+export interface Result<Req = unknown, Res = unknown> {
+  /** The request's place in the input, from 0. */
+  index: number;
+  request: Req;
+  /** The key it was routed by; '' if the request could not be read. */
+  key: string;
+  outcome: Outcome;
+  response?: Res;
+  error?: KeylaneError;
+  /** Tries made; 0 if it never left the main thread. */
+  attempts: number;
+  /** Shard number, or −1 if it never reached one. */
+  shard: number;
+  /** True if the connection had served another request before. */
+  reused: boolean;
+  cache: 'none';
+  timing: Timing;
+  /** The tries before the last one. */
+  history: Attempt[];
+}
+
+export interface Attempt {
+  outcome: Outcome;
+  code: string;
+  message: string;
+}
+
+/**
+ * The pure half of a driver, on the main thread: from what a caller gives to what a shard needs.
+ * Imports no protocol library.
+ */
+export interface Spec<Input = unknown, Request = unknown, Response = unknown> {
+  readonly name: string;
+  /** Asynchronous preparation (a file to read, a name to look up) before `parse`. */
+  resolve?(input: Input): Promise<Input>;
+  /** Checks the input and takes it apart. Throws KeylaneError `ERR_INPUT` that names the field and the fix. */
+  parse(input: Input): Parsed<Request>;
+  /** Did the peer say yes? Decides between `ok` and `failed`. */
+  ok(response: Response): boolean;
+}
+
+export interface Parsed<Request = unknown> {
+  key: string;
+  /** Equal lanes share connections, so it must hold everything that `target` holds. See `laneOf` in routing.ts. */
+  lane: string;
+  target: unknown;
+  request: Request;
+}
+
+/** The working half of a driver, in a shard. Stateless: the pool owns the connections. */
+export interface Driver<Target = unknown, Connection = unknown, Request = unknown, Response = unknown> {
+  /** Requests that one connection serves at once. */
+  readonly streams: number;
+  /** Opens a connection. Rejects with KeylaneError (`ERR_CONNECT`, `ERR_AUTH`, …); outcome is always `not_started`. */
+  open(target: Target, context: OpenContext): Promise<Connection>;
+  /**
+   * Runs one request. Resolves with what the peer answered, yes or no. Rejects with a KeylaneError whose outcome tells
+   * whether anything reached the peer, or with `StreamsExceeded` if the peer wants fewer streams.
+   */
+  execute(connection: Connection, request: Request, context: ExecuteContext): Promise<Response> | Response;
+  /** May this connection serve another request? Asked after each. */
+  reusable(connection: Connection): boolean;
+  /** Ends a connection; resolves when its resources are gone. Never rejects, never hangs. */
+  close(connection: Connection): Promise<void> | void;
+}
+
+export interface OpenContext {
+  /** The pool's: aborted when nobody needs the connection any more or the shard closes. */
+  readonly signal: AbortSignal;
+  /** Milliseconds of `process.hrtime`; opening must be over by then. */
+  readonly deadline: number;
+  /** Reports a connection that died while no request was on it. */
+  lost(error: Error): void;
+  /** Takes a stream of another lane of the same key (a jump host's connection). Release or discard it exactly once. */
+  lease(target: unknown): Promise<DriverLease>;
+  /** Asks the main thread for what only it may do. Rejects with a KeylaneError. */
+  ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']>;
+}
+
+/** What a shard may ask of the main thread. */
+export interface Questions {
+  /** The value behind `env:NAME` or `file:PATH`. */
+  secret: { about: string; answer: string };
+  /** Addresses of a host name; single-flight, cached, at most 2 look-ups at once in the process. */
+  lookup: { about: string; answer: { address: string; family: number }[] };
+  /** Adds a line to a known_hosts file, made if missing. */
+  known_hosts: { about: { file: string; line: string }; answer: null };
+}
+
+export interface DriverLease {
+  readonly connection: unknown;
+  release(): void;
+  discard(error: Error): void;
+}
+
+export interface ExecuteContext {
+  /** Aborted when the request is canceled or its deadline passes; `reason` is the KeylaneError to end with. */
+  readonly signal: AbortSignal;
+  /** Milliseconds of `process.hrtime`; Infinity for none. */
+  readonly deadline: number;
+  /** True if somebody reads the chunks; without, `chunk` need not be called. */
+  readonly live: boolean;
+  /** To be called just before the request's bytes leave: from then on a lost answer means `unknown`. */
+  sent(): void;
+  /** Hands out a piece of the live answer. A promise comes back when the reader is behind: stop reading until it resolves. */
+  chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined;
+  /** What the caller writes; undefined unless the call is a stream. */
+  readonly input: AsyncIterable<Uint8Array> | undefined;
+}
+
+/** Thrown by `execute`: the peer allows only `streams` streams a connection. The request is put back, not failed. */
+export class StreamsExceeded extends Error {
+  readonly streams: number;
+  constructor(streams: number) {
+    super(`the peer allows ${streams} streams a connection`);
+    this.name = 'StreamsExceeded';
+    this.streams = streams;
+  }
+}
