@@ -1,0 +1,175 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { Call } from '../call.js';
+import { KeylaneError } from '../errors.js';
+import { FrameReader } from '../wire/codec.js';
+import { Ledger } from '../wire/ledger.js';
+import { Outbox } from '../wire/outbox.js';
+import type { Ask, Command, Reply, ShardStats } from '../wire/protocol.js';
+import { fromWire, toWire } from '../wire/wire-error.js';
+
+/** Who gets what a shard says that is not about one call. */
+export interface ClientEvents {
+  ready(): void;
+  /** The slot is free again. */
+  freed(call: Call): void;
+  /** Answers a question of the shard. Rejects with a KeylaneError. */
+  ask(ask: Ask): Promise<unknown>;
+}
+
+/**
+ * Talks to one thread over its port: numbers the runs, gathers commands into frames, keeps the in-flight table. The
+ * table is exact: every run gets exactly one answer, or is settled by the ledger when its thread has exited.
+ */
+export class ShardClient {
+  readonly shard: number;
+  readonly ledger: Ledger;
+  readonly #now: () => number;
+  readonly #events: ClientEvents;
+  readonly #outbox: Outbox<Command>;
+  readonly #inFlight: (Call | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
+  #lastId = 0;
+  #lastAsk = 0;
+
+  constructor(shard: number, port: MessagePort, memory: SharedArrayBuffer, slots: number, now: () => number, events: ClientEvents) {
+    this.shard = shard;
+    this.ledger = new Ledger(memory);
+    this.#now = now;
+    this.#events = events;
+    for (let slot = slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
+    this.#outbox = new Outbox(
+      (frame) => port.postMessage(frame, [frame.buffer]),
+      (command, why) => this.#unsendable(command, why),
+    );
+    const reader = new FrameReader<Reply>();
+    const handle = (reply: Reply) => this.#handle(reply);
+    port.on('message', (frame: Uint8Array) => reader.read(frame, handle));
+  }
+
+  /** Hands a call over. There must be a free slot. */
+  dispatch(call: Call): void {
+    const slot = this.#freeSlots.pop();
+    if (slot === undefined) throw new Error('more calls in flight than slots');
+    this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
+    call.state = 'in_flight';
+    call.slot = slot;
+    call.id = this.#lastId;
+    call.shard = this.shard;
+    call.dispatchedAt = this.#now();
+    this.#inFlight[slot] = call;
+    const { mode, driver, key, lane, target, request, deadline, priority } = call.parts;
+    this.#outbox.push({ kind: 'run', slot, id: call.id, mode, driver, key, lane, target, request, deadline, priority });
+  }
+
+  /** Tells the shard that the call is not wanted any more. It is settled by the shard's answer. */
+  cancel({ slot, id }: Call): void {
+    this.#outbox.push({ kind: 'cancel', slot, id });
+  }
+
+  input({ slot, id }: Call, data: Uint8Array, end: boolean): void {
+    this.#outbox.push({ kind: 'input', slot, id, data, end });
+  }
+
+  /** The reader has taken so many bytes of the call's chunks. */
+  credit({ slot, id }: Call, bytes: number): void {
+    this.#outbox.push({ kind: 'credit', slot, id, bytes });
+  }
+
+  stats(): Promise<ShardStats | undefined> {
+    return new Promise((resolve) => {
+      const ask = ++this.#lastAsk;
+      this.#stats.set(ask, resolve);
+      this.#outbox.push({ kind: 'stats', ask });
+    });
+  }
+
+  drain(): void {
+    this.#outbox.push({ kind: 'drain' });
+    this.#outbox.flush();
+  }
+
+  /** Did the call's bytes leave its shard? Final only when the thread has exited. */
+  wasSent(call: Call): boolean {
+    return this.ledger.wasSent(call.slot, call.id);
+  }
+
+  /** Settles all that was in flight, by the ledger. To be called when the thread has exited. */
+  threadExited(error: (call: Call, sent: boolean) => KeylaneError): void {
+    for (const call of this.#inFlight) {
+      if (!call) continue;
+      call.settle(undefined, error(call, this.wasSent(call)), undefined, this.#now());
+      this.#free(call);
+    }
+    for (const resolve of this.#stats.values()) resolve(undefined);
+    this.#stats.clear();
+  }
+
+  #handle(reply: Reply): void {
+    switch (reply.kind) {
+      case 'response': {
+        const call = this.#take(reply);
+        call?.settle(reply.response, undefined, reply, this.#now());
+        break;
+      }
+      case 'error': {
+        const call = this.#take(reply);
+        call?.settle(undefined, fromWire(reply.error, call.parts.key), reply, this.#now());
+        break;
+      }
+      case 'chunk': {
+        const call = this.#at(reply);
+        const data = Buffer.from(reply.data.buffer, reply.data.byteOffset, reply.data.byteLength);
+        call?.parts.chunk?.({ channel: reply.channel, data });
+        break;
+      }
+      case 'credit':
+        this.#at(reply)?.parts.taken?.(reply.bytes);
+        break;
+      case 'ask':
+        this.#answer(reply);
+        break;
+      case 'stats':
+        this.#stats.get(reply.ask)?.(reply.stats);
+        this.#stats.delete(reply.ask);
+        break;
+      case 'ready':
+        this.#events.ready();
+        break;
+      case 'drained':
+        break;
+      default:
+        reply satisfies never;
+    }
+  }
+
+  #answer(ask: Ask): void {
+    this.#events.ask(ask).then(
+      (value) => this.#outbox.push({ kind: 'answer', ask: ask.ask, value, error: undefined }),
+      (error: KeylaneError) => this.#outbox.push({ kind: 'answer', ask: ask.ask, value: null, error: toWire(error) }),
+    );
+  }
+
+  #at({ slot, id }: { slot: number; id: number }): Call | undefined {
+    const call = this.#inFlight[slot];
+    return call?.id === id ? call : undefined;
+  }
+
+  #take(reply: { slot: number; id: number }): Call | undefined {
+    const call = this.#at(reply);
+    if (call) this.#free(call);
+    return call;
+  }
+
+  #free(call: Call): void {
+    this.#inFlight[call.slot] = undefined;
+    this.#freeSlots.push(call.slot);
+    this.#events.freed(call);
+  }
+
+  #unsendable(command: Command, why: Error): void {
+    if (command.kind !== 'run') throw why;
+    const error = new KeylaneError('ERR_INPUT', `the request cannot be encoded: ${why.message}`, { key: command.key });
+    this.#take(command)?.settle(undefined, error, undefined, this.#now());
+  }
+}

@@ -1,0 +1,59 @@
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { Limits } from '../wire/limits.js';
+
+/** The entry of a shard's thread: the one place where this wing names the other. */
+const ENTRY = new URL('../../workers/shard.js', import.meta.url).href;
+
+/** A shard's thread, as its supervisor sees it. An interface, so that a test can do without threads. */
+export interface ShardThread {
+  readonly port: MessagePort;
+  /** Resolves when the thread has exited, with the error that ended it, or undefined after a drain. */
+  readonly exited: Promise<Error | undefined>;
+  /** Cuts it. `exited` tells when it is over: a thread inside a native call leaves seconds later. */
+  terminate(): void;
+}
+
+export interface ThreadTask {
+  ledger: SharedArrayBuffer;
+  limits: Limits;
+  drivers: Record<string, string>;
+}
+
+export type StartThread = (task: ThreadTask) => ShardThread;
+
+/**
+ * Starts a thread that Piscina keeps: one Piscina a shard, and in it one long task, because Piscina ends the thread of
+ * a task that is aborted, rejects all tasks of a worker for one late throw, and knows nothing of keys. `minThreads: 0`:
+ * with 1 it would respawn by itself, and a key could have two owners. `atomics: 'disabled'`: else an idle thread's event
+ * loop stands still, keep-alives with it.
+ */
+export const startThread: StartThread = ({ ledger, limits, drivers }) => {
+  const piscina = new Piscina({ filename: ENTRY, minThreads: 0, maxThreads: 1, atomics: 'disabled' });
+  const { port1: port, port2 } = new MessageChannel();
+  const task = piscina.run({ port: port2, ledger, limits, drivers }, { name: 'serve', transferList: [port2] });
+  const worker = piscina.threads[0] as Worker;
+  const gone = new Promise<number>((resolve) => worker.once('exit', resolve));
+  const ended = task.then(
+    () => undefined,
+    (error: Error) => error,
+  );
+
+  return {
+    port,
+    exited: exitOf(),
+    terminate() {
+      void worker.terminate();
+    },
+  };
+
+  async function exitOf(): Promise<Error | undefined> {
+    // The task's end is only a cue. Its thread ends by itself when it failed; after a drain it is told to.
+    const error = await Promise.race([ended, gone.then((code) => new Error(`the thread exited with code ${code}`))]);
+    void worker.terminate();
+    await gone;
+    port.close();
+    await piscina.destroy().catch(() => {});
+    return error;
+  }
+};

@@ -1,0 +1,135 @@
+/**
+ * Doubly linked lists with the links outside the items: an item joins and leaves in O(1), is in at most one place per
+ * link, and can be in several lists by having several links.
+ */
+export class Link<T> {
+  readonly item: T;
+  /** The list it is in, or undefined. Changed by List alone, as are the neighbours. */
+  list: List<T> | undefined = undefined;
+  before: Link<T> | undefined = undefined;
+  after: Link<T> | undefined = undefined;
+
+  constructor(item: T) {
+    this.item = item;
+  }
+}
+
+export class List<T> {
+  #first: Link<T> | undefined = undefined;
+  #last: Link<T> | undefined = undefined;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get first(): T | undefined {
+    return this.#first?.item;
+  }
+
+  /** Adds at the end. Throws if the link is in a list already. */
+  push(link: Link<T>): void {
+    this.#adopt(link);
+    link.before = this.#last;
+    if (this.#last) this.#last.after = link;
+    else this.#first = link;
+    this.#last = link;
+  }
+
+  /** Adds at the start. Throws if the link is in a list already. */
+  unshift(link: Link<T>): void {
+    this.#adopt(link);
+    link.after = this.#first;
+    if (this.#first) this.#first.before = link;
+    else this.#last = link;
+    this.#first = link;
+  }
+
+  /** Takes the first item out. */
+  shift(): T | undefined {
+    const link = this.#first;
+    if (!link) return undefined;
+    this.remove(link);
+    return link.item;
+  }
+
+  /** Takes an item out, wherever it stands. Throws if it is not in this list. */
+  remove(link: Link<T>): void {
+    if (link.list !== this) throw new Error('not in this list');
+    if (link.before) link.before.after = link.after;
+    else this.#first = link.after;
+    if (link.after) link.after.before = link.before;
+    else this.#last = link.before;
+    link.before = undefined;
+    link.after = undefined;
+    link.list = undefined;
+    this.#size--;
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    for (let link = this.#first; link; ) {
+      const next: Link<T> | undefined = link.after;
+      yield link.item;
+      link = next;
+    }
+  }
+
+  #adopt(link: Link<T>): void {
+    if (link.list) throw new Error('already in a list');
+    link.list = this;
+    this.#size++;
+  }
+}
+
+/** Priorities run from −10 to 10. */
+const HIGHEST = 10;
+const LEVELS = 21;
+
+/** First in, first out within a priority; higher priorities first. Joining and leaving are O(1). */
+export class PriorityQueue<T> {
+  readonly #levels: (List<T> | undefined)[] = new Array(LEVELS);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  push(link: Link<T>, priority: number): void {
+    this.#level(priority).push(link);
+    this.#size++;
+  }
+
+  /** Puts back what had its turn and could not use it: it is the next of its priority. */
+  unshift(link: Link<T>, priority: number): void {
+    this.#level(priority).unshift(link);
+    this.#size++;
+  }
+
+  shift(): T | undefined {
+    if (this.#size === 0) return undefined;
+    for (const level of this.#levels) {
+      const item = level?.shift();
+      if (item !== undefined) {
+        this.#size--;
+        return item;
+      }
+    }
+    return undefined;
+  }
+
+  remove(link: Link<T>): void {
+    if (!link.list) throw new Error('not in this queue');
+    link.list.remove(link);
+    this.#size--;
+  }
+
+  #level(priority: number): List<T> {
+    const level = HIGHEST - priority;
+    let list = this.#levels[level];
+    if (!list) {
+      list = new List();
+      this.#levels[level] = list;
+    }
+    return list;
+  }
+}

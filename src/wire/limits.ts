@@ -1,0 +1,9 @@
+/** Bounds that a shard keeps; the main thread resolves them once and hands them over at the start. */
+export interface Limits {
+  connectionsPerLane: number;
+  connectionsPerShard: number;
+  /** Handshakes in flight for one key. */
+  opensPerKey: number;
+  idleMs: number;
+  connectTimeoutMs: number;
+}

@@ -1,0 +1,95 @@
+import type { Channel, Questions } from '../types.js';
+import type { WireError } from './wire-error.js';
+
+/** What the main thread tells a shard. Every `run` is answered by exactly one `response` or `error`. */
+export type Command =
+  | RunCommand
+  | { kind: 'cancel'; slot: number; id: number }
+  /** A piece of what the caller writes, within the credit that the shard gave. */
+  | { kind: 'input'; slot: number; id: number; data: Uint8Array; end: boolean }
+  /** The reader has taken so many bytes of chunks. */
+  | { kind: 'credit'; slot: number; id: number; bytes: number }
+  | { kind: 'answer'; ask: number; value: unknown; error: WireError | undefined }
+  | { kind: 'stats'; ask: number }
+  /** Let what runs finish, close every connection, say `drained`, end the task. */
+  | { kind: 'drain' };
+
+export interface RunCommand {
+  kind: 'run';
+  /** Place in the in-flight table and in the ledger; free again after the answer. */
+  slot: number;
+  /** 1 … 2³²−1, told apart from the slot's earlier runs. */
+  id: number;
+  mode: RunMode;
+  driver: string;
+  key: string;
+  lane: string;
+  target: unknown;
+  request: unknown;
+  /** Milliseconds of process.hrtime; Infinity for none. */
+  deadline: number;
+  priority: number;
+}
+
+/**
+ * `once`: the response is all · `live`: chunks come before it · `stream`: chunks, and input ·
+ * `prewarm`: no request; opens connections, as many as `request` says.
+ */
+export type RunMode = 'once' | 'live' | 'stream' | 'prewarm';
+
+/** What a shard tells the main thread. */
+export type Reply =
+  | { kind: 'ready' }
+  | ResponseReply
+  | ErrorReply
+  | { kind: 'chunk'; slot: number; id: number; channel: Channel; data: Uint8Array }
+  /** So many bytes of input were taken. */
+  | { kind: 'credit'; slot: number; id: number; bytes: number }
+  | Ask
+  | { kind: 'stats'; ask: number; stats: ShardStats }
+  | { kind: 'drained' };
+
+export interface ResponseReply extends RunTiming {
+  kind: 'response';
+  slot: number;
+  id: number;
+  response: unknown;
+}
+
+export interface ErrorReply extends RunTiming {
+  kind: 'error';
+  slot: number;
+  id: number;
+  error: WireError;
+}
+
+/** Whole microseconds: small integers are the cheapest numbers that msgpack has. */
+export interface RunTiming {
+  queuedUs: number;
+  openUs: number;
+  runUs: number;
+  /** The connection had served another request before. */
+  reused: boolean;
+}
+
+export type Ask = {
+  [Q in keyof Questions]: { kind: 'ask'; ask: number; question: Q; about: Questions[Q]['about'] };
+}[keyof Questions];
+
+/** A snapshot of one shard. */
+export interface ShardStats {
+  /** Requests in the shard, waiting for a stream or running. */
+  requests: number;
+  /** Requests among these that wait for a stream. */
+  waiting: number;
+  /** Connections by state, all lanes together. */
+  connections: { opening: number; idle: number; busy: number; full: number; closing: number };
+  /** Lanes that have a pool, and keys that have a lane. */
+  lanes: number;
+  keys: number;
+  /** Connections opened, failed to open, closed and evicted since the shard started. */
+  opened: number;
+  failed: number;
+  closed: number;
+  evicted: number;
+}

@@ -1,0 +1,52 @@
+import { type ErrorCode, ERRORS, KeylaneError } from '../errors.js';
+import type { Outcome } from '../types.js';
+
+/** An error as data: what crosses the wall. The key is added where it arrives, by who knows it. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+  outcome: Outcome;
+  retryable: boolean;
+  cause?: WireCause;
+}
+
+export interface WireCause {
+  name: string;
+  message: string;
+  code?: string;
+}
+
+export function toWire(error: KeylaneError): WireError {
+  const { code, message, outcome, retryable, cause } = error;
+  return cause === undefined
+    ? { code, message, outcome, retryable }
+    : { code, message, outcome, retryable, cause: causeOf(cause) };
+}
+
+export function fromWire(wire: WireError, key: string | undefined): KeylaneError {
+  const { code, message, outcome, retryable, cause } = wire;
+  const options = { outcome, retryable, ...(key === undefined ? {} : { key }) };
+  if (!cause) return new KeylaneError(code, message, options);
+  const error = Object.assign(new Error(cause.message), { name: cause.name }, cause.code ? { code: cause.code } : {});
+  return new KeylaneError(code, message, { ...options, cause: error });
+}
+
+/** What a driver threw, as a KeylaneError: its own if it is one, else ERR_PROTOCOL with the original as the cause. */
+export function asKeylaneError(thrown: unknown, outcome: Outcome): KeylaneError {
+  if (thrown instanceof KeylaneError) return thrown;
+  // An error of another copy of this module (a driver of one's own may bring one) still speaks by its code.
+  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && thrown.code in ERRORS) {
+    const said = 'outcome' in thrown ? (thrown.outcome as Outcome) : outcome;
+    return new KeylaneError(thrown.code as ErrorCode, thrown.message, { outcome: said, cause: thrown.cause });
+  }
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new KeylaneError('ERR_PROTOCOL', `the driver failed: ${message}`, { outcome, cause: thrown });
+}
+
+function causeOf(cause: unknown): WireCause {
+  if (!(cause instanceof Error)) return { name: 'Error', message: String(cause) };
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  return code === undefined
+    ? { name: cause.name, message: cause.message }
+    : { name: cause.name, message: cause.message, code };
+}

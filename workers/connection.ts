@@ -1,0 +1,50 @@
+import { Link } from '../src/util/queue.js';
+
+/**
+ * `opening` → `idle` ⇄ `busy` ⇄ `full` → `closing` → gone
+ *
+ * opening   the driver is at it; no lease yet
+ * idle      no stream is leased
+ * busy      some streams are leased, and at least one is left
+ * full      all streams are leased
+ * closing   takes no more leases; ended when the last one is settled (from any state but itself)
+ */
+export type ConnectionState = 'opening' | 'idle' | 'busy' | 'full' | 'closing';
+
+/** One live session with a peer, as the pool sees it: what the driver opened, and the lists it stands in. */
+export class Connection {
+  /** What `driver.open` resolved with; undefined while opening. */
+  value: unknown = undefined;
+  state: ConnectionState = 'opening';
+  /** Streams that it serves at once; may be learned to be fewer. */
+  streams: number;
+  leased = 0;
+  /** Leases settled so far. */
+  served = 0;
+  /** When it began to open, and when it was open; the clock's milliseconds. */
+  readonly openStarted: number;
+  openEnded = 0;
+  /** When it last became idle or left it. */
+  since: number;
+  /** Place among the connections of its pool that share its state: the list is the state. */
+  readonly inState: Link<Connection> = new Link<Connection>(this);
+  /** Place among the idle ones of the shard, the longest idle first. */
+  readonly inIdle: Link<Connection> = new Link<Connection>(this);
+  /** Place among the deadlines of opens. */
+  readonly inDeadlines: Link<Connection> = new Link<Connection>(this);
+  readonly pool: ConnectionOwner;
+  readonly opening = new AbortController();
+
+  constructor(pool: ConnectionOwner, streams: number, now: number) {
+    this.pool = pool;
+    this.streams = streams;
+    this.openStarted = now;
+    this.since = now;
+  }
+}
+
+/** What the shard-wide lists need of a connection's pool. */
+export interface ConnectionOwner {
+  /** Takes no more leases on it and ends it when the last one is settled. */
+  retire(connection: Connection): void;
+}

@@ -1,0 +1,39 @@
+/** What the caller of a stream writes, in the order written, for a driver to read. Bounded by the caller's credit. */
+export class Input implements AsyncIterable<Uint8Array> {
+  readonly #pieces: Uint8Array[] = [];
+  readonly #taken: (bytes: number) => void;
+  #ended = false;
+  #wake: (() => void) | undefined = undefined;
+
+  /** `taken` is called when the driver has taken a piece, so that the caller may write more. */
+  constructor(taken: (bytes: number) => void) {
+    this.#taken = taken;
+  }
+
+  push(piece: Uint8Array, end: boolean): void {
+    if (piece.length > 0) this.#pieces.push(piece);
+    if (end) this.#ended = true;
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    for (;;) {
+      const piece = this.#pieces.shift();
+      if (piece) {
+        this.#taken(piece.length);
+        yield piece;
+      } else if (this.#ended) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Connection } from './connection.js';
+
+/** What settles a lease: the pool. */
+export interface LeaseOwner {
+  settle(connection: Connection, broken: Error | undefined): void;
+  exceeded(connection: Connection, streams: number): void;
+}
+
+/** The right to one stream. Settled exactly once, by one of its three methods; a second time throws. */
+export class Lease {
+  readonly connection: Connection;
+  readonly #owner: LeaseOwner;
+  #settled = false;
+
+  constructor(connection: Connection, owner: LeaseOwner) {
+    this.connection = connection;
+    this.#owner = owner;
+  }
+
+  /** Gives the stream back. */
+  release(): void {
+    this.#settle();
+    this.#owner.settle(this.connection, undefined);
+  }
+
+  /** Gives the stream back and says that the connection is broken. */
+  discard(error: Error): void {
+    this.#settle();
+    this.#owner.settle(this.connection, error);
+  }
+
+  /** Gives the stream back and says that the peer allows only so many on a connection. */
+  exceeded(streams: number): void {
+    this.#settle();
+    this.#owner.exceeded(this.connection, streams);
+  }
+
+  #settle(): void {
+    if (this.#settled) throw new Error('a lease was settled twice');
+    this.#settled = true;
+  }
+}

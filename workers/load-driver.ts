@@ -1,0 +1,19 @@
+import type { Driver } from '../src/types.js';
+
+/** A driver's module, as a shard sees it. */
+interface DriverModule {
+  load(): Promise<Driver>;
+}
+
+const BUILT_IN: Record<string, () => Promise<unknown>> = {
+  echo: () => import('./drivers/echo/index.js'),
+  ssh: () => import('./drivers/ssh/index.js'),
+};
+
+/** Imports a driver by its name: keylane's own, or one of the program's own by its URL. */
+export async function loadDriver(name: string, own: Record<string, string>): Promise<Driver> {
+  const url = own[name];
+  const module = (await (url ? import(url) : BUILT_IN[name]?.())) as DriverModule | undefined;
+  if (!module || typeof module.load !== 'function') throw new Error('the module exports no `load` function');
+  return module.load();
+}

@@ -1,0 +1,294 @@
+import { KeylaneError } from '../src/errors.js';
+import type { Driver } from '../src/types.js';
+import { Link, List, PriorityQueue } from '../src/util/queue.js';
+import { asKeylaneError } from '../src/wire/wire-error.js';
+import { Connection, type ConnectionOwner, type ConnectionState } from './connection.js';
+import type { Key } from './keys.js';
+import { Lease, type LeaseOwner } from './lease.js';
+import type { Pools } from './pools.js';
+
+/** Who wants a stream. Gets exactly one of `granted` and `refused`, unless it left by `abandon`. */
+export interface Waiter {
+  readonly priority: number;
+  readonly inQueue: Link<Waiter>;
+  granted(lease: Lease): void;
+  refused(error: KeylaneError): void;
+}
+
+/** After a failed open, a lane that has other connections does not open one more for so long. */
+const REOPEN_MS = 1_000;
+/** While other lanes wait for a connection, one that has been busy for so long gives way. */
+const TURN_MS = 250;
+
+/**
+ * The connections of one lane. Knows nothing of what they are: a driver opens and closes them.
+ *
+ * A connection stands in exactly one of five lists and the list is its state; `#move` is the only transition. Every
+ * method is one synchronous step, so there is nothing to lock. Acquire and release are O(1).
+ */
+export class Pool implements ConnectionOwner, LeaseOwner {
+  readonly lane: string;
+  readonly key: Key;
+  readonly target: unknown;
+  readonly driver: Driver;
+  /** Place among those that wait for a handshake of their key, or for room in their shard. */
+  readonly inHungry: Link<Pool> = new Link<Pool>(this);
+  readonly #pools: Pools;
+  readonly #connections: Record<ConnectionState, List<Connection>> = {
+    opening: new List(),
+    idle: new List(),
+    busy: new List(),
+    full: new List(),
+    closing: new List(),
+  };
+  readonly #waiters = new PriorityQueue<Waiter>();
+  #serving = false;
+  /** Streams of a new connection: the driver's, or what a refusal taught. */
+  #streams: number;
+  /** No further connection before this. */
+  #reopenAt = 0;
+  /** Connections asked for by `warm`, and who waits for them. */
+  #warming: { count: number; done: (error: KeylaneError | undefined) => void }[] = [];
+
+  constructor(pools: Pools, key: Key, lane: string, target: unknown, driver: Driver) {
+    this.#pools = pools;
+    this.key = key;
+    this.lane = lane;
+    this.target = target;
+    this.driver = driver;
+    this.#streams = Math.max(1, driver.streams);
+  }
+
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  /** Connections that take leases or will. */
+  get live(): number {
+    const { opening, idle, busy, full } = this.#connections;
+    return opening.size + idle.size + busy.size + full.size;
+  }
+
+  get #unused(): boolean {
+    const connections = this.live + this.#connections.closing.size;
+    return connections === 0 && this.#waiters.size === 0 && this.#warming.length === 0;
+  }
+
+  /**
+   * Grants a stream now, or when one is free. Busy connections fill up first, so that the others can go. The queue is
+   * bounded by the main thread, which hands over only so many requests of a key.
+   */
+  acquire(waiter: Waiter): void {
+    const connection = this.#connections.busy.first ?? this.#connections.idle.first;
+    if (connection) {
+      waiter.granted(this.#lease(connection));
+      return;
+    }
+    this.#waiters.push(waiter.inQueue, waiter.priority);
+    this.grow();
+  }
+
+  /** Takes a waiter out that has not been granted a stream. */
+  abandon(waiter: Waiter): void {
+    this.#waiters.remove(waiter.inQueue);
+    this.#leaveIfUnused();
+  }
+
+  /** Opens connections until the lane has `count` (within its limits), then calls back. */
+  warm(count: number, done: (error: KeylaneError | undefined) => void): void {
+    this.#warming.push({ count: Math.min(count, this.#pools.limits.connectionsPerLane), done });
+    this.grow();
+    this.#warmed(undefined);
+  }
+
+  /** Opens as many connections as the waiters need and the limits allow; where one is in the way, gets in line. */
+  grow(): void {
+    while (this.#wantsMore()) {
+      if (this.live > 0 && this.#pools.clock.now() < this.#reopenAt) return;
+      const refusal = this.#pools.keys.refusal(this.key);
+      if (refusal) {
+        if (this.live === 0) this.#failed(refusal);
+        return;
+      }
+      if (!this.#pools.mayOpen(this)) return;
+      this.#open();
+    }
+  }
+
+  settle(connection: Connection, broken: Error | undefined): void {
+    connection.leased--;
+    connection.served++;
+    if (connection.state === 'closing') {
+      if (connection.leased === 0) this.#end(connection);
+      return;
+    }
+    if (broken || !this.driver.reusable(connection.value) || this.#mustGiveWay(connection)) {
+      this.retire(connection);
+      return;
+    }
+    this.#place(connection);
+    this.#serve();
+    this.#pools.makeRoom();
+  }
+
+  exceeded(connection: Connection, streams: number): void {
+    const fewer = Math.max(1, Math.floor(streams));
+    connection.streams = Math.min(connection.streams, fewer);
+    this.#streams = Math.min(this.#streams, fewer);
+    this.settle(connection, undefined);
+  }
+
+  /** Puts a waiter back whose stream the peer refused: it is the next of its priority. */
+  putBack(waiter: Waiter): void {
+    this.#waiters.unshift(waiter.inQueue, waiter.priority);
+    this.#serve();
+  }
+
+  retire(connection: Connection): void {
+    if (connection.state === 'closing') return;
+    if (connection.state === 'opening') {
+      connection.opening.abort(lostEarly());
+      return;
+    }
+    this.#move(connection, 'closing');
+    if (connection.leased === 0) this.#end(connection);
+    this.grow();
+  }
+
+  /** Refuses who waits and ends what is not in use; what is in use ends when its last lease is settled. */
+  shut(error: KeylaneError): void {
+    this.#failed(error);
+    for (const state of ['opening', 'idle', 'busy', 'full'] as const) {
+      for (const connection of this.#connections[state]) this.retire(connection);
+    }
+    this.#leaveIfUnused();
+  }
+
+  /** The only transition. The shard-wide list of idle connections and the counts follow from it. */
+  #move(connection: Connection, to: ConnectionState): void {
+    const from = connection.state;
+    if (from === to) return;
+    this.#connections[from].remove(connection.inState);
+    connection.state = to;
+    // Newest first: the longest idle are left to expire.
+    this.#connections[to].unshift(connection.inState);
+    this.#pools.moved(connection, from, to);
+  }
+
+  #lease(connection: Connection): Lease {
+    connection.leased++;
+    this.#place(connection);
+    return new Lease(connection, this);
+  }
+
+  #place(connection: Connection): void {
+    const { leased, streams } = connection;
+    this.#move(connection, leased === 0 ? 'idle' : leased < streams ? 'busy' : 'full');
+  }
+
+  /** Not re-entered: a request that ends as soon as it is granted leaves the next to the loop that granted it. */
+  #serve(): void {
+    if (this.#serving) return;
+    this.#serving = true;
+    while (this.#waiters.size > 0) {
+      const connection = this.#connections.busy.first ?? this.#connections.idle.first;
+      if (!connection) break;
+      this.#waiters.shift()?.granted(this.#lease(connection));
+    }
+    this.#serving = false;
+    if (this.#waiters.size > 0) this.grow();
+  }
+
+  /** While others wait for room in the shard, a connection that is always busy would keep them out for ever. */
+  #mustGiveWay(connection: Connection): boolean {
+    return this.#pools.othersWait && this.#waiters.size > 0 && this.#pools.clock.now() - connection.since > TURN_MS;
+  }
+
+  #wantsMore(): boolean {
+    if (this.inHungry.list || this.live >= this.#pools.limits.connectionsPerLane || this.#pools.shut) return false;
+    if (this.#waiters.size > this.#connections.opening.size * this.#streams) return true;
+    return this.#warming.some((warming) => warming.count > this.live);
+  }
+
+  #open(): void {
+    const connection = new Connection(this, this.#streams, this.#pools.clock.now());
+    this.#connections.opening.push(connection.inState);
+    this.#pools.opening(connection);
+    this.#pools.open(this, connection).then(
+      (value) => this.#opened(connection, value),
+      (thrown) => this.#notOpened(connection, thrown),
+    );
+  }
+
+  #opened(connection: Connection, value: unknown): void {
+    connection.value = value;
+    connection.openEnded = this.#pools.clock.now();
+    connection.since = connection.openEnded;
+    this.#pools.openEnded(connection, true);
+    if (connection.opening.signal.aborted) {
+      this.#move(connection, 'closing');
+      this.#end(connection);
+      this.#openFailed(asKeylaneError(connection.opening.signal.reason, 'not_started'));
+      return;
+    }
+    this.#pools.keys.authSucceeded(this.key);
+    this.#place(connection);
+    this.#warmed(undefined);
+    this.#serve();
+    this.#pools.makeRoom();
+  }
+
+  #notOpened(connection: Connection, thrown: unknown): void {
+    const error = asKeylaneError(thrown, 'not_started');
+    if (error.code === 'ERR_AUTH') this.#pools.keys.authFailed(this.key);
+    this.#move(connection, 'closing');
+    this.#pools.openEnded(connection, false);
+    this.#openFailed(error);
+    this.#gone(connection);
+  }
+
+  /** Where the lane has other connections its waiters wait for those; else they all hear why. */
+  #openFailed(error: KeylaneError): void {
+    this.#reopenAt = this.#pools.clock.now() + REOPEN_MS;
+    if (this.live === 0) this.#failed(error);
+    else this.#warmed(error);
+  }
+
+  #failed(error: KeylaneError): void {
+    this.#warmed(error);
+    // Only who waits now: one that is refused may come back at once, and must not meet the same failure again here.
+    for (let left = this.#waiters.size; left > 0; left--) this.#waiters.shift()?.refused(error);
+    this.#leaveIfUnused();
+  }
+
+  #warmed(error: KeylaneError | undefined): void {
+    const ready = this.live - this.#connections.opening.size;
+    const waiting = this.#warming;
+    this.#warming = [];
+    for (const warming of waiting) {
+      if (error || ready >= warming.count) warming.done(error);
+      else this.#warming.push(warming);
+    }
+  }
+
+  #end(connection: Connection): void {
+    void this.#pools.close(this, connection).then(() => this.#gone(connection));
+  }
+
+  #gone(connection: Connection): void {
+    this.#connections.closing.remove(connection.inState);
+    this.#pools.gone();
+    this.#serve();
+    this.#leaveIfUnused();
+  }
+
+  #leaveIfUnused(): void {
+    if (!this.#unused) return;
+    this.inHungry.list?.remove(this.inHungry);
+    this.#pools.left(this);
+  }
+}
+
+function lostEarly(): KeylaneError {
+  return new KeylaneError('ERR_CONNECT', 'the connection was closed as soon as it was open');
+}

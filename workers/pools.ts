@@ -1,0 +1,212 @@
+import { KeylaneError } from '../src/errors.js';
+import { laneOf } from '../src/routing.js';
+import type { Driver, DriverLease } from '../src/types.js';
+import type { Clock } from '../src/util/clock.js';
+import { Deadlines } from '../src/util/deadlines.js';
+import { List } from '../src/util/queue.js';
+import type { Limits } from '../src/wire/limits.js';
+import type { Connection, ConnectionState } from './connection.js';
+import { leaseForDriver } from './driver-lease.js';
+import { Keys } from './keys.js';
+import { Pool } from './pool.js';
+
+/** How long a driver may take to close a connection before its place is given away. */
+const CLOSE_MS = 5_000;
+
+/** Opens one connection of a pool: the driver, and the context it needs. A parameter, so that a test can hold the gate. */
+export type Opener = (pool: Pool, connection: Connection, deadline: number) => Promise<unknown>;
+
+/**
+ * All pools of a shard and what they share: the bound on connections, the handshakes of each key, the list of idle
+ * connections with the longest idle first, and the counts.
+ */
+export class Pools {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly keys: Keys;
+  /** True from `close` on: nothing is opened any more. */
+  shut = false;
+  readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, busy: 0, full: 0, closing: 0 };
+  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0 };
+  readonly #open: Opener;
+  readonly #pools = new Map<string, Pool>();
+  readonly #idle = new List<Connection>();
+  /** Pools that wait for room in the shard, in the order they came. */
+  readonly #hungry = new List<Pool>();
+  readonly #opens: Deadlines<Connection>;
+  #expiry: { cancel(): void } | undefined = undefined;
+  #connections = 0;
+  /** Connections that a driver is closing. */
+  #ending = 0;
+  #emptied: (() => void) | undefined = undefined;
+
+  constructor(clock: Clock, limits: Limits, open: Opener) {
+    this.clock = clock;
+    this.limits = limits;
+    this.#open = open;
+    this.keys = new Keys(clock);
+    this.#opens = new Deadlines(clock, ({ opening }) => {
+      opening.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`));
+    });
+  }
+
+  get size(): number {
+    return this.#pools.size;
+  }
+
+  /** True if a pool waits for room that only another lane's connection can make. */
+  get othersWait(): boolean {
+    return this.#hungry.size > 0;
+  }
+
+  of(keyName: string, lane: string, target: unknown, driver: Driver): Pool {
+    let pool = this.#pools.get(lane);
+    if (!pool) {
+      const key = this.keys.of(keyName);
+      key.lanes++;
+      pool = new Pool(this, key, lane, target, driver);
+      this.#pools.set(lane, pool);
+    }
+    return pool;
+  }
+
+  /**
+   * May this pool open one more connection? Where not, it stands in line and its `grow` is called in its turn. A shard
+   * that is full ends the connection that has been idle for longest, of any lane; never one in use.
+   */
+  mayOpen(pool: Pool): boolean {
+    if (pool.key.opens >= this.limits.opensPerKey) {
+      pool.key.hungry.push(pool.inHungry);
+      return false;
+    }
+    if (this.#connections < this.limits.connectionsPerShard) return true;
+    this.#hungry.push(pool.inHungry);
+    this.makeRoom();
+    return false;
+  }
+
+  /** For each pool that waits for room, one connection must be on its way out: the longest idle ones go. */
+  makeRoom(): void {
+    while (this.#ending < this.#hungry.size) {
+      const oldest = this.#idle.first;
+      if (!oldest) return;
+      this.totals.evicted++;
+      oldest.pool.retire(oldest);
+    }
+  }
+
+  opening(connection: Connection): void {
+    this.#connections++;
+    this.counts.opening++;
+    (connection.pool as Pool).key.opens++;
+    this.#opens.set(connection.inDeadlines, this.clock.now() + this.limits.connectTimeoutMs);
+  }
+
+  /** Rejects when the driver does, or when the connection is not wanted any more, whatever the driver makes of that. */
+  open(pool: Pool, connection: Connection): Promise<unknown> {
+    const { signal } = connection.opening;
+    const opened = this.#open(pool, connection, this.clock.now() + this.limits.connectTimeoutMs);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    const tooLate = (value: unknown) => {
+      if (signal.aborted) void pool.driver.close(value);
+    };
+    opened.then(tooLate, () => {});
+    return Promise.race([opened, aborted]);
+  }
+
+  /** A stream of another lane of the same key, for a driver that opens one connection through another. */
+  leaseFor(pool: Pool, target: unknown, signal: AbortSignal): Promise<DriverLease> {
+    const lane = laneOf(pool.key.name, target);
+    return leaseForDriver(this.of(pool.key.name, lane, target, pool.driver), signal);
+  }
+
+  /** The handshake is over: the key may begin another. */
+  openEnded(connection: Connection, well: boolean): void {
+    this.#opens.clear(connection.inDeadlines);
+    if (well) this.totals.opened++;
+    else this.totals.failed++;
+    const { key } = connection.pool as Pool;
+    key.opens--;
+    // A pool whose turn comes may have no use for it any more.
+    while (key.opens < this.limits.opensPerKey && key.hungry.size > 0) key.hungry.shift()?.grow();
+  }
+
+  moved(connection: Connection, from: ConnectionState, to: ConnectionState): void {
+    this.counts[from]--;
+    this.counts[to]++;
+    if (from === 'idle') {
+      this.#idle.remove(connection.inIdle);
+      if (this.othersWait) connection.since = this.clock.now();
+    }
+    if (to === 'idle') {
+      connection.since = this.clock.now();
+      this.#idle.push(connection.inIdle);
+      this.#expiry ??= this.clock.timer(this.limits.idleMs, () => this.#expire());
+    }
+  }
+
+  /** Ends a connection through its driver. Resolves when its resources are gone, or the driver had its time. */
+  async close(pool: Pool, connection: Connection): Promise<void> {
+    this.#ending++;
+    let timer: { cancel(): void } | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.clock.timer(CLOSE_MS, resolve);
+    });
+    try {
+      await Promise.race([pool.driver.close(connection.value), late]);
+    } catch {
+      // A driver's close must not reject; one that does has let go of the connection all the same.
+    }
+    timer?.cancel();
+    this.#ending--;
+    this.totals.closed++;
+  }
+
+  /** A connection is no more: there is room for another. */
+  gone(): void {
+    this.#connections--;
+    this.counts.closing--;
+    while (this.#connections < this.limits.connectionsPerShard && this.#hungry.size > 0) this.#hungry.shift()?.grow();
+    this.#tellIfEmpty();
+  }
+
+  left(pool: Pool): void {
+    if (!this.#pools.delete(pool.lane)) return;
+    this.keys.left(pool.key);
+    this.#tellIfEmpty();
+  }
+
+  /** Refuses who waits, ends every connection, resolves when all are gone. */
+  async end(error: KeylaneError): Promise<void> {
+    this.shut = true;
+    const empty = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    for (const pool of [...this.#pools.values()]) pool.shut(error);
+    this.#tellIfEmpty();
+    await empty;
+    this.#expiry?.cancel();
+    this.#opens.stop();
+    this.keys.stop();
+  }
+
+  #expire(): void {
+    this.#expiry = undefined;
+    const before = this.clock.now() - this.limits.idleMs;
+    let oldest = this.#idle.first;
+    while (oldest && oldest.since <= before) {
+      oldest.pool.retire(oldest);
+      oldest = this.#idle.first;
+    }
+    if (oldest) this.#expiry = this.clock.timer(oldest.since - before, () => this.#expire());
+  }
+
+  #tellIfEmpty(): void {
+    if (this.#connections === 0 && this.#emptied) {
+      this.#emptied();
+      this.#emptied = undefined;
+    }
+  }
+}

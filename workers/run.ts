@@ -1,0 +1,256 @@
+import { KeylaneError } from '../src/errors.js';
+import { type Channel, type Driver, type ExecuteContext, StreamsExceeded } from '../src/types.js';
+import { Link } from '../src/util/queue.js';
+import { Credit, PIECE_BYTES } from '../src/wire/credit.js';
+import type { Reply, RunCommand } from '../src/wire/protocol.js';
+import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
+import { Input } from './input.js';
+import type { Lease } from './lease.js';
+import type { Pool, Waiter } from './pool.js';
+
+/** What a driver gets to end a request that was aborted, before the answer is given without it. */
+const GRACE_MS = 2_000;
+/** How often a request may be put back because the peer allows fewer streams. */
+const MOST_REFUSALS = 32;
+
+/** What a run needs of its shard. */
+export interface RunHost {
+  now(): number;
+  reply(reply: Reply): void;
+  noteSent(run: Run): void;
+  noteRunning(slot: number): void;
+  setDeadline(run: Run, deadline: number): void;
+  answered(run: Run): void;
+}
+
+/**
+ * One request in its shard: waits for a stream, runs on it, is answered exactly once. To its driver it is the context.
+ *
+ *     waiting ── granted ──▶ running ── the driver settled, or had its grace ──▶ answered
+ *        ▲  └── refused, aborted ─────────────────────────────────────────────────▶ │
+ *        └───── the peer allows fewer streams ─────┘
+ */
+export class Run implements Waiter, ExecuteContext {
+  readonly command: RunCommand;
+  readonly inQueue: Link<Waiter> = new Link<Waiter>(this);
+  readonly inDeadlines: Link<Run> = new Link<Run>(this);
+  readonly input: Input | undefined;
+  readonly #host: RunHost;
+  readonly #arrived: number;
+  readonly #credit: Credit | undefined;
+  #state: 'waiting' | 'running' | 'answered' = 'waiting';
+  #driver: Driver | undefined = undefined;
+  #pool: Pool | undefined = undefined;
+  #lease: Lease | undefined = undefined;
+  #granted = 0;
+  #reused = false;
+  #refusals = 0;
+  #sent = false;
+  #controller: AbortController | undefined = undefined;
+  #abortedWith: KeylaneError | undefined = undefined;
+
+  constructor(command: RunCommand, host: RunHost) {
+    this.command = command;
+    this.#host = host;
+    this.#arrived = host.now();
+    const { slot, id, mode } = command;
+    this.#credit = mode === 'once' ? undefined : new Credit();
+    this.input =
+      mode === 'stream' ? new Input((bytes) => host.reply({ kind: 'credit', slot, id, bytes })) : undefined;
+  }
+
+  get priority(): number {
+    return this.command.priority;
+  }
+
+  get waiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
+  /** Gets in line for a stream of the pool, unless it was aborted before its driver was loaded. */
+  start(driver: Driver, pool: Pool): void {
+    if (this.#state !== 'waiting') return;
+    this.#driver = driver;
+    this.#pool = pool;
+    if (this.command.mode === 'prewarm') {
+      pool.warm(this.command.request as number, (error) => (error ? this.refused(error) : this.#answer(null)));
+    } else {
+      pool.acquire(this);
+    }
+  }
+
+  granted(lease: Lease): void {
+    this.#state = 'running';
+    this.#lease = lease;
+    this.#granted = this.#host.now();
+    this.#reused = lease.connection.served > 0;
+    this.#host.noteRunning(this.command.slot);
+    let response: unknown;
+    try {
+      response = this.#driver?.execute(lease.connection.value, this.command.request, this);
+    } catch (thrown) {
+      this.#host.noteRunning(-1);
+      this.#failed(thrown);
+      return;
+    }
+    this.#host.noteRunning(-1);
+    if (response instanceof Promise) {
+      response.then(
+        (value) => this.#succeeded(value),
+        (thrown) => this.#failed(thrown),
+      );
+    } else {
+      this.#succeeded(response);
+    }
+  }
+
+  refused(error: KeylaneError): void {
+    this.#answerError(error);
+  }
+
+  /** Ends it for the caller's sake or the deadline's. A driver that is at it decides what is known; but not for long. */
+  abort(error: KeylaneError): void {
+    if (this.#state === 'answered') return;
+    if (this.#state === 'running') {
+      if (this.#abortedWith) {
+        this.#graceOver(this.#abortedWith);
+        return;
+      }
+      this.#abortedWith = error;
+      this.#host.setDeadline(this, this.#host.now() + GRACE_MS);
+      this.#credit?.release();
+      this.input?.end();
+      this.#controller?.abort(error);
+      return;
+    }
+    if (this.inQueue.list) this.#pool?.abandon(this);
+    this.#answerError(error);
+  }
+
+  /** The reader has taken so many bytes of chunks. */
+  credit(bytes: number): void {
+    this.#credit?.give(bytes);
+  }
+
+  // What follows is the driver's side: ExecuteContext.
+
+  get signal(): AbortSignal {
+    // Made when asked for: it costs more than the rest of a request on a fast peer.
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#abortedWith) this.#controller.abort(this.#abortedWith);
+    }
+    return this.#controller.signal;
+  }
+
+  get deadline(): number {
+    return this.command.deadline;
+  }
+
+  get live(): boolean {
+    return this.#credit !== undefined;
+  }
+
+  sent(): void {
+    this.#sent = true;
+    this.#host.noteSent(this);
+  }
+
+  chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined {
+    if (!this.#credit || this.#state !== 'running' || this.#abortedWith) return undefined;
+    const { slot, id } = this.command;
+    for (let at = 0; at < data.length; at += PIECE_BYTES) {
+      this.#host.reply({ kind: 'chunk', slot, id, channel, data: data.subarray(at, at + PIECE_BYTES) });
+    }
+    return this.#credit.take(data.length);
+  }
+
+  #succeeded(response: unknown): void {
+    const lease = this.#lease;
+    if (this.#state === 'running') this.#answer(response);
+    lease?.release();
+  }
+
+  #failed(thrown: unknown): void {
+    const lease = this.#lease;
+    if (this.#state === 'answered') {
+      lease?.discard(thrown as Error);
+      return;
+    }
+    if (thrown instanceof StreamsExceeded && lease && this.#pool) {
+      this.#putBack(lease, this.#pool, thrown.streams);
+      return;
+    }
+    const error = this.#knownAs(thrown);
+    this.#answerError(error);
+    if (error.code === 'ERR_CONNECTION_LOST' || error.code === 'ERR_PROTOCOL') lease?.discard(error);
+    else lease?.release();
+  }
+
+  #putBack(lease: Lease, pool: Pool, streams: number): void {
+    this.#lease = undefined;
+    this.#state = 'waiting';
+    lease.exceeded(streams);
+    this.#refusals++;
+    if (this.#abortedWith) this.#answerError(this.#abortedWith);
+    else if (this.#refusals < MOST_REFUSALS) pool.putBack(this);
+    else this.#answerError(new KeylaneError('ERR_CONNECT', `the peer refused a stream ${this.#refusals} times`));
+  }
+
+  /** What the driver threw, in the light of what left and of why it was told to stop. */
+  #knownAs(thrown: unknown): KeylaneError {
+    const outcome = this.#sent ? 'unknown' : 'not_started';
+    const aborted = this.#abortedWith;
+    if (!aborted) return asKeylaneError(thrown, outcome);
+    const says = thrown instanceof KeylaneError && thrown.code === aborted.code ? thrown.message : aborted.message;
+    return new KeylaneError(aborted.code, says, { outcome: aborted.outcome === 'canceled' ? 'canceled' : outcome });
+  }
+
+  #graceOver(error: KeylaneError): void {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    this.#answerError(this.#knownAs(error));
+    lease?.discard(error);
+  }
+
+  #answer(response: unknown): void {
+    const { slot, id } = this.command;
+    this.#host.reply({ kind: 'response', slot, id, ...this.#timing(), response });
+    this.#ended();
+  }
+
+  #answerError(error: KeylaneError): void {
+    const { slot, id } = this.command;
+    this.#host.reply({ kind: 'error', slot, id, ...this.#timing(), error: toWire(error) });
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#state = 'answered';
+    this.#credit?.release();
+    this.input?.end();
+    this.#host.answered(this);
+  }
+
+  #timing() {
+    const now = this.#host.now();
+    const granted = this.#granted || now;
+    const waited = granted - this.#arrived;
+    const connection = this.#lease?.connection;
+    // Only the part of the opening that this request waited for, and only for the first on the connection.
+    const openMs =
+      connection && !this.#reused
+        ? Math.max(0, Math.min(waited, connection.openEnded - Math.max(connection.openStarted, this.#arrived)))
+        : 0;
+    return {
+      queuedUs: microseconds(waited - openMs),
+      openUs: microseconds(openMs),
+      runUs: microseconds(now - granted),
+      reused: this.#reused,
+    };
+  }
+}
+
+function microseconds(ms: number): number {
+  return Math.round(ms * 1000);
+}

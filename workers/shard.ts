@@ -1,0 +1,207 @@
+import type { MessagePort } from 'node:worker_threads';
+import { KeylaneError } from '../src/errors.js';
+import type { Driver, OpenContext } from '../src/types.js';
+import { type Clock, systemClock } from '../src/util/clock.js';
+import { Deadlines } from '../src/util/deadlines.js';
+import { FrameReader } from '../src/wire/codec.js';
+import { Ledger } from '../src/wire/ledger.js';
+import type { Limits } from '../src/wire/limits.js';
+import { Outbox } from '../src/wire/outbox.js';
+import type { Command, Reply, RunCommand } from '../src/wire/protocol.js';
+import { toWire } from '../src/wire/wire-error.js';
+import { Asks } from './asks.js';
+import { loadDriver } from './load-driver.js';
+import { Pools } from './pools.js';
+import { Run, type RunHost } from './run.js';
+
+/** What the main thread hands to a shard at its start. */
+export interface ServeTask {
+  port: MessagePort;
+  ledger: SharedArrayBuffer;
+  limits: Limits;
+  /** Modules of drivers of one's own: name → URL. */
+  drivers: Record<string, string>;
+}
+
+const HEARTBEAT_MS = 250;
+
+/** A shard's one task: serves requests that come over the port until it is told to drain, then resolves. */
+export function serve(task: ServeTask): Promise<void> {
+  return new Promise((resolve) => new Shard(task, systemClock, resolve));
+}
+
+/**
+ * One shard: owns the connections of its keys, alone. Everything it does is a synchronous step between two events, so
+ * there is nothing to lock.
+ */
+class Shard implements RunHost {
+  readonly #clock: Clock;
+  readonly #ledger: Ledger;
+  readonly #outbox: Outbox<Reply>;
+  readonly #pools: Pools;
+  readonly #asks: Asks;
+  readonly #deadlines: Deadlines<Run>;
+  readonly #ownDrivers: Record<string, string>;
+  readonly #drivers = new Map<string, Driver | Promise<Driver>>();
+  /** Runs by slot. */
+  readonly #runs: (Run | undefined)[] = [];
+  #running = 0;
+  #waitingForEnd: (() => void) | undefined = undefined;
+  #heartbeat: { cancel(): void } | undefined = undefined;
+
+  constructor({ port, ledger, limits, drivers }: ServeTask, clock: Clock, ended: () => void) {
+    this.#clock = clock;
+    this.#ledger = new Ledger(ledger);
+    this.#ownDrivers = drivers;
+    this.#outbox = new Outbox(
+      (frame) => port.postMessage(frame, [frame.buffer]),
+      (reply, why) => this.#unsendable(reply, why),
+    );
+    this.#asks = new Asks((ask) => this.reply(ask));
+    this.#deadlines = new Deadlines(clock, (run) => run.abort(new KeylaneError('ERR_TIMEOUT', 'the deadline passed')));
+    this.#pools = new Pools(clock, limits, (pool, connection, deadline) => {
+      const context: OpenContext = {
+        signal: connection.opening.signal,
+        deadline,
+        lost: () => pool.retire(connection),
+        lease: (target) => this.#pools.leaseFor(pool, target, connection.opening.signal),
+        ask: (question, about) => this.#asks.ask(question, about),
+      };
+      return pool.driver.open(pool.target, context);
+    });
+    const reader = new FrameReader<Command>();
+    const handle = (command: Command) => this.#handle(command);
+    port.on('message', (frame: Uint8Array) => reader.read(frame, handle));
+    this.#beat();
+    this.#waitingForEnd = () => {
+      this.#heartbeat?.cancel();
+      this.#deadlines.stop();
+      this.reply({ kind: 'drained' });
+      this.#outbox.flush();
+      port.close();
+      ended();
+    };
+    this.reply({ kind: 'ready' });
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  reply(reply: Reply): void {
+    this.#outbox.push(reply);
+  }
+
+  noteSent(run: Run): void {
+    this.#ledger.sent(run.command.slot, run.command.id);
+  }
+
+  noteRunning(slot: number): void {
+    this.#ledger.running(slot);
+  }
+
+  setDeadline(run: Run, deadline: number): void {
+    this.#deadlines.clear(run.inDeadlines);
+    this.#deadlines.set(run.inDeadlines, deadline);
+  }
+
+  answered(run: Run): void {
+    this.#deadlines.clear(run.inDeadlines);
+    this.#runs[run.command.slot] = undefined;
+    this.#running--;
+    if (this.#pools.shut && this.#running === 0) this.#end();
+  }
+
+  #handle(command: Command): void {
+    switch (command.kind) {
+      case 'run':
+        this.#start(command);
+        break;
+      case 'cancel':
+        this.#run(command)?.abort(new KeylaneError('ERR_CANCELED', 'the caller canceled the request'));
+        break;
+      case 'input':
+        this.#run(command)?.input?.push(command.data, command.end);
+        break;
+      case 'credit':
+        this.#run(command)?.credit(command.bytes);
+        break;
+      case 'answer':
+        this.#asks.answer(command.ask, command.value, command.error);
+        break;
+      case 'stats':
+        this.reply({ kind: 'stats', ask: command.ask, stats: this.#stats() });
+        break;
+      case 'drain':
+        this.#pools.shut = true;
+        if (this.#running === 0) this.#end();
+        break;
+      default:
+        command satisfies never;
+    }
+  }
+
+  #start(command: RunCommand): void {
+    const run = new Run(command, this);
+    this.#runs[command.slot] = run;
+    this.#running++;
+    this.#deadlines.set(run.inDeadlines, command.deadline);
+    const driver = this.#driver(command.driver);
+    if (driver instanceof Promise) {
+      driver.then(
+        (loaded) => this.#admit(run, loaded),
+        (thrown: Error) => run.waiting && run.refused(new KeylaneError('ERR_CONFIG', `the driver \`${command.driver}\` does not load: ${thrown.message}`, { cause: thrown })),
+      );
+    } else {
+      this.#admit(run, driver);
+    }
+  }
+
+  #admit(run: Run, driver: Driver): void {
+    if (!run.waiting) return;
+    const { key, lane, target } = run.command;
+    run.start(driver, this.#pools.of(key, lane, target, driver));
+  }
+
+  /** Loaded at first use: a shard that never speaks SSH does not hold ssh2. */
+  #driver(name: string): Driver | Promise<Driver> {
+    const known = this.#drivers.get(name);
+    if (known) return known;
+    const loading = loadDriver(name, this.#ownDrivers).then((driver) => {
+      this.#drivers.set(name, driver);
+      return driver;
+    });
+    this.#drivers.set(name, loading);
+    return loading;
+  }
+
+  /** The run in the slot, unless it is a later one. */
+  #run({ slot, id }: { slot: number; id: number }): Run | undefined {
+    const run = this.#runs[slot];
+    return run?.command.id === id ? run : undefined;
+  }
+
+  #end(): void {
+    const ended = this.#waitingForEnd;
+    this.#waitingForEnd = undefined;
+    if (ended) void this.#pools.end(new KeylaneError('ERR_CLOSED')).then(ended);
+  }
+
+  #stats() {
+    const { counts, totals, size, keys } = this.#pools;
+    const waiting = this.#runs.reduce((sum, run) => sum + (run?.waiting ? 1 : 0), 0);
+    return { requests: this.#running, waiting, connections: { ...counts }, lanes: size, keys: keys.size, ...totals };
+  }
+
+  #unsendable(reply: Reply, why: Error): void {
+    if (reply.kind !== 'response') throw why;
+    const { slot, id, queuedUs, openUs, runUs, reused } = reply;
+    const error = new KeylaneError('ERR_PROTOCOL', `the response cannot be encoded: ${why.message}`);
+    this.reply({ kind: 'error', slot, id, queuedUs, openUs, runUs, reused, error: toWire(error) });
+  }
+
+  #beat(): void {
+    this.#ledger.beat();
+    this.#heartbeat = this.#clock.timer(HEARTBEAT_MS, () => this.#beat());
+  }
+}
