@@ -29,6 +29,8 @@ export interface CallParts extends Parsed {
   chunk: ((chunk: Chunk) => void) | undefined;
   /** The shard has taken so many bytes of input. */
   taken: ((bytes: number) => void) | undefined;
+  /** It has been handed to its shard. */
+  dispatched: (() => void) | undefined;
 }
 
 /**

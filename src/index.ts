@@ -1,2 +1,31 @@
+export { createEngine, type Engine, type EngineStats, type Prewarmed, type PrewarmOptions, type StreamOptions } from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
-export { StreamsExceeded } from './types.js';
+export type { EngineOptions, LimitOptions } from './options.js';
+export type { EngineStream } from './stream.js';
+export {
+  type Attempt,
+  type BatchOptions,
+  type CallOptions,
+  type Channel,
+  type Chunk,
+  type Driver,
+  type DriverLease,
+  type DriverName,
+  type Drivers,
+  type EchoFault,
+  type EchoRequest,
+  type EchoResponse,
+  type ExecuteContext,
+  type HostKeys,
+  type OpenContext,
+  type Outcome,
+  type Parsed,
+  type RequestOf,
+  type ResponseOf,
+  type Result,
+  type Spec,
+  type SshRequest,
+  type SshResponse,
+  StreamsExceeded,
+  type Timing,
+} from './types.js';

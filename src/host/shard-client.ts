@@ -60,6 +60,7 @@ export class ShardClient {
     this.#inFlight[slot] = call;
     const { mode, driver, key, lane, target, request, deadline, priority } = call.parts;
     this.#outbox.push({ kind: 'run', slot, id: call.id, mode, driver, key, lane, target, request, deadline, priority });
+    call.parts.dispatched?.();
   }
 
   /** Tells the shard that the call is not wanted any more. It is settled by the shard's answer. */

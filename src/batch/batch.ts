@@ -1,0 +1,232 @@
+import type { Call, Settled } from '../call.js';
+import { KeylaneError } from '../errors.js';
+import { type Tried, tryUntilSettled } from '../tries.js';
+import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
+import type { Clock } from '../util/clock.js';
+import { KeyGate } from './key-gate.js';
+
+/** What a batch needs of its engine. */
+export interface BatchHost {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Takes a request apart; rejects or throws `ERR_INPUT`. */
+  parse(request: unknown): Parsed | Promise<Parsed>;
+  ok(response: unknown): boolean;
+  /** Starts one try. Throws what keeps it from being handed over. */
+  submit(parsed: Parsed, hooks: SubmitHooks): Call;
+  credit(call: Call, bytes: number): void;
+}
+
+export interface SubmitHooks {
+  deadline: number;
+  signal: AbortSignal;
+  priority: number;
+  settled(settled: Settled): void;
+  chunk: ((chunk: Chunk) => void) | undefined;
+}
+
+const DEFAULT_CONCURRENCY = 200;
+const DEFAULT_TIMEOUT_MS = 60_000;
+const DEFAULT_ATTEMPTS = 3;
+
+/**
+ * Many requests under one bound. Results come in the order they settle. What is in flight and what has settled but was
+ * not read are together at most `concurrency`: the slower the reader, the fewer in flight. Nothing is taken from the
+ * input before it can start, so an endless input is fine.
+ */
+export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> {
+  readonly #host: BatchHost;
+  readonly #input: AsyncIterator<Req> | Iterator<Req>;
+  readonly #options: BatchOptions<Req>;
+  readonly #concurrency: number;
+  readonly #gate: KeyGate;
+  readonly #stop = new AbortController();
+  readonly #unlisten: () => void;
+  readonly #results: Result<Req, Res>[] = [];
+  #taken = 0;
+  #active = 0;
+  #filling = false;
+  #inputEnded = false;
+  #failure: Error | undefined = undefined;
+  #wake: (() => void) | undefined = undefined;
+
+  /** @internal */
+  constructor(host: BatchHost, requests: Iterable<Req> | AsyncIterable<Req>, options: BatchOptions<Req>) {
+    this.#host = host;
+    this.#options = options;
+    this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
+    this.#gate = new KeyGate(options.concurrencyPerKey ?? Number.POSITIVE_INFINITY);
+    this.#input =
+      Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
+    const { signal } = options;
+    const abort = () => this.#cancel();
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#unlisten = () => signal?.removeEventListener('abort', abort);
+  }
+
+  async next(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
+    for (;;) {
+      const result = this.#results.shift();
+      if (result) {
+        void this.#fill();
+        return { done: false, value: result };
+      }
+      void this.#fill();
+      if (this.#over) {
+        this.#unlisten();
+        if (this.#failure) throw this.#failure;
+        return { done: true, value: undefined };
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Leaving the loop early cancels the rest, and waits until nothing of it runs. */
+  async return(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
+    this.#cancel();
+    while (!this.#over) {
+      this.#results.length = 0;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#unlisten();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  get #over(): boolean {
+    return this.#inputEnded && this.#active === 0 && !this.#filling && this.#results.length === 0;
+  }
+
+  get #hasRoom(): boolean {
+    return !this.#inputEnded && this.#active + this.#results.length < this.#concurrency;
+  }
+
+  /** Takes from the input while there is room. One at a time: an asynchronous input is not asked twice at once. */
+  async #fill(): Promise<void> {
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      while (this.#hasRoom) {
+        const answer = this.#input.next();
+        const { done, value } = answer instanceof Promise ? await this.#orStopped(answer) : answer;
+        if (done) this.#inputEnded = true;
+        else void this.#one(this.#taken++, value as Req);
+      }
+    } catch (error) {
+      this.#inputEnded = true;
+      this.#failure ??= error as Error;
+    }
+    this.#filling = false;
+    this.#wake?.();
+  }
+
+  /** An input that never answers must not keep a batch that was called off. */
+  #orStopped(answer: Promise<IteratorResult<Req>>): Promise<IteratorResult<Req>> {
+    const { signal } = this.#stop;
+    return new Promise((resolve, reject) => {
+      const stopped = () => resolve({ done: true, value: undefined });
+      signal.addEventListener('abort', stopped, { once: true });
+      answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stopped));
+    });
+  }
+
+  async #one(index: number, request: Req): Promise<void> {
+    this.#active++;
+    this.#options.onStart?.(index, request);
+    const { timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
+    const started = this.#host.clock.now();
+    const deadline = timeoutMs === 0 ? Number.POSITIVE_INFINITY : started + timeoutMs;
+    let parsed: Parsed | undefined;
+    let tried: Tried;
+    try {
+      const answer = this.#host.parse(request);
+      parsed = answer instanceof Promise ? await answer : answer;
+      tried = await this.#tries(index, parsed, deadline);
+    } catch (thrown) {
+      const error = thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
+      const heldMs = this.#host.clock.now() - started;
+      tried = { settled: { response: undefined, error, shard: -1, timing: undefined, heldMs }, attempts: 0, history: [] };
+    }
+    this.#active--;
+    this.#results.push(this.#result(index, request, parsed?.key ?? '', tried));
+    this.#wake?.();
+  }
+
+  async #tries(index: number, parsed: Parsed, deadline: number): Promise<Tried> {
+    const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0 } = this.#options;
+    const { signal } = this.#stop;
+    await this.#gate.enter(parsed.key);
+    try {
+      const policy = { attempts, idempotent, deadline, signal };
+      const start = () => this.#try(index, parsed, { deadline, signal, priority });
+      return await tryUntilSettled(start, policy, this.#host.clock, this.#host.random);
+    } finally {
+      this.#gate.leave(parsed.key);
+    }
+  }
+
+  #try(index: number, parsed: Parsed, how: Pick<SubmitHooks, 'deadline' | 'signal' | 'priority'>): Promise<Settled> {
+    const { onChunk } = this.#options;
+    return new Promise((resolve) => {
+      let call: Call | undefined;
+      const chunk = (piece: Chunk) => {
+        this.#shown(() => onChunk?.(index, piece));
+        if (call) this.#host.credit(call, piece.data.length);
+      };
+      try {
+        call = this.#host.submit(parsed, { ...how, settled: resolve, chunk: onChunk ? chunk : undefined });
+      } catch (thrown) {
+        resolve({ response: undefined, error: thrown as KeylaneError, shard: -1, timing: undefined, heldMs: 0 });
+      }
+    });
+  }
+
+  /** A caller's function that throws ends the batch with its error; it must not end the shard's conversation. */
+  #shown(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#failure ??= error as Error;
+      this.#cancel();
+    }
+  }
+
+  #cancel(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#inputEnded = true;
+    this.#stop.abort(new KeylaneError('ERR_CANCELED', 'the batch was canceled'));
+    // Not awaited: a generator that waits for something inside answers only when that comes.
+    void Promise.resolve(this.#input.return?.()).catch(() => {});
+    this.#wake?.();
+  }
+
+  #result(index: number, request: Req, key: string, { settled, attempts, history }: Tried): Result<Req, Res> {
+    const { response, error, shard, timing, heldMs } = settled;
+    const outcome = error ? error.outcome : this.#host.ok(response) ? 'ok' : 'failed';
+    return {
+      index,
+      request,
+      key,
+      outcome,
+      ...(error ? { error } : { response: response as Res }),
+      attempts: shard === -1 && history.length === 0 ? 0 : attempts,
+      shard,
+      reused: timing?.reused ?? false,
+      cache: 'none',
+      timing: {
+        queuedMs: heldMs + (timing?.queuedUs ?? 0) / 1000,
+        openMs: (timing?.openUs ?? 0) / 1000,
+        runMs: (timing?.runUs ?? 0) / 1000,
+      },
+      history,
+    };
+  }
+}

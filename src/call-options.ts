@@ -1,0 +1,51 @@
+import { KeylaneError } from './errors.js';
+import type { CallOptions } from './types.js';
+
+const LONGEST_MS = 30 * 86_400_000;
+
+const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: string }> = {
+  timeoutMs: { valid: (value) => isNumber(value, 0, LONGEST_MS), expected: `milliseconds from 0 (none) to ${LONGEST_MS}` },
+  signal: { valid: (value) => value instanceof AbortSignal, expected: 'an AbortSignal' },
+  idempotent: { valid: (value) => typeof value === 'boolean', expected: 'true or false' },
+  attempts: { valid: (value) => isWhole(value, 1, 100), expected: 'a whole number from 1 to 100' },
+  priority: { valid: (value) => isWhole(value, -10, 10), expected: 'a whole number from -10 to 10' },
+  labels: { valid: (value) => Array.isArray(value) && value.every((label) => typeof label === 'string'), expected: 'a list of strings' },
+  concurrency: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
+  concurrencyPerKey: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
+  onChunk: { valid: isFunction, expected: 'a function' },
+  onStart: { valid: isFunction, expected: 'a function' },
+  perKey: { valid: (value) => isWhole(value, 1, 10_000), expected: 'a whole number from 1 to 10,000' },
+};
+
+const PER_CALL = ['timeoutMs', 'signal', 'idempotent', 'attempts', 'priority', 'labels'];
+export const RUN_OPTIONS = new Set(PER_CALL);
+export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
+export const BATCH_OPTIONS = new Set([...PER_CALL, 'concurrency', 'concurrencyPerKey', 'onChunk', 'onStart']);
+export const PREWARM_OPTIONS = new Set(['perKey', 'timeoutMs', 'signal']);
+
+/** Checked by hand: it is on the path of every request. Throws `ERR_INPUT` that names the option and what it takes. */
+export function checkCallOptions(options: CallOptions, known: ReadonlySet<string>): void {
+  for (const name in options) {
+    const value = options[name as keyof CallOptions];
+    if (value === undefined) continue;
+    const check = CHECKS[name];
+    if (!check || !known.has(name)) {
+      throw new KeylaneError('ERR_INPUT', `unknown option \`${name}\`: this call takes ${[...known].join(', ')}`);
+    }
+    if (!check.valid(value)) {
+      throw new KeylaneError('ERR_INPUT', `\`${name}\` must be ${check.expected}, not ${String(value)}`);
+    }
+  }
+}
+
+function isNumber(value: unknown, least: number, most: number): boolean {
+  return typeof value === 'number' && value >= least && value <= most;
+}
+
+function isWhole(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && isNumber(value, least, most);
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function';
+}

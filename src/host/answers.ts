@@ -1,0 +1,128 @@
+import { lookup } from 'node:dns';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { KeylaneError } from '../errors.js';
+import type { Questions } from '../types.js';
+import type { Clock } from '../util/clock.js';
+import type { Ask } from '../wire/protocol.js';
+
+/** Look-ups in flight in this process: libuv has 4 threads, and files need some. */
+const LOOKUPS = 2;
+/** How long an answer of the resolver is kept; it tells no lifetime of its own. */
+const KEEP_MS = 60_000;
+const LOOKUP_TIMEOUT_MS = 10_000;
+const MOST_KEPT = 10_000;
+
+type Addresses = Questions['lookup']['answer'];
+export type Resolve = (host: string) => Promise<Addresses>;
+
+/** Answers what shards ask: what only the main thread may do, or what must be done once for all shards. */
+export class Answers {
+  readonly #names: Names;
+
+  constructor(clock: Clock, resolve: Resolve = systemResolve) {
+    this.#names = new Names(clock, resolve);
+  }
+
+  answer(ask: Ask): Promise<unknown> {
+    switch (ask.question) {
+      case 'secret':
+        return secret(ask.about);
+      case 'lookup':
+        return this.#names.addresses(ask.about);
+      case 'known_hosts':
+        return addKnownHost(ask.about);
+      default:
+        return ask satisfies never;
+    }
+  }
+}
+
+/** Host names: single-flight, cached, at most two look-ups at once. */
+class Names {
+  readonly #clock: Clock;
+  readonly #resolve: Resolve;
+  readonly #kept = new Map<string, { until: number; addresses: Promise<Addresses> }>();
+  readonly #waiting: (() => void)[] = [];
+  #inFlight = 0;
+
+  constructor(clock: Clock, resolve: Resolve) {
+    this.#clock = clock;
+    this.#resolve = resolve;
+  }
+
+  addresses(host: string): Promise<Addresses> {
+    const known = this.#kept.get(host);
+    if (known && this.#clock.now() < known.until) return known.addresses;
+    const kept = { until: Number.POSITIVE_INFINITY, addresses: this.#lookup(host) };
+    kept.addresses.then(
+      () => {
+        kept.until = this.#clock.now() + KEEP_MS;
+      },
+      // A failure is everybody's who waits for it, and nobody's after.
+      () => this.#kept.delete(host),
+    );
+    this.#kept.delete(host);
+    this.#kept.set(host, kept);
+    const oldest = this.#kept.keys().next().value;
+    if (this.#kept.size > MOST_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    return kept.addresses;
+  }
+
+  async #lookup(host: string): Promise<Addresses> {
+    if (this.#inFlight >= LOOKUPS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#inFlight++;
+    try {
+      return await this.#within(host);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#inFlight--;
+    }
+  }
+
+  #within(host: string): Promise<Addresses> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new KeylaneError('ERR_DNS', `no answer for ${host} after ${LOOKUP_TIMEOUT_MS / 1000} s`));
+      const timer = this.#clock.timer(LOOKUP_TIMEOUT_MS, late);
+      this.#resolve(host)
+        .then(resolve, (cause) => reject(new KeylaneError('ERR_DNS', `${host} cannot be looked up: ${codeOf(cause)}`, { cause })))
+        .finally(() => timer.cancel());
+    });
+  }
+}
+
+const systemResolve: Resolve = (host) =>
+  new Promise((resolve, reject) => {
+    lookup(host, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
+  });
+
+/** The value behind a reference. Its errors name the reference, never the value. */
+async function secret(reference: string): Promise<string> {
+  const [kind, name] = [reference.slice(0, reference.indexOf(':')), reference.slice(reference.indexOf(':') + 1)];
+  if (kind === 'env') {
+    const value = process.env[name];
+    if (value === undefined) throw new KeylaneError('ERR_INPUT', `${reference}: the variable ${name} is not set`);
+    return value;
+  }
+  try {
+    return (await readFile(name, 'utf8')).replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw new KeylaneError('ERR_INPUT', `${reference}: cannot be read: ${codeOf(cause)}`, { cause });
+  }
+}
+
+/** One write in append mode: whole lines, whoever else writes. */
+async function addKnownHost({ file, line }: Questions['known_hosts']['about']): Promise<null> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await appendFile(file, `${line}\n`, { mode: 0o600 });
+    return null;
+  } catch (cause) {
+    throw new KeylaneError('ERR_HOST_KEY', `the host key cannot be added to ${file}: ${codeOf(cause)}`, { cause });
+  }
+}
+
+function codeOf(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException).code ?? String(cause);
+}

@@ -1,0 +1,115 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { type SshOptions, sshOptionsSchema } from './specs/ssh.js';
+import { check } from './util/check.js';
+
+/** Bounds that a shard keeps for itself and for each of its keys. */
+export interface LimitOptions {
+  /** Connections of one lane. @default 2 */
+  connectionsPerLane?: number;
+  /** Connections of one shard, all lanes together; past it the longest idle one is closed. @default 1_000 */
+  connectionsPerShard?: number;
+  /** Handshakes in flight for one key. @default 8 */
+  opensPerKey?: number;
+  /** Requests of one key in its shard at once; at most half of the shard's window. @default 1_024 */
+  inFlightPerKey?: number;
+  /** Requests of one key that wait on the main thread. @default 1_024 */
+  queuedPerKey?: number;
+  /** Milliseconds until a connection without a request is closed. @default 300_000 */
+  idleMs?: number;
+  /** Milliseconds that opening a connection may take, look-up and authentication included. @default 10_000 */
+  connectTimeoutMs?: number;
+}
+
+/** Options of `createEngine`. */
+export interface EngineOptions {
+  /** Worker threads. @default cores − 1, at least 1 */
+  shards?: number;
+  /** Requests in the shards at once; each shard gets an equal part. @default 4_096 for each shard */
+  maxInFlight?: number;
+  /** Requests that wait on the main thread, all keys together. @default 65_536 */
+  maxQueued?: number;
+  /** Milliseconds that `close` waits for what is in flight before it cuts. @default 30_000 */
+  closeTimeoutMs?: number;
+  /** Milliseconds without a sign of life after which a shard's thread is replaced. @default 10_000 */
+  shardBlockedMs?: number;
+  limits?: LimitOptions;
+  /** Defaults of SSH requests. */
+  ssh?: SshOptions;
+  /** Modules of drivers of one's own: `file:` URLs or absolute paths. See docs/drivers.md. */
+  drivers?: readonly (string | URL)[];
+}
+
+export interface ResolvedOptions {
+  shards: number;
+  maxInFlight: number;
+  maxQueued: number;
+  closeTimeoutMs: number;
+  shardBlockedMs: number;
+  limits: Readonly<Required<LimitOptions>>;
+  ssh: SshOptions;
+  drivers: readonly string[];
+}
+
+const WINDOW = 4_096;
+const LONGEST_MS = 86_400_000;
+
+export const DEFAULTS = Object.freeze({
+  maxQueued: 65_536,
+  closeTimeoutMs: 30_000,
+  shardBlockedMs: 10_000,
+  limits: Object.freeze({
+    connectionsPerLane: 2,
+    connectionsPerShard: 1_000,
+    opensPerKey: 8,
+    inFlightPerKey: 1_024,
+    queuedPerKey: 1_024,
+    idleMs: 300_000,
+    connectTimeoutMs: 10_000,
+  }),
+});
+
+const count = (most: number) => z.int().min(1).max(most).optional();
+const ms = (least: number) => z.number().min(least).max(LONGEST_MS).optional();
+
+const limitsSchema = z.strictObject({
+  connectionsPerLane: count(10_000),
+  connectionsPerShard: count(1_000_000),
+  opensPerKey: count(10_000),
+  inFlightPerKey: count(1_000_000),
+  queuedPerKey: z.int().min(0).max(10_000_000).optional(),
+  idleMs: ms(0),
+  connectTimeoutMs: ms(1),
+});
+
+const schema = z.strictObject({
+  shards: count(256),
+  maxInFlight: count(1_000_000),
+  maxQueued: z.int().min(0).max(10_000_000).optional(),
+  closeTimeoutMs: ms(0),
+  shardBlockedMs: ms(1_000),
+  limits: limitsSchema.optional(),
+  ssh: sshOptionsSchema.optional(),
+  drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
+});
+
+/** The options with every default filled in, frozen. Throws `ERR_CONFIG` that names what is wrong, by its path. */
+export function resolveOptions(given: EngineOptions = {}): ResolvedOptions {
+  const options = check(schema, given, 'createEngine', 'ERR_CONFIG') as EngineOptions;
+  const shards = options.shards ?? Math.max(1, availableParallelism() - 1);
+  return Object.freeze({
+    shards,
+    maxInFlight: options.maxInFlight ?? WINDOW * shards,
+    maxQueued: options.maxQueued ?? DEFAULTS.maxQueued,
+    closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
+    shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
+    limits: Object.freeze({ ...DEFAULTS.limits, ...withoutUndefined(options.limits ?? {}) }),
+    ssh: Object.freeze({ ...options.ssh }),
+    drivers: (options.drivers ?? []).map(String),
+  });
+}
+
+function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: NonNullable<T[K]> };
+}

@@ -1,0 +1,173 @@
+import type { Call, Settled } from './call.js';
+import { KeylaneError } from './errors.js';
+import type { Chunk } from './types.js';
+import { Credit, PIECE_BYTES } from './wire/credit.js';
+
+/** What may be written ahead of the peer. */
+const MOST_PENDING_BYTES = 16 * 1024 * 1024;
+
+/** How a stream reaches its shard. */
+export interface StreamLink {
+  input(call: Call, data: Uint8Array, end: boolean): void;
+  credit(call: Call, bytes: number): void;
+  cancel(call: Call): void;
+}
+
+/** Hooks that a stream gives to its call. */
+export interface StreamHooks {
+  settled(settled: Settled): void;
+  chunk(chunk: Chunk): void;
+  taken(bytes: number): void;
+  dispatched(): void;
+}
+
+/**
+ * A long or two-way request. Iterate it for the chunks as they come; a slow reader stops the peer, not our memory.
+ * Leaving the loop early cancels the request.
+ */
+export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
+  /** What the peer answered in the end. Rejects with KeylaneError, as `run` does. */
+  readonly response: Promise<Response>;
+  readonly #link: StreamLink;
+  readonly #credit = new Credit();
+  readonly #chunks: Chunk[] = [];
+  readonly #toWrite: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #blocked = false;
+  #call: Call | undefined = undefined;
+  #dispatched = false;
+  #ending: 'no' | 'asked' | 'sent' = 'no';
+  #settled: Settled | undefined = undefined;
+  #wakeReader: (() => void) | undefined = undefined;
+  #wakeWriters: (() => void)[] = [];
+  #resolve!: (response: Response) => void;
+  #reject!: (error: Error) => void;
+
+  /** @internal */
+  constructor(link: StreamLink, start: (hooks: StreamHooks) => Call | Promise<Call>) {
+    this.#link = link;
+    this.response = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Whoever only iterates hears of the error there.
+    this.response.catch(() => {});
+    void this.#start(start);
+  }
+
+  /**
+   * Writes to the peer's input. Resolves when there is room for more; never rejects (how the request ended is told by
+   * `response`). Throws `ERR_INPUT` after `end`, `ERR_SATURATED` when 16 MiB wait already.
+   */
+  write(data: string | Uint8Array): Promise<void> {
+    if (this.#ending !== 'no') throw new KeylaneError('ERR_INPUT', 'write after end');
+    if (this.#settled) return Promise.resolve();
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (this.#pendingBytes + bytes.length > MOST_PENDING_BYTES) {
+      throw new KeylaneError('ERR_SATURATED', `${this.#pendingBytes} bytes wait to be written already: await write()`);
+    }
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#toWrite.push(bytes.slice(at, at + PIECE_BYTES));
+    this.#pendingBytes += bytes.length;
+    this.#pump();
+    if (this.#toWrite.length === 0 && !this.#blocked) return Promise.resolve();
+    return new Promise((resolve) => this.#wakeWriters.push(resolve));
+  }
+
+  /** Ends the peer's input (end of file). */
+  end(data?: string | Uint8Array): void {
+    if (data !== undefined) void this.write(data);
+    if (this.#ending === 'no') this.#ending = 'asked';
+    this.#pump();
+  }
+
+  /** Calls the request off. */
+  cancel(): void {
+    if (this.#call && !this.#settled) this.#link.cancel(this.#call);
+  }
+
+  async next(): Promise<IteratorResult<Chunk, undefined>> {
+    for (;;) {
+      const chunk = this.#chunks.shift();
+      if (chunk) {
+        if (this.#call && !this.#settled) this.#link.credit(this.#call, chunk.data.length);
+        return { done: false, value: chunk };
+      }
+      if (this.#settled?.error) throw this.#settled.error;
+      if (this.#settled) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  async return(): Promise<IteratorResult<Chunk, undefined>> {
+    this.#chunks.length = 0;
+    this.cancel();
+    await this.response.catch(() => {});
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #start(start: (hooks: StreamHooks) => Call | Promise<Call>): Promise<void> {
+    const hooks: StreamHooks = {
+      settled: (settled) => this.#end(settled),
+      chunk: (chunk) => {
+        this.#chunks.push(chunk);
+        this.#wakeReader?.();
+      },
+      taken: (bytes) => this.#credit.give(bytes),
+      dispatched: () => {
+        this.#dispatched = true;
+        // The call is known when `start` has returned.
+        queueMicrotask(() => this.#pump());
+      },
+    };
+    try {
+      this.#call = await start(hooks);
+      this.#pump();
+    } catch (error) {
+      this.#end({ response: undefined, error: error as KeylaneError, shard: -1, timing: undefined, heldMs: 0 });
+    }
+  }
+
+  #pump(): void {
+    if (!this.#call || !this.#dispatched || this.#settled || this.#blocked) return;
+    for (let piece = this.#toWrite.shift(); piece; piece = this.#toWrite.shift()) {
+      this.#pendingBytes -= piece.length;
+      this.#link.input(this.#call, piece, false);
+      const full = this.#credit.take(piece.length);
+      if (full) {
+        this.#blocked = true;
+        void full.then(() => {
+          this.#blocked = false;
+          this.#pump();
+        });
+        return;
+      }
+    }
+    if (this.#ending === 'asked') {
+      this.#ending = 'sent';
+      this.#link.input(this.#call, new Uint8Array(0), true);
+    }
+    this.#wakeAllWriters();
+  }
+
+  #end(settled: Settled): void {
+    this.#settled = settled;
+    this.#toWrite.length = 0;
+    this.#credit.release();
+    this.#wakeReader?.();
+    this.#wakeAllWriters();
+    if (settled.error) this.#reject(settled.error);
+    else this.#resolve(settled.response as Response);
+  }
+
+  #wakeAllWriters(): void {
+    const writers = this.#wakeWriters;
+    this.#wakeWriters = [];
+    for (const wake of writers) wake();
+  }
+}

@@ -1,0 +1,69 @@
+import type { Settled } from './call.js';
+import type { KeylaneError } from './errors.js';
+import type { Attempt } from './types.js';
+import type { Clock } from './util/clock.js';
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
+
+export interface TryPolicy {
+  attempts: number;
+  idempotent: boolean;
+  /** No try begins after it. */
+  deadline: number;
+  signal: AbortSignal | undefined;
+}
+
+export interface Tried {
+  settled: Settled;
+  attempts: number;
+  history: Attempt[];
+}
+
+/**
+ * Tries until an answer comes, the error is not one to try again for, or the policy says enough. Between tries it waits
+ * a random time up to 500 ms, 1 s, 2 s … 30 s ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS 2015).
+ */
+export async function tryUntilSettled(
+  start: () => Promise<Settled>,
+  policy: TryPolicy,
+  clock: Clock,
+  random: () => number,
+): Promise<Tried> {
+  const history: Attempt[] = [];
+  for (;;) {
+    const settled = await start();
+    const attempts = history.length + 1;
+    const { error } = settled;
+    if (!error || attempts >= policy.attempts || !mayTryAgain(error, policy.idempotent)) {
+      return { settled, attempts, history };
+    }
+    const wait = backoffMs(attempts, random);
+    if (clock.now() + wait >= policy.deadline || policy.signal?.aborted) return { settled, attempts, history };
+    await pause(wait, clock, policy.signal);
+    if (policy.signal?.aborted) return { settled, attempts, history };
+    history.push({ outcome: error.outcome, code: error.code, message: error.message });
+  }
+}
+
+/** Trying again can help and does no harm: nothing reached the peer, or running twice is declared harmless. */
+export function mayTryAgain(error: KeylaneError, idempotent: boolean): boolean {
+  return error.retryable || (idempotent && error.outcome === 'unknown');
+}
+
+/** Milliseconds before try `attempts` + 1. */
+export function backoffMs(attempts: number, random: () => number): number {
+  return random() * Math.min(FIRST_WAIT_MS * 2 ** (attempts - 1), LONGEST_WAIT_MS);
+}
+
+function pause(ms: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      timer.cancel();
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = clock.timer(ms, over);
+    signal?.addEventListener('abort', over, { once: true });
+  });
+}

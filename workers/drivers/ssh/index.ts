@@ -1,0 +1,1 @@
+export function load(): Promise<never> { return Promise.reject(new Error("stub")); }
