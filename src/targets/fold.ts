@@ -81,14 +81,15 @@ function runsOf(values: readonly string[]): [string, string][] {
     if (members === undefined) classes.set(width, [value]);
     else members.push(value);
   }
+  return [...classes].sort(([a], [b]) => a - b).flatMap(([, members]) => joinNeighbours(members));
+}
+
+function joinNeighbours(values: readonly string[]): [string, string][] {
   const runs: [string, string][] = [];
-  for (const [, members] of [...classes].sort(([a], [b]) => a - b)) {
-    for (const value of members) {
-      const run = runs.at(-1);
-      const joins = run !== undefined && members.includes(run[1]) && Number(value) === Number(run[1]) + 1;
-      if (joins) run[1] = value;
-      else runs.push([value, value]);
-    }
+  for (const value of values) {
+    const run = runs.at(-1);
+    if (run !== undefined && Number(value) === Number(run[1]) + 1) run[1] = value;
+    else runs.push([value, value]);
   }
   return runs;
 }

@@ -50,7 +50,8 @@ export function parseHost(text: string): HostAddress {
   if (host.startsWith('-')) throw bad(text, 'starts with "-"', 'a host name cannot; a flag goes before the hosts');
   if (host.length > 253) throw bad(text, 'is longer than 253 characters', 'a host name cannot be');
   const odd = /[^\p{L}\p{M}\p{N}._-]/u.exec(host);
-  if (odd !== null) throw bad(text, `has ${JSON.stringify(odd[0])} in the host name`, 'use letters, digits, ".", "-", "_"');
+  if (odd !== null)
+    throw bad(text, `has ${JSON.stringify(odd[0])} in the host name`, 'use letters, digits, ".", "-", "_"');
   return address(text, text.slice(0, Math.max(0, at)), at >= 0, host, port);
 }
 
@@ -95,7 +96,8 @@ function splitPort(text: string, rest: string): { host: string; port: number | u
   }
   const colon = rest.indexOf(':');
   if (colon < 0 || isIPv6(rest)) return { host: rest, port: undefined };
-  if (rest.includes(':', colon + 1)) throw bad(text, 'has several ":" but is no IPv6 address', 'write host:port or [address]:port');
+  if (rest.includes(':', colon + 1))
+    throw bad(text, 'has several ":" but is no IPv6 address', 'write host:port or [address]:port');
   return { host: rest.slice(0, colon), port: readPort(text, rest.slice(colon + 1)) };
 }
 
@@ -160,7 +162,8 @@ function splitBrackets(pattern: string): string[][] {
     if (open < 0) break;
     const close = pattern.indexOf(']', open);
     const inside = pattern.slice(open + 1, close);
-    if (close < 0 || inside.includes('[')) throw bad(pattern, 'has a "[" without its "]"', 'write ranges as web-[01-20]');
+    if (close < 0 || inside.includes('['))
+      throw bad(pattern, 'has a "[" without its "]"', 'write ranges as web-[01-20]');
     parts.push(inside.includes(':') ? [`[${inside}]`] : numbersOf(pattern, inside));
     from = close + 1;
   }
@@ -168,7 +171,8 @@ function splitBrackets(pattern: string): string[][] {
 }
 
 function numbersOf(pattern: string, inside: string): string[] {
-  if (inside.trim() === '') throw bad(pattern, 'has an empty range', 'write numbers between the brackets, as web-[01-20,30]');
+  if (inside.trim() === '')
+    throw bad(pattern, 'has an empty range', 'write numbers between the brackets, as web-[01-20,30]');
   const numbers = new Set<string>();
   for (const piece of inside.split(',')) {
     const [, first, last = first, step = '1'] = /^\s*(\d{1,15})(?:-(\d{1,15})(?:\/(\d{1,15}))?)?\s*$/.exec(piece) ?? [];
