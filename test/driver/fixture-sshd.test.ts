@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { descendants } from '../support/process-tree.js';
-import { type Sshd, startSshd } from '../support/sshd.js';
+import { type Sshd, sshArguments, startSshd } from '../support/sshd.js';
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -57,14 +57,7 @@ test('a configuration that sshd refuses is told with its message', async () => {
 });
 
 function ssh(to: Pick<Sshd, 'port' | 'user' | 'identity' | 'knownHosts'>, address: string, command: string) {
-  const options = [
-    'BatchMode=yes',
-    `UserKnownHostsFile=${to.knownHosts}`,
-    'StrictHostKeyChecking=yes',
-    'IdentitiesOnly=yes',
-  ];
-  const argv = ['-F', 'none', '-p', String(to.port), '-i', to.identity, ...options.flatMap((option) => ['-o', option])];
-  return promisify(execFile)('ssh', [...argv, `${to.user}@${address}`, '--', command]);
+  return promisify(execFile)('ssh', [...sshArguments(to, address), command]);
 }
 
 /** Not gone, and not a zombie that init has not yet reaped. */

@@ -184,6 +184,18 @@ export function newKey(file: string): string {
   return readFileSync(`${file}.pub`, 'utf8').trim();
 }
 
+/** What OpenSSH's own client needs to log in here, up to and with the `--` before a command. */
+export function sshArguments(to: Pick<Sshd, 'port' | 'user' | 'identity' | 'knownHosts'>, address: string): string[] {
+  const options = [
+    'BatchMode=yes',
+    'StrictHostKeyChecking=yes',
+    'IdentitiesOnly=yes',
+    `UserKnownHostsFile=${to.knownHosts}`,
+  ];
+  const argv = ['-F', 'none', '-p', String(to.port), '-i', to.identity, ...options.flatMap((option) => ['-o', option])];
+  return [...argv, `${to.user}@${address}`, '--'];
+}
+
 const TEST_USER = 'keylane-test';
 
 /**
