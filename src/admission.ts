@@ -29,6 +29,10 @@ class KeyQueue {
   /** Place in the turns: it has a waiting call and is below its share. */
   readonly inTurns: Link<KeyQueue> = new Link<KeyQueue>(this);
 
+  get unused(): boolean {
+    return this.inFlight === 0 && this.waiting.size === 0;
+  }
+
   constructor(key: string) {
     this.key = key;
   }
@@ -46,6 +50,7 @@ export class Admission {
   readonly #dispatch: (call: Call) => void;
   readonly #keys = new Map<string, KeyQueue>();
   readonly #turns = new List<KeyQueue>();
+  #sweepAt = KEPT_KEYS;
   #inFlight = 0;
   #queued = 0;
   #open = false;
@@ -66,21 +71,27 @@ export class Admission {
     return this.#queued;
   }
 
-  /** Dispatches the call, queues it, or throws `ERR_SATURATED` (or why the shard is not to be had). */
-  submit(call: Call): void {
+  /** What waits. */
+  *calls(): Iterable<Call> {
+    if (this.#queued === 0) return;
+    for (const { waiting } of this.#keys.values()) if (waiting.size > 0) yield* waiting;
+  }
+
+  /** Dispatches the call, queues it, or throws `ERR_SATURATED` (or why the shard is not to be had). `bounded`: the bounds on what waits apply. */
+  submit(call: Call, bounded: boolean): void {
     if (this.#refusal) throw this.#refusal;
-    const { key, bounded } = call.parts;
+    const { key } = call;
     let queue = this.#keys.get(key);
     if (!queue) {
       queue = new KeyQueue(key);
-      this.#keys.set(key, queue);
+      this.#remember(queue);
     }
     if (this.#open && this.#inFlight < this.#limits.window && this.#turns.size === 0 && this.#mayFly(queue)) {
       this.#fly(call, queue);
       return;
     }
     if (bounded) this.#checkRoom(queue);
-    queue.waiting.push(call.inQueue, call.parts.priority);
+    queue.waiting.push(call.inQueue, call.priority);
     this.#queued++;
     this.#budget.used++;
     this.#line(queue);
@@ -89,22 +100,20 @@ export class Admission {
 
   /** Takes a queued call out: it was canceled, or its deadline passed. */
   abandon(call: Call): void {
-    const queue = this.#keys.get(call.parts.key);
-    if (!queue || !call.inQueue.list) return;
+    const queue = this.#keys.get(call.key);
+    if (!queue || !call.isQueued) return;
     queue.waiting.remove(call.inQueue);
     this.#unqueued();
     if (queue.waiting.size === 0 && queue.inTurns.list) this.#turns.remove(queue.inTurns);
-    this.#dropIfUnused(queue);
   }
 
   /** A dispatched call is over. */
   freed(call: Call): void {
     this.#inFlight--;
-    const queue = this.#keys.get(call.parts.key);
+    const queue = this.#keys.get(call.key);
     if (queue) {
       queue.inFlight--;
-      this.#line(queue);
-      this.#dropIfUnused(queue);
+      if (queue.waiting.size > 0) this.#line(queue);
     }
     if (this.#queued > 0) this.#next();
   }
@@ -131,7 +140,6 @@ export class Admission {
         each(call);
       }
       if (queue.inTurns.list) this.#turns.remove(queue.inTurns);
-      this.#dropIfUnused(queue);
     }
   }
 
@@ -168,7 +176,6 @@ export class Admission {
       throw new KeylaneError('ERR_SATURATED', `${queue.waiting.size} requests wait for ${queue.key} already (limits.queuedPerKey)`);
     }
     if (this.#budget.used >= this.#budget.limit) {
-      this.#dropIfUnused(queue);
       throw new KeylaneError('ERR_SATURATED', `${this.#budget.used} requests wait already (maxQueued)`);
     }
   }
@@ -178,7 +185,14 @@ export class Admission {
     this.#budget.used--;
   }
 
-  #dropIfUnused(queue: KeyQueue): void {
-    if (queue.inFlight === 0 && queue.waiting.size === 0) this.#keys.delete(queue.key);
+  /** Keys come back, so an unused one is kept; when they are twice what was in use, the unused ones are swept out. */
+  #remember(queue: KeyQueue): void {
+    if (this.#keys.size >= this.#sweepAt) {
+      for (const old of this.#keys.values()) if (old.unused) this.#keys.delete(old.key);
+      this.#sweepAt = Math.max(KEPT_KEYS, 2 * this.#keys.size);
+    }
+    this.#keys.set(queue.key, queue);
   }
 }
+
+const KEPT_KEYS = 4_096;

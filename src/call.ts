@@ -1,66 +1,105 @@
-import { KeylaneError } from './errors.js';
+import type { KeylaneError } from './errors.js';
 import type { Chunk, Parsed } from './types.js';
+import type { Due } from './util/deadlines.js';
 import { Link } from './util/queue.js';
-import type { RunMode, RunTiming } from './wire/protocol.js';
+import type { RunCommand, RunMode } from './wire/protocol.js';
 
-/** What becomes of a call: a response, or an error; and how it went. */
-export interface Settled {
-  response: unknown;
-  error: KeylaneError | undefined;
-  /** −1 if it never reached a shard. */
-  shard: number;
-  /** Undefined if it never reached a shard. */
-  timing: RunTiming | undefined;
-  /** Milliseconds from the call to its hand-over to a shard; to its end if there was none. */
-  heldMs: number;
-}
-
-export interface CallParts extends Parsed {
-  driver: string;
-  mode: RunMode;
-  /** Milliseconds of process.hrtime; Infinity for none. */
-  deadline: number;
-  priority: number;
-  /** Counted against the bounds of what may wait. A batch bounds its calls itself. */
-  bounded: boolean;
-  now: number;
-  settled: (settled: Settled) => void;
+/** Who placed a call, and hears of it. */
+export interface CallEvents {
+  /** Once, with `response` or `error` set. */
+  settled(call: Call): void;
   /** Pieces of a live answer. */
-  chunk: ((chunk: Chunk) => void) | undefined;
-  /** The shard has taken so many bytes of input. */
-  taken: ((bytes: number) => void) | undefined;
+  chunk?(chunk: Chunk, call: Call): void;
   /** It has been handed to its shard. */
-  dispatched: (() => void) | undefined;
+  dispatched?(call: Call): void;
+  /** The shard has taken so many bytes of input. */
+  taken?(bytes: number): void;
 }
 
 /**
- * One try of one request on the main thread, from hand-over to admission until it is settled, which happens once.
+ * One try of one request on the main thread, from hand-over to admission until it is settled, which happens once. It is
+ * the `run` command too: an object a request less.
  *
  *     queued ── dispatched ──▶ in_flight ── answered, or its shard died ──▶ settled
+ *        │                        └── canceled ──▶ canceling ── answered ────▶ │
  *        └───── canceled, timed out, refused ─────────────────────────────────▶ │
  */
-export class Call {
-  readonly parts: CallParts;
-  state: 'queued' | 'in_flight' | 'settled' = 'queued';
-  /** Place in the queue of its key. */
-  readonly inQueue: Link<Call> = new Link<Call>(this);
-  readonly inDeadlines: Link<Call> = new Link<Call>(this);
-  /** Place in flight: the slot, the run's id, and the shard; set at dispatch. */
+export class Call implements RunCommand, Due {
+  readonly kind = 'run';
+  readonly driver: string;
+  readonly key: string;
+  readonly lane: string;
+  readonly target: unknown;
+  readonly request: unknown;
+  readonly mode: RunMode;
+  readonly priority: number;
+  /** Milliseconds of process.hrtime; Infinity for none. */
+  readonly deadline: number;
+  readonly events: CallEvents;
+  /** When it was handed over to admission, and to its shard. */
+  readonly submittedAt: number;
+  dispatchedAt = 0;
+  /** When the main thread must look after it. */
+  dueAt: number;
+  state: 'queued' | 'in_flight' | 'canceling' | 'settled' = 'queued';
+  /** Set at dispatch: the shard, −1 before. */
+  shard = -1;
   slot = -1;
   id = 0;
-  shard = -1;
-  dispatchedAt = 0;
+  /** How it was settled. */
+  response: unknown = undefined;
+  error: KeylaneError | undefined = undefined;
+  queuedUs = 0;
+  openUs = 0;
+  runUs = 0;
+  reused = false;
+  /** Removes its listener from the caller's signal. */
+  unlisten: (() => void) | undefined = undefined;
+  #inQueue: Link<Call> | undefined = undefined;
 
-  constructor(parts: CallParts) {
-    this.parts = parts;
+  constructor(driver: string, parsed: Parsed, how: CallHow, events: CallEvents) {
+    this.driver = driver;
+    this.key = parsed.key;
+    this.lane = parsed.lane;
+    this.target = parsed.target;
+    this.request = parsed.request;
+    this.mode = how.mode;
+    this.priority = how.priority;
+    this.deadline = how.deadline;
+    this.submittedAt = how.now;
+    this.dueAt = how.deadline;
+    this.events = events;
   }
 
-  /** Settles it. Later settlings are ignored: a reply may cross a deadline. Returns whether this was the one. */
-  settle(response: unknown, error: KeylaneError | undefined, timing: RunTiming | undefined, now: number): boolean {
-    if (this.state === 'settled') return false;
-    const heldMs = (this.dispatchedAt || now) - this.parts.now;
+  /** Place in the queue of its key. Made when asked for: most calls never wait. */
+  get inQueue(): Link<Call> {
+    this.#inQueue ??= new Link<Call>(this);
+    return this.#inQueue;
+  }
+
+  get isQueued(): boolean {
+    return this.#inQueue?.list !== undefined;
+  }
+
+  /** Milliseconds that it was held on the main thread. */
+  get heldMs(): number {
+    return Math.max(0, this.dispatchedAt - this.submittedAt);
+  }
+
+  /** Settles it. Later settlings are ignored: an answer may cross a deadline. */
+  settle(response: unknown, error: KeylaneError | undefined): void {
+    if (this.state === 'settled') return;
     this.state = 'settled';
-    this.parts.settled({ response, error, shard: this.shard, timing, heldMs });
-    return true;
+    this.response = response;
+    this.error = error;
+    this.unlisten?.();
+    this.events.settled(this);
   }
+}
+
+export interface CallHow {
+  mode: RunMode;
+  priority: number;
+  deadline: number;
+  now: number;
 }

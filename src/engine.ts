@@ -1,7 +1,7 @@
 import { Batch, type BatchHost } from './batch/batch.js';
 import { QueueBudget } from './admission.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
-import { Call, type CallParts } from './call.js';
+import { Call, type CallHow } from './call.js';
 import { KeylaneError } from './errors.js';
 import { Answers } from './host/answers.js';
 import { startThread } from './host/shard-thread.js';
@@ -11,10 +11,10 @@ import { loadSpecs, type Registry } from './registry.js';
 import { shardOf } from './routing.js';
 import { EngineStream } from './stream.js';
 import { tryUntilSettled } from './tries.js';
-import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Result, Spec } from './types.js';
+import type { BatchOptions, CallOptions, DriverName, RequestOf, ResponseOf, Spec } from './types.js';
 import { systemClock } from './util/clock.js';
 import { Deadlines } from './util/deadlines.js';
-import type { ShardStats } from './wire/protocol.js';
+import type { RunMode, ShardStats } from './wire/protocol.js';
 
 /** What a program holds. Made by `createEngine`; `close()` it in a `finally`, it keeps the process alive. */
 export interface Engine extends AsyncDisposable {
@@ -63,9 +63,6 @@ export interface Prewarmed {
 export interface EngineStats {
   inFlight: number;
   queued: number;
-  /** Calls settled so far: with a response, with an error. */
-  responses: number;
-  errors: number;
   /** `inside` is undefined while the shard does not serve. */
   shards: { state: ShardState; restarts: number; inFlight: number; queued: number; inside: ShardStats | undefined }[];
 }
@@ -99,16 +96,17 @@ class ShardedEngine implements Engine {
   readonly #supervisors: Supervisor[] = [];
   readonly #clock = systemClock;
   readonly #deadlines: Deadlines<Call>;
-  readonly #canceled = new WeakSet<Call>();
-  #responses = 0;
-  #errors = 0;
   #closed: Promise<void> | undefined = undefined;
   #whenEmpty: (() => void) | undefined = undefined;
 
   constructor(options: ResolvedOptions, registry: Registry) {
     this.#options = options;
     this.#specs = registry.specs;
-    this.#deadlines = new Deadlines(this.#clock, (call) => this.#deadlinePassed(call));
+    this.#deadlines = new Deadlines(
+      this.#clock,
+      () => this.#calls(),
+      (call) => this.#due(call),
+    );
     const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
     const answers = new Answers(this.#clock);
     const budget = new QueueBudget(maxQueued);
@@ -136,18 +134,17 @@ class ShardedEngine implements Engine {
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.started));
   }
 
-  run<D extends DriverName>(driver: D, request: RequestOf<D>, options: CallOptions = {}): Promise<ResponseOf<D>> {
+  run<D extends DriverName>(driver: D, request: RequestOf<D>, options?: CallOptions): Promise<ResponseOf<D>> {
     return new Promise((resolve, reject) => {
-      checkCallOptions(options, RUN_OPTIONS);
+      if (options) checkCallOptions(options, RUN_OPTIONS);
       const spec = this.#spec(driver);
-      if (spec.resolve || (options.attempts ?? 1) > 1) {
-        this.#runTries(driver, spec, request, options).then(resolve as (response: unknown) => void, reject);
+      if (spec.resolve || (options?.attempts ?? 1) > 1) {
+        this.#runTries(driver, spec, request, options ?? {}).then(resolve as (response: unknown) => void, reject);
         return;
       }
-      const parts = this.#parts(driver, spec.parse(request), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-      parts.priority = options.priority ?? 0;
-      parts.settled = ({ response, error }) => (error ? reject(error) : resolve(response as ResponseOf<D>));
-      this.#submit(parts, options.signal);
+      const settled = ({ response, error }: Call) => (error ? reject(error) : resolve(response as ResponseOf<D>));
+      const how = this.#how('once', options?.timeoutMs ?? DEFAULT_TIMEOUT_MS, options?.priority ?? 0);
+      this.#submit(new Call(driver, spec.parse(request), how, { settled }), options?.signal);
     });
   }
 
@@ -159,12 +156,10 @@ class ShardedEngine implements Engine {
       credit: (call: Call, bytes: number) => this.#client(call)?.credit(call, bytes),
       cancel: (call: Call) => this.#cancel(call),
     };
-    return new EngineStream(link, async (hooks) => {
+    return new EngineStream(link, async (events) => {
+      const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0);
       const parsed = spec.parse(spec.resolve ? await spec.resolve(request) : request);
-      const parts = { ...this.#parts(driver, parsed, options.timeoutMs ?? 0), ...hooks };
-      parts.mode = 'stream';
-      parts.priority = options.priority ?? 0;
-      return this.#submit(parts, options.signal);
+      return this.#submit(new Call(driver, parsed, how, events), options.signal);
     });
   }
 
@@ -181,10 +176,9 @@ class ShardedEngine implements Engine {
       random: Math.random,
       parse: (request) => (spec.resolve ? spec.resolve(request).then((input) => spec.parse(input)) : spec.parse(request)),
       ok: (response) => spec.ok(response),
-      submit: (parsed, { deadline, signal, priority, settled, chunk }) => {
-        const parts = { ...this.#parts(driver, parsed, 0), deadline, priority, settled, chunk, bounded: false };
-        if (chunk) parts.mode = 'live';
-        return this.#submit(parts, signal);
+      submit: (parsed, { deadline, signal, priority, live }, events) => {
+        const how: CallHow = { mode: live ? 'live' : 'once', priority, deadline, now: this.#clock.now() };
+        return this.#submit(new Call(driver, parsed, how, events), signal, false);
       },
       credit: (call, bytes) => this.#client(call)?.credit(call, bytes),
     };
@@ -204,10 +198,9 @@ class ShardedEngine implements Engine {
       random: Math.random,
       parse: (request) => spec.parse(request),
       ok: () => true,
-      submit: (parsed, { deadline, signal, settled }) => {
-        const parts = { ...this.#parts(driver, { ...parsed, request: perKey }, 0), deadline, settled, bounded: false };
-        parts.mode = 'prewarm';
-        return this.#submit(parts, signal);
+      submit: (parsed, { deadline, signal }, events) => {
+        const how: CallHow = { mode: 'prewarm', priority: 0, deadline, now: this.#clock.now() };
+        return this.#submit(new Call(driver, { ...parsed, request: perKey }, how, events), signal, false);
       },
       credit: () => {},
     };
@@ -225,7 +218,7 @@ class ShardedEngine implements Engine {
     const shards = this.#supervisors.map(({ state, restarts, admission: { inFlight, queued } }, shard) => {
       return { state, restarts, inFlight, queued, inside: inside[shard] };
     });
-    return { inFlight: this.#sum('inFlight'), queued: this.#sum('queued'), responses: this.#responses, errors: this.#errors, shards };
+    return { inFlight: this.#sum('inFlight'), queued: this.#sum('queued'), shards };
   }
 
   close(): Promise<void> {
@@ -246,19 +239,20 @@ class ShardedEngine implements Engine {
   /** `run` where there is more to it than one try of what is at hand. */
   async #runTries<D extends DriverName>(driver: D, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, attempts = 1, idempotent = false, priority = 0, signal } = options;
-    const deadline = this.#deadline(timeoutMs);
+    const deadline = this.#deadline(timeoutMs, this.#clock.now());
     const parsed = spec.parse(spec.resolve ? await spec.resolve(request) : request);
     const start = () =>
-      new Promise<Parameters<CallParts['settled']>[0]>((settled, reject) => {
+      new Promise<Call>((settled, reject) => {
+        const how: CallHow = { mode: 'once', priority, deadline, now: this.#clock.now() };
         try {
-          this.#submit({ ...this.#parts(driver, parsed, 0), deadline, priority, settled }, signal);
+          this.#submit(new Call(driver, parsed, how, { settled }), signal);
         } catch (error) {
           reject(error);
         }
       });
-    const { settled } = await tryUntilSettled(start, { attempts, idempotent, deadline, signal }, this.#clock, Math.random);
-    if (settled.error) throw settled.error;
-    return settled.response;
+    const { call } = await tryUntilSettled(start, { attempts, idempotent, deadline, signal }, this.#clock, Math.random);
+    if (call.error) throw call.error;
+    return call.response;
   }
 
   #spec(driver: string): Spec {
@@ -267,89 +261,81 @@ class ShardedEngine implements Engine {
     throw new KeylaneError('ERR_INPUT', `unknown driver \`${driver}\`: this engine has ${[...this.#specs.keys()].join(', ')}`);
   }
 
-  #parts(driver: string, { key, lane, target, request }: Parsed, timeoutMs: number): CallParts {
-    return {
-      driver,
-      key,
-      lane,
-      target,
-      request,
-      mode: 'once',
-      now: this.#clock.now(),
-      deadline: this.#deadline(timeoutMs),
-      priority: 0,
-      bounded: true,
-      settled: () => {},
-      chunk: undefined,
-      taken: undefined,
-      dispatched: undefined,
-    };
+  #how(mode: RunMode, timeoutMs: number, priority: number): CallHow {
+    const now = this.#clock.now();
+    return { mode, priority, deadline: this.#deadline(timeoutMs, now), now };
   }
 
-  #deadline(timeoutMs: number): number {
-    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#clock.now() + timeoutMs;
+  #deadline(timeoutMs: number, now: number): number {
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs;
   }
 
   /** Hands a call over to admission. Throws what keeps it from being handed over. */
-  #submit(parts: CallParts, signal: AbortSignal | undefined): Call {
-    if (this.#closed) throw new KeylaneError('ERR_CLOSED', 'the engine is closed', { key: parts.key });
-    if (signal?.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key: parts.key, cause: signal.reason });
-    const call = new Call(parts);
-    const { settled } = parts;
-    const cancel = signal && (() => this.#cancel(call));
-    parts.settled = (how) => {
-      this.#deadlines.clear(call.inDeadlines);
-      if (cancel) signal.removeEventListener('abort', cancel);
-      if (how.error) this.#errors++;
-      else this.#responses++;
-      settled(how);
-    };
-    this.#supervisor(call).admission.submit(call);
-    this.#deadlines.set(call.inDeadlines, parts.deadline);
-    if (cancel) signal.addEventListener('abort', cancel, { once: true });
+  #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {
+    const { key } = call;
+    if (this.#closed) throw new KeylaneError('ERR_CLOSED', 'the engine is closed', { key });
+    if (signal) {
+      if (signal.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
+      const cancel = () => this.#cancel(call);
+      signal.addEventListener('abort', cancel, { once: true });
+      call.unlisten = () => signal.removeEventListener('abort', cancel);
+    }
+    try {
+      this.#supervisor(call).admission.submit(call, bounded);
+    } catch (error) {
+      call.unlisten?.();
+      throw error;
+    }
+    this.#deadlines.watch(call.dueAt);
     return call;
   }
 
   #supervisor(call: Call): Supervisor {
-    return this.#supervisors[shardOf(call.parts.key, this.#supervisors.length)]!;
+    return this.#supervisors[shardOf(call.key, this.#supervisors.length)]!;
   }
 
   #client(call: Call) {
-    return call.state === 'in_flight' ? this.#supervisor(call).client : undefined;
+    return call.slot >= 0 ? this.#supervisor(call).client : undefined;
   }
 
   #cancel(call: Call): void {
-    if (call.state === 'settled' || this.#canceled.has(call)) return;
     if (call.state === 'queued') {
-      this.#settleQueued(call, new KeylaneError('ERR_CANCELED', undefined, { key: call.parts.key }));
-      return;
+      this.#settleQueued(call, new KeylaneError('ERR_CANCELED', undefined, { key: call.key }));
+    } else if (call.state === 'in_flight') {
+      call.state = 'canceling';
+      this.#client(call)?.cancel(call);
+      call.dueAt = this.#clock.now() + SHARD_GRACE_MS;
+      this.#deadlines.watch(call.dueAt);
     }
-    this.#canceled.add(call);
-    this.#client(call)?.cancel(call);
-    this.#deadlines.clear(call.inDeadlines);
-    this.#deadlines.set(call.inDeadlines, this.#clock.now() + SHARD_GRACE_MS);
   }
 
   /** The shard keeps the deadline of what it has, and knows more: it is given time to say it. */
-  #deadlinePassed(call: Call): void {
-    const { key, deadline } = call.parts;
-    const now = this.#clock.now();
+  #due(call: Call): void {
+    const { key, deadline } = call;
     if (call.state === 'queued') {
       this.#settleQueued(call, new KeylaneError('ERR_TIMEOUT', 'the deadline passed while the request was waiting', { key }));
-    } else if (this.#canceled.has(call)) {
-      call.settle(undefined, new KeylaneError('ERR_CANCELED', 'canceled; its shard did not answer', { key }), undefined, now);
-    } else if (now < deadline + SHARD_GRACE_MS) {
-      this.#deadlines.set(call.inDeadlines, deadline + SHARD_GRACE_MS);
+    } else if (call.state === 'canceling') {
+      call.settle(undefined, new KeylaneError('ERR_CANCELED', 'canceled; its shard did not answer', { key }));
+    } else if (call.dueAt === deadline) {
+      call.dueAt = deadline + SHARD_GRACE_MS;
     } else {
-      const error = new KeylaneError('ERR_TIMEOUT', 'the deadline passed; its shard did not answer', { key, outcome: 'unknown' });
-      call.settle(undefined, error, undefined, now);
+      const says = 'the deadline passed; its shard did not answer';
+      call.settle(undefined, new KeylaneError('ERR_TIMEOUT', says, { key, outcome: 'unknown' }));
     }
+    if (call.state === 'settled') call.dueAt = Number.POSITIVE_INFINITY;
   }
 
   #settleQueued(call: Call, error: KeylaneError): void {
     this.#supervisor(call).admission.abandon(call);
-    call.settle(undefined, error, undefined, this.#clock.now());
+    call.settle(undefined, error);
     this.#tellIfEmpty();
+  }
+
+  *#calls(): Iterable<Call | undefined> {
+    for (const { admission, client } of this.#supervisors) {
+      yield* admission.calls();
+      if (client) yield* client.inFlight;
+    }
   }
 
   async #drain(): Promise<void> {
@@ -388,5 +374,3 @@ class ShardedEngine implements Engine {
 function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
 }
-
-export type { Result };

@@ -1,7 +1,16 @@
-export { createEngine, type Engine, type EngineStats, type Prewarmed, type PrewarmOptions, type StreamOptions } from './engine.js';
+export {
+  createEngine,
+  type Engine,
+  type EngineStats,
+  type Prewarmed,
+  type PrewarmOptions,
+  type StreamOptions,
+} from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineOptions, LimitOptions } from './options.js';
 export type { EngineStream } from './stream.js';
+export { foldHosts } from './targets/fold.js';
+export { excludeHosts, expandHosts, type HostAddress, parseHost } from './targets/hosts.js';
 export {
   type Attempt,
   type BatchOptions,
@@ -29,3 +38,4 @@ export {
   StreamsExceeded,
   type Timing,
 } from './types.js';
+export { type Clock, systemClock } from './util/clock.js';

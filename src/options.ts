@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { type SshOptions, sshOptionsSchema } from './specs/ssh.js';
+import { type SshOptions, sshOptions } from './specs/ssh.js';
 import { check } from './util/check.js';
 
 /** Bounds that a shard keeps for itself and for each of its keys. */
@@ -89,7 +89,7 @@ const schema = z.strictObject({
   closeTimeoutMs: ms(0),
   shardBlockedMs: ms(1_000),
   limits: limitsSchema.optional(),
-  ssh: sshOptionsSchema.optional(),
+  ssh: sshOptions.optional(),
   drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
 });
 

@@ -1,4 +1,4 @@
-import type { Call, Settled } from './call.js';
+import type { Call, CallEvents } from './call.js';
 import { KeylaneError } from './errors.js';
 import type { Chunk } from './types.js';
 import { Credit, PIECE_BYTES } from './wire/credit.js';
@@ -11,14 +11,6 @@ export interface StreamLink {
   input(call: Call, data: Uint8Array, end: boolean): void;
   credit(call: Call, bytes: number): void;
   cancel(call: Call): void;
-}
-
-/** Hooks that a stream gives to its call. */
-export interface StreamHooks {
-  settled(settled: Settled): void;
-  chunk(chunk: Chunk): void;
-  taken(bytes: number): void;
-  dispatched(): void;
 }
 
 /**
@@ -37,14 +29,14 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   #call: Call | undefined = undefined;
   #dispatched = false;
   #ending: 'no' | 'asked' | 'sent' = 'no';
-  #settled: Settled | undefined = undefined;
+  #settled: { response: unknown; error: KeylaneError | undefined } | undefined = undefined;
   #wakeReader: (() => void) | undefined = undefined;
   #wakeWriters: (() => void)[] = [];
   #resolve!: (response: Response) => void;
   #reject!: (error: Error) => void;
 
   /** @internal */
-  constructor(link: StreamLink, start: (hooks: StreamHooks) => Call | Promise<Call>) {
+  constructor(link: StreamLink, start: (events: CallEvents) => Promise<Call>) {
     this.#link = link;
     this.response = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -111,25 +103,24 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     return this;
   }
 
-  async #start(start: (hooks: StreamHooks) => Call | Promise<Call>): Promise<void> {
-    const hooks: StreamHooks = {
-      settled: (settled) => this.#end(settled),
+  async #start(start: (events: CallEvents) => Promise<Call>): Promise<void> {
+    const events: CallEvents = {
+      settled: (call) => this.#end(call.response, call.error),
       chunk: (chunk) => {
         this.#chunks.push(chunk);
         this.#wakeReader?.();
       },
       taken: (bytes) => this.#credit.give(bytes),
-      dispatched: () => {
+      dispatched: (call) => {
+        this.#call = call;
         this.#dispatched = true;
-        // The call is known when `start` has returned.
-        queueMicrotask(() => this.#pump());
+        this.#pump();
       },
     };
     try {
-      this.#call = await start(hooks);
-      this.#pump();
+      this.#call = await start(events);
     } catch (error) {
-      this.#end({ response: undefined, error: error as KeylaneError, shard: -1, timing: undefined, heldMs: 0 });
+      this.#end(undefined, error as KeylaneError);
     }
   }
 
@@ -155,14 +146,14 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     this.#wakeAllWriters();
   }
 
-  #end(settled: Settled): void {
-    this.#settled = settled;
+  #end(response: unknown, error: KeylaneError | undefined): void {
+    this.#settled = { response, error };
     this.#toWrite.length = 0;
     this.#credit.release();
     this.#wakeReader?.();
     this.#wakeAllWriters();
-    if (settled.error) this.#reject(settled.error);
-    else this.#resolve(settled.response as Response);
+    if (error) this.#reject(error);
+    else this.#resolve(response as Response);
   }
 
   #wakeAllWriters(): void {

@@ -1,4 +1,4 @@
-import type { Settled } from './call.js';
+import type { Call } from './call.js';
 import type { KeylaneError } from './errors.js';
 import type { Attempt } from './types.js';
 import type { Clock } from './util/clock.js';
@@ -15,7 +15,8 @@ export interface TryPolicy {
 }
 
 export interface Tried {
-  settled: Settled;
+  /** The last try, settled. */
+  call: Call;
   attempts: number;
   history: Attempt[];
 }
@@ -25,23 +26,23 @@ export interface Tried {
  * a random time up to 500 ms, 1 s, 2 s … 30 s ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS 2015).
  */
 export async function tryUntilSettled(
-  start: () => Promise<Settled>,
+  start: () => Promise<Call>,
   policy: TryPolicy,
   clock: Clock,
   random: () => number,
 ): Promise<Tried> {
   const history: Attempt[] = [];
   for (;;) {
-    const settled = await start();
+    const call = await start();
     const attempts = history.length + 1;
-    const { error } = settled;
+    const { error } = call;
     if (!error || attempts >= policy.attempts || !mayTryAgain(error, policy.idempotent)) {
-      return { settled, attempts, history };
+      return { call, attempts, history };
     }
     const wait = backoffMs(attempts, random);
-    if (clock.now() + wait >= policy.deadline || policy.signal?.aborted) return { settled, attempts, history };
+    if (clock.now() + wait >= policy.deadline || policy.signal?.aborted) return { call, attempts, history };
     await pause(wait, clock, policy.signal);
-    if (policy.signal?.aborted) return { settled, attempts, history };
+    if (policy.signal?.aborted) return { call, attempts, history };
     history.push({ outcome: error.outcome, code: error.code, message: error.message });
   }
 }

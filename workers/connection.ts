@@ -1,3 +1,4 @@
+import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
 
 /**
@@ -12,7 +13,7 @@ import { Link } from '../src/util/queue.js';
 export type ConnectionState = 'opening' | 'idle' | 'busy' | 'full' | 'closing';
 
 /** One live session with a peer, as the pool sees it: what the driver opened, and the lists it stands in. */
-export class Connection {
+export class Connection implements Due {
   /** What `driver.open` resolved with; undefined while opening. */
   value: unknown = undefined;
   state: ConnectionState = 'opening';
@@ -30,16 +31,17 @@ export class Connection {
   readonly inState: Link<Connection> = new Link<Connection>(this);
   /** Place among the idle ones of the shard, the longest idle first. */
   readonly inIdle: Link<Connection> = new Link<Connection>(this);
-  /** Place among the deadlines of opens. */
-  readonly inDeadlines: Link<Connection> = new Link<Connection>(this);
+  /** When its opening takes too long. */
+  readonly dueAt: number;
   readonly pool: ConnectionOwner;
   readonly opening = new AbortController();
 
-  constructor(pool: ConnectionOwner, streams: number, now: number) {
+  constructor(pool: ConnectionOwner, streams: number, now: number, dueAt: number) {
     this.pool = pool;
     this.streams = streams;
     this.openStarted = now;
     this.since = now;
+    this.dueAt = dueAt;
   }
 }
 

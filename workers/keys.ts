@@ -1,7 +1,7 @@
 import { KeylaneError } from '../src/errors.js';
 import type { Clock } from '../src/util/clock.js';
-import { Deadlines } from '../src/util/deadlines.js';
-import { Link, List } from '../src/util/queue.js';
+import { Deadlines, type Due } from '../src/util/deadlines.js';
+import { List } from '../src/util/queue.js';
 import type { Pool } from './pool.js';
 
 /** Failures in a row after which nobody is let try again for a while (sshd: MaxAuthTries, PerSourcePenalties). */
@@ -9,7 +9,7 @@ const AUTH_FAILURES = 2;
 const AUTH_STOP_MS = 30_000;
 
 /** What the lanes of one key share: the handshakes in flight, and what the peer thinks of us. */
-export class Key {
+export class Key implements Due {
   readonly name: string;
   /** Handshakes in flight. */
   opens = 0;
@@ -20,8 +20,8 @@ export class Key {
   authFailures = 0;
   /** Until when nobody may authenticate; 0 if anybody may. */
   stoppedUntil = 0;
-  /** While this is set the key is remembered, pools or not. */
-  readonly memory: Link<Key> = new Link<Key>(this);
+  /** Until then its failures are remembered, pools or not. */
+  dueAt = Number.POSITIVE_INFINITY;
 
   constructor(name: string) {
     this.name = name;
@@ -31,11 +31,17 @@ export class Key {
 export class Keys {
   readonly #keys = new Map<string, Key>();
   readonly #clock: Clock;
+  /** Keys with a failure to remember. */
+  readonly #failed = new Set<Key>();
   readonly #memories: Deadlines<Key>;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#memories = new Deadlines(clock, (key) => this.#forget(key));
+    this.#memories = new Deadlines(
+      clock,
+      () => this.#failed,
+      (key) => this.#forget(key),
+    );
   }
 
   get size(): number {
@@ -68,16 +74,15 @@ export class Keys {
   }
 
   authSucceeded(key: Key): void {
-    key.authFailures = 0;
-    key.stoppedUntil = 0;
+    if (key.authFailures > 0) this.#forget(key);
   }
 
   authFailed(key: Key): void {
     key.authFailures++;
-    const until = this.#clock.now() + AUTH_STOP_MS;
-    if (key.authFailures >= AUTH_FAILURES) key.stoppedUntil = until;
-    this.#memories.clear(key.memory);
-    this.#memories.set(key.memory, until);
+    key.dueAt = this.#clock.now() + AUTH_STOP_MS;
+    if (key.authFailures >= AUTH_FAILURES) key.stoppedUntil = key.dueAt;
+    this.#failed.add(key);
+    this.#memories.watch(key.dueAt);
   }
 
   stop(): void {
@@ -85,13 +90,14 @@ export class Keys {
   }
 
   #forget(key: Key): void {
+    this.#failed.delete(key);
+    key.authFailures = 0;
     key.stoppedUntil = 0;
-    // One failure stays counted while the key is in use: the next one stops it again.
-    key.authFailures = Math.min(key.authFailures, AUTH_FAILURES - 1);
+    key.dueAt = Number.POSITIVE_INFINITY;
     this.#dropIfUnused(key);
   }
 
   #dropIfUnused(key: Key): void {
-    if (key.lanes === 0 && key.memory.list === undefined) this.#keys.delete(key.name);
+    if (key.lanes === 0 && key.authFailures === 0) this.#keys.delete(key.name);
   }
 }

@@ -211,7 +211,8 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   }
 
   #open(): void {
-    const connection = new Connection(this, this.#streams, this.#pools.clock.now());
+    const now = this.#pools.clock.now();
+    const connection = new Connection(this, this.#streams, now, now + this.#pools.limits.connectTimeoutMs);
     this.#connections.opening.push(connection.inState);
     this.#pools.opening(connection);
     this.#pools.open(this, connection).then(

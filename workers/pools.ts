@@ -14,7 +14,7 @@ import { Pool } from './pool.js';
 const CLOSE_MS = 5_000;
 
 /** Opens one connection of a pool: the driver, and the context it needs. A parameter, so that a test can hold the gate. */
-export type Opener = (pool: Pool, connection: Connection, deadline: number) => Promise<unknown>;
+export type Opener = (pool: Pool, connection: Connection) => Promise<unknown>;
 
 /**
  * All pools of a shard and what they share: the bound on connections, the handshakes of each key, the list of idle
@@ -33,6 +33,7 @@ export class Pools {
   readonly #idle = new List<Connection>();
   /** Pools that wait for room in the shard, in the order they came. */
   readonly #hungry = new List<Pool>();
+  readonly #opening = new Set<Connection>();
   readonly #opens: Deadlines<Connection>;
   #expiry: { cancel(): void } | undefined = undefined;
   #connections = 0;
@@ -45,9 +46,11 @@ export class Pools {
     this.limits = limits;
     this.#open = open;
     this.keys = new Keys(clock);
-    this.#opens = new Deadlines(clock, ({ opening }) => {
-      opening.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`));
-    });
+    this.#opens = new Deadlines(
+      clock,
+      () => this.#opening,
+      ({ opening }) => opening.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`)),
+    );
   }
 
   get size(): number {
@@ -99,13 +102,14 @@ export class Pools {
     this.#connections++;
     this.counts.opening++;
     (connection.pool as Pool).key.opens++;
-    this.#opens.set(connection.inDeadlines, this.clock.now() + this.limits.connectTimeoutMs);
+    this.#opening.add(connection);
+    this.#opens.watch(connection.dueAt);
   }
 
   /** Rejects when the driver does, or when the connection is not wanted any more, whatever the driver makes of that. */
   open(pool: Pool, connection: Connection): Promise<unknown> {
     const { signal } = connection.opening;
-    const opened = this.#open(pool, connection, this.clock.now() + this.limits.connectTimeoutMs);
+    const opened = this.#open(pool, connection);
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
@@ -124,7 +128,7 @@ export class Pools {
 
   /** The handshake is over: the key may begin another. */
   openEnded(connection: Connection, well: boolean): void {
-    this.#opens.clear(connection.inDeadlines);
+    this.#opening.delete(connection);
     if (well) this.totals.opened++;
     else this.totals.failed++;
     const { key } = connection.pool as Pool;

@@ -1,5 +1,6 @@
 import { KeylaneError } from '../src/errors.js';
 import { type Channel, type Driver, type ExecuteContext, StreamsExceeded } from '../src/types.js';
+import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
 import { Credit, PIECE_BYTES } from '../src/wire/credit.js';
 import type { Reply, RunCommand } from '../src/wire/protocol.js';
@@ -19,7 +20,7 @@ export interface RunHost {
   reply(reply: Reply): void;
   noteSent(run: Run): void;
   noteRunning(slot: number): void;
-  setDeadline(run: Run, deadline: number): void;
+  watch(dueAt: number): void;
   answered(run: Run): void;
 }
 
@@ -30,14 +31,15 @@ export interface RunHost {
  *        ▲  └── refused, aborted ─────────────────────────────────────────────────▶ │
  *        └───── the peer allows fewer streams ─────┘
  */
-export class Run implements Waiter, ExecuteContext {
+export class Run implements Waiter, ExecuteContext, Due {
   readonly command: RunCommand;
-  readonly inQueue: Link<Waiter> = new Link<Waiter>(this);
-  readonly inDeadlines: Link<Run> = new Link<Run>(this);
+  /** When it is aborted: its deadline, then the end of the driver's grace. */
+  dueAt: number;
   readonly input: Input | undefined;
   readonly #host: RunHost;
   readonly #arrived: number;
   readonly #credit: Credit | undefined;
+  #inQueue: Link<Waiter> | undefined = undefined;
   #state: 'waiting' | 'running' | 'answered' = 'waiting';
   #driver: Driver | undefined = undefined;
   #pool: Pool | undefined = undefined;
@@ -53,10 +55,17 @@ export class Run implements Waiter, ExecuteContext {
     this.command = command;
     this.#host = host;
     this.#arrived = host.now();
+    this.dueAt = command.deadline;
     const { slot, id, mode } = command;
     this.#credit = mode === 'once' ? undefined : new Credit();
     this.input =
       mode === 'stream' ? new Input((bytes) => host.reply({ kind: 'credit', slot, id, bytes })) : undefined;
+  }
+
+  /** Place in the queue of its pool. Made when asked for: on a warm lane nothing waits. */
+  get inQueue(): Link<Waiter> {
+    this.#inQueue ??= new Link<Waiter>(this);
+    return this.#inQueue;
   }
 
   get priority(): number {
@@ -117,13 +126,14 @@ export class Run implements Waiter, ExecuteContext {
         return;
       }
       this.#abortedWith = error;
-      this.#host.setDeadline(this, this.#host.now() + GRACE_MS);
+      this.dueAt = this.#host.now() + GRACE_MS;
+      this.#host.watch(this.dueAt);
       this.#credit?.release();
       this.input?.end();
       this.#controller?.abort(error);
       return;
     }
-    if (this.inQueue.list) this.#pool?.abandon(this);
+    if (this.#inQueue?.list) this.#pool?.abandon(this);
     this.#answerError(error);
   }
 

@@ -3,7 +3,7 @@ import { KeylaneError } from '../src/errors.js';
 import type { Driver, OpenContext } from '../src/types.js';
 import { type Clock, systemClock } from '../src/util/clock.js';
 import { Deadlines } from '../src/util/deadlines.js';
-import { FrameReader } from '../src/wire/codec.js';
+import { FrameReader, type FrameVisitor } from '../src/wire/codec.js';
 import { Ledger } from '../src/wire/ledger.js';
 import type { Limits } from '../src/wire/limits.js';
 import { Outbox } from '../src/wire/outbox.js';
@@ -34,7 +34,7 @@ export function serve(task: ServeTask): Promise<void> {
  * One shard: owns the connections of its keys, alone. Everything it does is a synchronous step between two events, so
  * there is nothing to lock.
  */
-class Shard implements RunHost {
+class Shard implements RunHost, FrameVisitor<Command> {
   readonly #clock: Clock;
   readonly #ledger: Ledger;
   readonly #outbox: Outbox<Reply>;
@@ -58,11 +58,15 @@ class Shard implements RunHost {
       (reply, why) => this.#unsendable(reply, why),
     );
     this.#asks = new Asks((ask) => this.reply(ask));
-    this.#deadlines = new Deadlines(clock, (run) => run.abort(new KeylaneError('ERR_TIMEOUT', 'the deadline passed')));
-    this.#pools = new Pools(clock, limits, (pool, connection, deadline) => {
+    this.#deadlines = new Deadlines(
+      clock,
+      () => this.#runs,
+      (run) => run.abort(new KeylaneError('ERR_TIMEOUT', 'the deadline passed')),
+    );
+    this.#pools = new Pools(clock, limits, (pool, connection) => {
       const context: OpenContext = {
         signal: connection.opening.signal,
-        deadline,
+        deadline: connection.dueAt,
         lost: () => pool.retire(connection),
         lease: (target) => this.#pools.leaseFor(pool, target, connection.opening.signal),
         ask: (question, about) => this.#asks.ask(question, about),
@@ -70,8 +74,7 @@ class Shard implements RunHost {
       return pool.driver.open(pool.target, context);
     });
     const reader = new FrameReader<Command>();
-    const handle = (command: Command) => this.#handle(command);
-    port.on('message', (frame: Uint8Array) => reader.read(frame, handle));
+    port.on('message', (frame: Uint8Array) => reader.read(frame, this));
     this.#beat();
     this.#waitingForEnd = () => {
       this.#heartbeat?.cancel();
@@ -100,31 +103,30 @@ class Shard implements RunHost {
     this.#ledger.running(slot);
   }
 
-  setDeadline(run: Run, deadline: number): void {
-    this.#deadlines.clear(run.inDeadlines);
-    this.#deadlines.set(run.inDeadlines, deadline);
+  watch(dueAt: number): void {
+    this.#deadlines.watch(dueAt);
   }
 
   answered(run: Run): void {
-    this.#deadlines.clear(run.inDeadlines);
     this.#runs[run.command.slot] = undefined;
     this.#running--;
     if (this.#pools.shut && this.#running === 0) this.#end();
   }
 
-  #handle(command: Command): void {
+  response(): never {
+    throw new Error('the main thread sends no responses');
+  }
+
+  other(command: Exclude<Command, RunCommand>): void {
     switch (command.kind) {
-      case 'run':
-        this.#start(command);
-        break;
       case 'cancel':
-        this.#run(command)?.abort(new KeylaneError('ERR_CANCELED', 'the caller canceled the request'));
+        this.#at(command)?.abort(new KeylaneError('ERR_CANCELED', 'the caller canceled the request'));
         break;
       case 'input':
-        this.#run(command)?.input?.push(command.data, command.end);
+        this.#at(command)?.input?.push(command.data, command.end);
         break;
       case 'credit':
-        this.#run(command)?.credit(command.bytes);
+        this.#at(command)?.credit(command.bytes);
         break;
       case 'answer':
         this.#asks.answer(command.ask, command.value, command.error);
@@ -141,11 +143,11 @@ class Shard implements RunHost {
     }
   }
 
-  #start(command: RunCommand): void {
+  run(command: RunCommand): void {
     const run = new Run(command, this);
     this.#runs[command.slot] = run;
     this.#running++;
-    this.#deadlines.set(run.inDeadlines, command.deadline);
+    this.#deadlines.watch(command.deadline);
     const driver = this.#driver(command.driver);
     if (driver instanceof Promise) {
       driver.then(
@@ -176,7 +178,7 @@ class Shard implements RunHost {
   }
 
   /** The run in the slot, unless it is a later one. */
-  #run({ slot, id }: { slot: number; id: number }): Run | undefined {
+  #at({ slot, id }: { slot: number; id: number }): Run | undefined {
     const run = this.#runs[slot];
     return run?.command.id === id ? run : undefined;
   }

@@ -1,4 +1,4 @@
-import type { Call, Settled } from '../call.js';
+import type { Call, CallEvents } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { type Tried, tryUntilSettled } from '../tries.js';
 import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
@@ -13,16 +13,15 @@ export interface BatchHost {
   parse(request: unknown): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
   /** Starts one try. Throws what keeps it from being handed over. */
-  submit(parsed: Parsed, hooks: SubmitHooks): Call;
+  submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
   credit(call: Call, bytes: number): void;
 }
 
-export interface SubmitHooks {
+export interface SubmitHow {
   deadline: number;
   signal: AbortSignal;
   priority: number;
-  settled(settled: Settled): void;
-  chunk: ((chunk: Chunk) => void) | undefined;
+  live: boolean;
 }
 
 const DEFAULT_CONCURRENCY = 200;
@@ -140,51 +139,50 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   async #one(index: number, request: Req): Promise<void> {
     this.#active++;
-    this.#options.onStart?.(index, request);
+    this.#shown(() => this.#options.onStart?.(index, request));
     const { timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     const started = this.#host.clock.now();
     const deadline = timeoutMs === 0 ? Number.POSITIVE_INFINITY : started + timeoutMs;
-    let parsed: Parsed | undefined;
-    let tried: Tried;
+    let key = '';
+    let result: Result<Req, Res>;
     try {
       const answer = this.#host.parse(request);
-      parsed = answer instanceof Promise ? await answer : answer;
-      tried = await this.#tries(index, parsed, deadline);
+      const parsed = answer instanceof Promise ? await answer : answer;
+      key = parsed.key;
+      result = this.#settled(index, request, await this.#tries(index, parsed, deadline));
     } catch (thrown) {
       const error = thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
-      const heldMs = this.#host.clock.now() - started;
-      tried = { settled: { response: undefined, error, shard: -1, timing: undefined, heldMs }, attempts: 0, history: [] };
+      result = this.#notSubmitted(index, request, key, error);
     }
     this.#active--;
-    this.#results.push(this.#result(index, request, parsed?.key ?? '', tried));
+    this.#results.push(result);
     this.#wake?.();
   }
 
   async #tries(index: number, parsed: Parsed, deadline: number): Promise<Tried> {
-    const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0 } = this.#options;
+    const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0, onChunk } = this.#options;
     const { signal } = this.#stop;
     await this.#gate.enter(parsed.key);
+    const how = { deadline, signal, priority, live: onChunk !== undefined };
+    const start = () => this.#try(index, parsed, how);
     try {
-      const policy = { attempts, idempotent, deadline, signal };
-      const start = () => this.#try(index, parsed, { deadline, signal, priority });
-      return await tryUntilSettled(start, policy, this.#host.clock, this.#host.random);
+      return await tryUntilSettled(start, { attempts, idempotent, deadline, signal }, this.#host.clock, this.#host.random);
     } finally {
       this.#gate.leave(parsed.key);
     }
   }
 
-  #try(index: number, parsed: Parsed, how: Pick<SubmitHooks, 'deadline' | 'signal' | 'priority'>): Promise<Settled> {
-    const { onChunk } = this.#options;
-    return new Promise((resolve) => {
-      let call: Call | undefined;
-      const chunk = (piece: Chunk) => {
-        this.#shown(() => onChunk?.(index, piece));
-        if (call) this.#host.credit(call, piece.data.length);
+  /** One try. Rejects with what keeps it from being handed over. */
+  #try(index: number, parsed: Parsed, how: SubmitHow): Promise<Call> {
+    return new Promise((settled, reject) => {
+      const chunk = (piece: Chunk, call: Call) => {
+        this.#shown(() => this.#options.onChunk?.(index, piece));
+        this.#host.credit(call, piece.data.length);
       };
       try {
-        call = this.#host.submit(parsed, { ...how, settled: resolve, chunk: onChunk ? chunk : undefined });
-      } catch (thrown) {
-        resolve({ response: undefined, error: thrown as KeylaneError, shard: -1, timing: undefined, heldMs: 0 });
+        this.#host.submit(parsed, how, how.live ? { settled, chunk } : { settled });
+      } catch (error) {
+        reject(error);
       }
     });
   }
@@ -208,25 +206,17 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#wake?.();
   }
 
-  #result(index: number, request: Req, key: string, { settled, attempts, history }: Tried): Result<Req, Res> {
-    const { response, error, shard, timing, heldMs } = settled;
-    const outcome = error ? error.outcome : this.#host.ok(response) ? 'ok' : 'failed';
-    return {
-      index,
-      request,
-      key,
-      outcome,
-      ...(error ? { error } : { response: response as Res }),
-      attempts: shard === -1 && history.length === 0 ? 0 : attempts,
-      shard,
-      reused: timing?.reused ?? false,
-      cache: 'none',
-      timing: {
-        queuedMs: heldMs + (timing?.queuedUs ?? 0) / 1000,
-        openMs: (timing?.openUs ?? 0) / 1000,
-        runMs: (timing?.runUs ?? 0) / 1000,
-      },
-      history,
-    };
+  #settled(index: number, request: Req, { call, attempts, history }: Tried): Result<Req, Res> {
+    const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs } = call;
+    const timing = { queuedMs: heldMs + queuedUs / 1000, openMs: openUs / 1000, runMs: runUs / 1000 };
+    const how = { attempts, shard, reused, cache: 'none' as const, timing, history };
+    if (error) return { index, request, key, outcome: error.outcome, error, ...how };
+    return { index, request, key, outcome: this.#host.ok(response) ? 'ok' : 'failed', response: response as Res, ...how };
+  }
+
+  #notSubmitted(index: number, request: Req, key: string, error: KeylaneError): Result<Req, Res> {
+    const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
+    const never = { attempts: 0, shard: -1, reused: false, cache: 'none' as const, timing, history: [] };
+    return { index, request, key, outcome: error.outcome, error, ...never };
   }
 }

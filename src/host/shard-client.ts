@@ -1,10 +1,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
-import { FrameReader } from '../wire/codec.js';
+import { FrameReader, type FrameVisitor } from '../wire/codec.js';
 import { Ledger } from '../wire/ledger.js';
 import { Outbox } from '../wire/outbox.js';
-import type { Ask, Command, Reply, ShardStats } from '../wire/protocol.js';
+import type { Ask, Command, Reply, ResponseReply, ShardStats } from '../wire/protocol.js';
 import { fromWire, toWire } from '../wire/wire-error.js';
 
 /** Who gets what a shard says that is not about one call. */
@@ -20,10 +20,9 @@ export interface ClientEvents {
  * Talks to one thread over its port: numbers the runs, gathers commands into frames, keeps the in-flight table. The
  * table is exact: every run gets exactly one answer, or is settled by the ledger when its thread has exited.
  */
-export class ShardClient {
+export class ShardClient implements FrameVisitor<Reply> {
   readonly shard: number;
   readonly ledger: Ledger;
-  readonly #now: () => number;
   readonly #events: ClientEvents;
   readonly #outbox: Outbox<Command>;
   readonly #inFlight: (Call | undefined)[] = [];
@@ -32,10 +31,9 @@ export class ShardClient {
   #lastId = 0;
   #lastAsk = 0;
 
-  constructor(shard: number, port: MessagePort, memory: SharedArrayBuffer, slots: number, now: () => number, events: ClientEvents) {
+  constructor(shard: number, port: MessagePort, memory: SharedArrayBuffer, slots: number, events: ClientEvents) {
     this.shard = shard;
     this.ledger = new Ledger(memory);
-    this.#now = now;
     this.#events = events;
     for (let slot = slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     this.#outbox = new Outbox(
@@ -43,8 +41,7 @@ export class ShardClient {
       (command, why) => this.#unsendable(command, why),
     );
     const reader = new FrameReader<Reply>();
-    const handle = (reply: Reply) => this.#handle(reply);
-    port.on('message', (frame: Uint8Array) => reader.read(frame, handle));
+    port.on('message', (frame: Uint8Array) => reader.read(frame, this));
   }
 
   /** Hands a call over. There must be a free slot. */
@@ -56,11 +53,14 @@ export class ShardClient {
     call.slot = slot;
     call.id = this.#lastId;
     call.shard = this.shard;
-    call.dispatchedAt = this.#now();
     this.#inFlight[slot] = call;
-    const { mode, driver, key, lane, target, request, deadline, priority } = call.parts;
-    this.#outbox.push({ kind: 'run', slot, id: call.id, mode, driver, key, lane, target, request, deadline, priority });
-    call.parts.dispatched?.();
+    this.#outbox.push(call);
+    call.events.dispatched?.(call);
+  }
+
+  /** The calls in flight, with holes. */
+  get inFlight(): readonly (Call | undefined)[] {
+    return this.#inFlight;
   }
 
   /** Tells the shard that the call is not wanted any more. It is settled by the shard's answer. */
@@ -99,33 +99,47 @@ export class ShardClient {
   threadExited(error: (call: Call, sent: boolean) => KeylaneError): void {
     for (const call of this.#inFlight) {
       if (!call) continue;
-      call.settle(undefined, error(call, this.wasSent(call)), undefined, this.#now());
+      call.settle(undefined, error(call, this.wasSent(call)));
       this.#free(call);
     }
     for (const resolve of this.#stats.values()) resolve(undefined);
     this.#stats.clear();
   }
 
-  #handle(reply: Reply): void {
+  run(): never {
+    throw new Error('a shard sends no runs');
+  }
+
+  response(slot: number, id: number, queuedUs: number, openUs: number, runUs: number, reused: boolean, response: unknown): void {
+    const call = this.#inFlight[slot];
+    if (call?.id !== id) return;
+    call.queuedUs = queuedUs;
+    call.openUs = openUs;
+    call.runUs = runUs;
+    call.reused = reused;
+    this.#free(call);
+    call.settle(response, undefined);
+  }
+
+  other(reply: Exclude<Reply, ResponseReply>): void {
     switch (reply.kind) {
-      case 'response': {
-        const call = this.#take(reply);
-        call?.settle(reply.response, undefined, reply, this.#now());
-        break;
-      }
       case 'error': {
-        const call = this.#take(reply);
-        call?.settle(undefined, fromWire(reply.error, call.parts.key), reply, this.#now());
+        const call = this.#at(reply);
+        if (!call) return;
+        const { queuedUs, openUs, runUs, reused } = reply;
+        Object.assign(call, { queuedUs, openUs, runUs, reused });
+        this.#free(call);
+        call.settle(undefined, fromWire(reply.error, call.key));
         break;
       }
       case 'chunk': {
         const call = this.#at(reply);
         const data = Buffer.from(reply.data.buffer, reply.data.byteOffset, reply.data.byteLength);
-        call?.parts.chunk?.({ channel: reply.channel, data });
+        call?.events.chunk?.({ channel: reply.channel, data }, call);
         break;
       }
       case 'credit':
-        this.#at(reply)?.parts.taken?.(reply.bytes);
+        this.#at(reply)?.events.taken?.(reply.bytes);
         break;
       case 'ask':
         this.#answer(reply);
@@ -156,12 +170,6 @@ export class ShardClient {
     return call?.id === id ? call : undefined;
   }
 
-  #take(reply: { slot: number; id: number }): Call | undefined {
-    const call = this.#at(reply);
-    if (call) this.#free(call);
-    return call;
-  }
-
   #free(call: Call): void {
     this.#inFlight[call.slot] = undefined;
     this.#freeSlots.push(call.slot);
@@ -171,6 +179,9 @@ export class ShardClient {
   #unsendable(command: Command, why: Error): void {
     if (command.kind !== 'run') throw why;
     const error = new KeylaneError('ERR_INPUT', `the request cannot be encoded: ${why.message}`, { key: command.key });
-    this.#take(command)?.settle(undefined, error, undefined, this.#now());
+    const call = this.#at(command);
+    if (!call) return;
+    this.#free(call);
+    call.settle(undefined, error);
   }
 }

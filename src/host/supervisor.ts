@@ -97,18 +97,18 @@ export class Supervisor {
   destroy(error: KeylaneError): void {
     if (this.state === 'stopped') return;
     this.#ending = error;
-    this.admission.refuse(error, (call) => this.#settleQueued(call, error));
+    this.admission.refuse(error, (call) => call.settle(undefined, error));
     if (this.state === 'backing_off') this.#stop();
     else this.#thread?.terminate();
   }
 
   #start(): void {
-    const { startThread, limits, drivers, admission, clock, ask, freed, shard } = this.#options;
+    const { startThread, limits, drivers, admission, ask, freed, shard } = this.#options;
     this.state = 'starting';
     const ledger = Ledger.memory(admission.window);
     const thread = startThread({ ledger, limits, drivers });
     this.#thread = thread;
-    this.#client = new ShardClient(shard, thread.port, ledger, admission.window, () => clock.now(), {
+    this.#client = new ShardClient(shard, thread.port, ledger, admission.window, {
       ready: () => this.#ready(),
       freed: (call) => {
         freed(call);
@@ -148,7 +148,7 @@ export class Supervisor {
     if (this.#failures >= MOST_FAILURES) {
       const says = `shard ${this.shard} does not start: ${error?.message ?? 'its thread ended'}`;
       const refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE', says, { cause: error });
-      this.admission.refuse(refusal, (call) => this.#settleQueued(call, refusal));
+      this.admission.refuse(refusal, (call) => call.settle(undefined, refusal));
       this.#markStarted.reject(refusal);
     }
     this.state = 'backing_off';
@@ -161,22 +161,19 @@ export class Supervisor {
     this.state = 'stopped';
     this.#backoff?.cancel();
     const closed = this.#ending ?? new KeylaneError('ERR_CLOSED');
-    this.admission.refuse(closed, (call) => this.#settleQueued(call, closed));
+    this.admission.refuse(closed, (call) => call.settle(undefined, closed));
     this.#markStarted.reject(closed);
     this.#markStopped();
   }
 
   #verdict(call: Call, sent: boolean, cause: Error | undefined): KeylaneError {
     const outcome = sent ? 'unknown' : 'not_started';
-    const { key } = call.parts;
+    const { key } = call;
     if (this.#ending) return new KeylaneError(this.#ending.code, this.#ending.message, { outcome, key, cause: this.#ending.cause });
     const says = `shard ${this.shard} died${cause ? ` (${cause.message})` : ''}; the request ${sent ? 'may have run' : 'had not left'}`;
     return new KeylaneError('ERR_SHARD_DIED', says, { outcome, key, cause });
   }
 
-  #settleQueued(call: Call, error: KeylaneError): void {
-    call.settle(undefined, error, undefined, this.#options.clock.now());
-  }
 
   /**
    * Counts only what it has seen itself: however late the main thread looks, one look adds one interval at most, so a

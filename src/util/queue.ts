@@ -87,7 +87,7 @@ const LEVELS = 21;
 
 /** First in, first out within a priority; higher priorities first. Joining and leaving are O(1). */
 export class PriorityQueue<T> {
-  readonly #levels: (List<T> | undefined)[] = new Array(LEVELS);
+  #levels: (List<T> | undefined)[] | undefined = undefined;
   #size = 0;
 
   get size(): number {
@@ -106,7 +106,7 @@ export class PriorityQueue<T> {
   }
 
   shift(): T | undefined {
-    if (this.#size === 0) return undefined;
+    if (this.#size === 0 || !this.#levels) return undefined;
     for (const level of this.#levels) {
       const item = level?.shift();
       if (item !== undefined) {
@@ -123,7 +123,12 @@ export class PriorityQueue<T> {
     this.#size--;
   }
 
+  *[Symbol.iterator](): Iterator<T> {
+    for (const level of this.#levels ?? []) if (level) yield* level;
+  }
+
   #level(priority: number): List<T> {
+    this.#levels ??= new Array(LEVELS);
     const level = HIGHEST - priority;
     let list = this.#levels[level];
     if (!list) {

@@ -64,23 +64,37 @@ export function encode<M extends Message>(messages: readonly M[], refused: (mess
   return frames;
 }
 
+/** Who takes what a frame holds. A side that gets no runs, or no responses, throws there. */
+export interface FrameVisitor<M extends Message> {
+  run(command: RunCommand): void;
+  response(slot: number, id: number, queuedUs: number, openUs: number, runUs: number, reused: boolean, response: unknown): void;
+  other(message: Exclude<M, RunCommand | ResponseReply>): void;
+}
+
 /** Reads frames in the order they came; keeps the parts of what is not complete yet. */
 export class FrameReader<M extends Message> {
   readonly #parts = new Map<number, Uint8Array[]>();
 
-  read(frame: Uint8Array, each: (message: M) => void): void {
+  read(frame: Uint8Array, visitor: FrameVisitor<M>): void {
     // As a Buffer: what is copied out of a Buffer is a Buffer again.
     const flat = unpackr.unpack(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)) as unknown[];
     for (let i = 0; i < flat.length; ) {
       const head = flat[i];
-      if (head === RUN || head === RUN_OF_PARTS) {
-        const payload = head === RUN ? flat[i + 8] : this.#whole(flat[i + 1] as number);
-        each(unflattenRun(flat, i, payload) as M);
-        i += RUN_ITEMS;
-      } else if (head === RESPONSE || head === RESPONSE_OF_PARTS) {
-        const payload = head === RESPONSE ? flat[i + 7] : this.#whole(flat[i + 1] as number);
-        each(unflattenResponse(flat, i, payload) as M);
+      if (head === RESPONSE || head === RESPONSE_OF_PARTS) {
+        const response = head === RESPONSE ? flat[i + 7] : this.#whole(flat[i + 1] as number);
+        visitor.response(
+          flat[i + 1] as number,
+          flat[i + 2] as number,
+          flat[i + 3] as number,
+          flat[i + 4] as number,
+          flat[i + 5] as number,
+          flat[i + 6] as boolean,
+          response,
+        );
         i += RESPONSE_ITEMS;
+      } else if (head === RUN || head === RUN_OF_PARTS) {
+        visitor.run(unflattenRun(flat, i, head === RUN ? flat[i + 8] : this.#whole(flat[i + 1] as number)));
+        i += RUN_ITEMS;
       } else if (head === PART) {
         const slot = flat[i + 1] as number;
         const part = flat[i + 2] as Uint8Array;
@@ -89,7 +103,7 @@ export class FrameReader<M extends Message> {
         else this.#parts.set(slot, [part]);
         i += 3;
       } else {
-        each(flat[i + 1] as M);
+        visitor.other(flat[i + 1] as Exclude<M, RunCommand | ResponseReply>);
         i += 2;
       }
     }
@@ -135,19 +149,6 @@ const RESPONSE_ITEMS = 8;
 
 function flattenResponse(head: number, m: ResponseReply, payload: unknown, flat: unknown[]): void {
   flat.push(head, m.slot, m.id, m.queuedUs, m.openUs, m.runUs, m.reused, payload);
-}
-
-function unflattenResponse(flat: unknown[], i: number, response: unknown): ResponseReply {
-  return {
-    kind: 'response',
-    slot: flat[i + 1] as number,
-    id: flat[i + 2] as number,
-    queuedUs: flat[i + 3] as number,
-    openUs: flat[i + 4] as number,
-    runUs: flat[i + 5] as number,
-    reused: flat[i + 6] as boolean,
-    response,
-  };
 }
 
 function packed<M extends Message>(flat: unknown[], messages: M[], refused: (message: M, why: Error) => void): Uint8Array<ArrayBuffer>[] {
