@@ -1,0 +1,133 @@
+import { Command } from 'commander';
+import { HELP } from './help.js';
+import { UsageError } from './io.js';
+import { bytes, duration, oneOf, reference, whole } from './values.js';
+
+/** The flags of `keylane exec`, read and checked one by one. */
+export interface ExecFlags {
+  user?: string;
+  port?: number;
+  identity?: string;
+  passphrase?: string;
+  password?: string;
+  knownHosts?: string;
+  hostKeys: 'strict' | 'accept-new' | 'insecure';
+  hosts: string[];
+  exclude: string[];
+  argv?: true;
+  shell?: string;
+  stdin?: string;
+  shards?: number;
+  concurrency: number;
+  /** Milliseconds. */
+  timeout: number;
+  connectTimeout?: number;
+  attempts: number;
+  format: 'text' | 'json' | 'ndjson';
+  fold?: true;
+  ordered?: true;
+  prefix: boolean;
+  out?: string;
+  outDir?: string;
+  maxOutput: number;
+  maxRc?: true;
+  quiet?: true;
+  progress: boolean;
+  color: 'auto' | 'always' | 'never';
+}
+
+const MIB = 1024 * 1024;
+
+/** The `exec` command; `run` gets the hosts as typed and the flags. */
+export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<void>): Command {
+  return new Command('exec')
+    .description('Runs one command on every host, over SSH.')
+    .usage('[flags] <hosts…> -- <command…>')
+    .argument(
+      '[hosts...]',
+      'hosts and patterns: web-[01-20,30].example  user@host:port  [::1]:22; - reads them from stdin',
+    )
+    .optionsGroup('Hosts:')
+    .option(
+      '-H, --hosts <file>',
+      'hosts from a file, one host or pattern a line, # comments; may be repeated',
+      collect,
+      [],
+    )
+    .option('-x, --exclude <hosts>', 'leave these hosts out; may be repeated', collect, [])
+    .optionsGroup('SSH:')
+    .option('-l, --user <name>', 'user to log in as, where the host does not name one')
+    .option('-p, --port <number>', 'port, where the host does not name one (default: 22)', whole('--port', 1, 65_535))
+    .option('-i, --identity <file>', 'private key (default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa)')
+    .option('--passphrase <ref>', "the private key's passphrase: env:NAME or file:PATH", reference('--passphrase'))
+    .option('--password <ref>', 'password: env:NAME or file:PATH', reference('--password'))
+    .option('--known-hosts <file>', 'known_hosts file (default: ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)')
+    .option('--host-keys <policy>', 'strict, accept-new or insecure', hostKeys, 'strict')
+    .option('--connect-timeout <time>', 'for opening a connection (default: 10s)', duration('--connect-timeout', 1))
+    .optionsGroup('Command:')
+    .option('--argv', 'pass each word of the command exactly as it is, instead of joining them by a space')
+    .option('--shell <sh>', "run SH -c COMMAND instead of giving the command to the user's login shell")
+    .option('--stdin <file>', 'the same input for every host, at most 16 MiB; - is our own stdin')
+    .option(
+      '--timeout <time>',
+      'for each host: waiting, connecting and running together; 0 is none',
+      duration('--timeout'),
+      60_000,
+    )
+    .option(
+      '--attempts <number>',
+      'tries for each host, as long as nothing has reached it',
+      whole('--attempts', 1, 100),
+      3,
+    )
+    .option('-c, --concurrency <number>', 'hosts at once', concurrency, 200)
+    .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
+    .optionsGroup('Output:')
+    .option('-b, --fold', 'at the end, print equal outputs once, under the hosts that gave them')
+    .option('--ordered', 'in the order of the hosts; what comes early is held in memory')
+    .option('--no-prefix', 'no "host: " before each line')
+    .option('--format <format>', 'text, json or ndjson', oneOf('--format', ['text', 'json', 'ndjson']), 'text')
+    .option('--out <file>', 'write to a file instead of stdout')
+    .option('--out-dir <dir>', 'write HOST.out and HOST.err for each host instead of printing text')
+    .option(
+      '--max-output <bytes>',
+      'bytes kept of each of stdout and stderr of a host',
+      bytes('--max-output', 1024 * MIB),
+      MIB,
+    )
+    .option('--color <when>', 'auto, always or never', oneOf('--color', ['auto', 'always', 'never']), 'auto')
+    .option('--no-progress', 'no progress line, also on a terminal')
+    .option('-q, --quiet', 'neither progress nor summary')
+    .option('--max-rc', 'exit with the largest remote exit code instead of 1')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', HELP)
+    .action(async (hosts: string[], flags: ExecFlags) => {
+      refuseContradictions(flags);
+      await run(hosts, flags);
+    });
+}
+
+function refuseContradictions(flags: ExecFlags): void {
+  if (flags.argv && flags.shell !== undefined) throw new UsageError('--argv and --shell exclude each other');
+  if (flags.format !== 'text') {
+    if (flags.fold) throw new UsageError(`-b folds text: it does not go with --format ${flags.format}`);
+    if (!flags.prefix) throw new UsageError(`--no-prefix is about text: it does not go with --format ${flags.format}`);
+  } else if (flags.outDir !== undefined && flags.out !== undefined && !flags.fold) {
+    throw new UsageError('--out would stay empty: --out-dir takes the output');
+  }
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function hostKeys(text: string): ExecFlags['hostKeys'] {
+  if (text === 'ask')
+    throw new UsageError('--host-keys ask is not supported yet: write strict, accept-new or insecure');
+  return oneOf('--host-keys', ['strict', 'accept-new', 'insecure'])(text);
+}
+
+function concurrency(text: string): number {
+  if (text === 'auto') throw new UsageError('-c auto is not supported yet: write a number');
+  return whole('-c', 1, 1_000_000)(text);
+}

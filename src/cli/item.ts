@@ -1,0 +1,31 @@
+import type { HostAddress, KeylaneError, Result, SshRequest, SshResponse } from '../index.js';
+
+/** One host of a run. */
+export interface Item {
+  /** Its place among all hosts, from 0. */
+  readonly index: number;
+  /** The host as typed; a line that could not be read, as it stands. */
+  readonly id: string;
+  /** Undefined if it could not be read. */
+  readonly address: HostAddress | undefined;
+  /** Why it could not be read. */
+  readonly error: KeylaneError | undefined;
+}
+
+/** What became of one host. */
+export type HostResult = Omit<Result<SshRequest, SshResponse>, 'index' | 'request'>;
+
+/** The result of a host that the engine has never seen. */
+export function neverTried(error: KeylaneError): HostResult {
+  return {
+    key: '',
+    outcome: 'not_started',
+    error,
+    attempts: 0,
+    shard: -1,
+    reused: false,
+    cache: 'none',
+    timing: { queuedMs: 0, openMs: 0, runMs: 0 },
+    history: [],
+  };
+}

@@ -1,0 +1,50 @@
+import { Command, CommanderError } from 'commander';
+import { execCommand } from './flags.js';
+import { type Io, UsageError } from './io.js';
+
+/** Runs a command line and resolves with its exit status. */
+export async function program(args: readonly string[], io: Io): Promise<number> {
+  // What follows `--` is the remote command; commander must not look at it.
+  const dashes = args.indexOf('--');
+  const ours = dashes < 0 ? args : args.slice(0, dashes);
+  const words = dashes < 0 ? undefined : args.slice(dashes + 1);
+  let status = 0;
+  const keylane = new Command('keylane')
+    .description('Runs commands on very many hosts at once.')
+    .option('-V, --version', 'print the version (alone)')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .addHelpText('after', '\nkeylane exec --help has the flags, examples and exit statuses.');
+  keylane.addCommand(
+    execCommand(async (hosts, flags) => {
+      const { exec } = await import('./exec.js');
+      status = await exec(hosts, words, flags, io);
+    }),
+  );
+  for (const command of [keylane, ...keylane.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => {},
+      getOutHelpWidth: () => Math.min(io.stdout.columns ?? 100, 120),
+    });
+  }
+  try {
+    await keylane.parseAsync([...ours], { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError && error.code === 'commander.help') return 2;
+    if (error instanceof CommanderError || error instanceof UsageError) {
+      const name = ours[0] === 'exec' ? 'keylane exec' : 'keylane';
+      io.stderr.write(`${name}: ${error.message.replace(/^error: /, '')}\nSee ${name} --help.\n`);
+      return 2;
+    }
+    const { KeylaneError } = await import('../index.js');
+    const known = error instanceof KeylaneError;
+    io.stderr.write(
+      `keylane: ${known ? `${error.code}: ${error.message}` : ((error as Error).stack ?? String(error))}\n`,
+    );
+    return 3;
+  }
+}

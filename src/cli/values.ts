@@ -1,0 +1,56 @@
+import { UsageError } from './io.js';
+
+/** Readers of a flag's value: text to value, or a UsageError that names the flag and what it takes. */
+type Reader<T> = (text: string) => T;
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `500ms`, `30s`, `2m`, `1h`; a bare number is seconds. At most a day. */
+export function duration(flag: string, leastMs = 0): Reader<number> {
+  return (text) => {
+    const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
+    const ms = Number(number) * UNITS_MS[unit]!;
+    if (number !== undefined && ms >= leastMs && ms <= 86_400_000) return ms;
+    throw refused(flag, text, `write a duration from ${leastMs}ms to 24h, as 500ms, 30s, 2m or 1h`);
+  };
+}
+
+const UNITS_BYTES: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** `65536`, `64k`, `16m`, `1g`. */
+export function bytes(flag: string, most: number): Reader<number> {
+  return (text) => {
+    const [, number, unit] = /^(\d+)([kmg]?)$/i.exec(text) ?? [];
+    const size = Number(number) * UNITS_BYTES[(unit ?? '').toLowerCase()]!;
+    if (size <= most) return size;
+    throw refused(flag, text, `write bytes up to ${most}, as 65536, 64k or 16m`);
+  };
+}
+
+export function whole(flag: string, least: number, most: number): Reader<number> {
+  return (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (number >= least && number <= most) return number;
+    throw refused(flag, text, `write a whole number from ${least} to ${most}`);
+  };
+}
+
+export function oneOf<T extends string>(flag: string, choices: readonly T[]): Reader<T> {
+  return (text) => {
+    const choice = choices.find((one) => one === text);
+    if (choice !== undefined) return choice;
+    throw refused(flag, text, `write ${choices.join(', ')}`);
+  };
+}
+
+/** A secret is named, never written on the command line, where every user of the machine could read it. */
+export function reference(flag: string): Reader<string> {
+  return (text) => {
+    if (/^(env|file):./.test(text)) return text;
+    throw new UsageError(`${flag} takes a reference, not the secret itself: write env:NAME or file:PATH`);
+  };
+}
+
+function refused(flag: string, text: string, fix: string): UsageError {
+  return new UsageError(`${flag} ${JSON.stringify(text)}: ${fix}`);
+}
