@@ -1,9 +1,148 @@
 import type { z } from 'zod';
 import { type ErrorCode, KeylaneError } from '../errors.js';
 
-export function check<T>(schema: z.ZodType<T>, value: unknown, what: string, code: ErrorCode): T {
-  const checked = schema.safeParse(value);
-  if (checked.success) return checked.data;
-  const problems = checked.error.issues.map((issue) => `${[what, ...issue.path].join('.')}: ${issue.message}`);
-  throw new KeylaneError(code, problems.join('\n'));
+/**
+ * The value as the schema reads it, or a KeylaneError with one line per problem: where, what was expected, what was
+ * given. `what` heads the paths (`ssh` gives `ssh.port`); a value that may be a secret is never shown.
+ */
+export function check<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+  code: ErrorCode,
+): z.output<Schema> {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  const lines = read.error.issues.flatMap((issue) => linesOf(issue, value, what, schema));
+  throw new KeylaneError(code, lines.join('\n'));
+}
+
+type Issue = z.core.$ZodIssue;
+
+function linesOf(issue: Issue, root: unknown, what: string, schema: z.ZodType): string[] {
+  const path = pathOf(what, issue.path);
+  const given = at(root, issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    const known = fieldsOf(schema, issue.path);
+    return issue.keys.map((name) => `${pathOf(path, [name])}: unknown field${hint(name, known)}`);
+  }
+  const show = given === undefined ? 'it is missing' : `got ${shown(given, issue.path)}`;
+  return [`${path}: ${expected(issue)}; ${show}`];
+}
+
+/** `ssh.env.PATH`, `ssh.argv[3]`. */
+function pathOf(what: string, path: readonly PropertyKey[]): string {
+  let text = what;
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else text += text === '' ? String(step) : `.${String(step)}`;
+  }
+  return text || 'the value';
+}
+
+/** What a schema's own message says goes first: it knows the fix. Without one, zod's `Invalid input: expected …`. */
+function expected(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_key':
+      return issue.issues.map(expected).join(', ');
+    case 'invalid_value':
+      return `expected ${list(issue.values.map((value) => String(value)))}`;
+    case 'too_small':
+      return (
+        ownMessage(issue) ??
+        `expected ${issue.inclusive ? 'at least' : 'more than'} ${grouped(issue.minimum)}${unit(issue.origin)}`
+      );
+    case 'too_big':
+      return (
+        ownMessage(issue) ??
+        `expected ${issue.inclusive ? 'at most' : 'less than'} ${grouped(issue.maximum)}${unit(issue.origin)}`
+      );
+    case 'invalid_type':
+      return ownMessage(issue) ?? `expected ${article(issue.expected === 'int' ? 'whole number' : issue.expected)}`;
+    default:
+      return issue.message;
+  }
+}
+
+function ownMessage(issue: Issue): string | undefined {
+  return /^(Invalid input|Too (small|big))/.test(issue.message) ? undefined : issue.message;
+}
+
+function unit(origin: string): string {
+  if (origin === 'string') return ' characters';
+  return origin === 'array' ? ' items' : '';
+}
+
+function article(noun: string): string {
+  return /^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`;
+}
+
+function grouped(value: number | bigint): string {
+  return value.toLocaleString('en-US');
+}
+
+function list(words: readonly string[]): string {
+  return words.length === 1 ? `'${words[0]}'` : `one of ${words.map((word) => `'${word}'`).join(', ')}`;
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  let found = value;
+  for (const step of path) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = (found as Record<PropertyKey, unknown>)[step];
+  }
+  return found;
+}
+
+/** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token. */
+const SECRET = /pass|secret|token|credential|key$|^env$|^stdin$|^command$|^argv$|^payload$/i;
+const LONGEST_SHOWN = 60;
+
+function shown(value: unknown, path: readonly PropertyKey[]): string {
+  const secret = path.some((step) => typeof step === 'string' && SECRET.test(step));
+  if (typeof value === 'string') {
+    if (!secret && value.length <= LONGEST_SHOWN) return JSON.stringify(value);
+    return `a string of ${grouped(value.length)} characters`;
+  }
+  if (value === null) return 'null';
+  if (typeof value === 'number' || typeof value === 'boolean') return secret ? article(typeof value) : String(value);
+  if (Array.isArray(value)) return `an array of ${grouped(value.length)}`;
+  return article(typeof value);
+}
+
+/** Names of the fields of the object schema at a path; none where the way there is not made of objects. */
+function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let found: unknown = schema;
+  for (const step of [...path, undefined]) {
+    while (found && typeof found === 'object' && !('shape' in found)) {
+      const { innerType, in: input } = (found as { def?: { innerType?: unknown; in?: unknown } }).def ?? {};
+      found = innerType ?? input;
+    }
+    const shape = (found as { shape?: Record<PropertyKey, unknown> } | undefined)?.shape;
+    if (!shape) return [];
+    if (step === undefined) return Object.keys(shape);
+    found = shape[step];
+  }
+  return [];
+}
+
+/** The field that was meant, if one is near, or all of them if they are few. */
+function hint(name: string, known: readonly string[]): string {
+  const near = known.find((field) => distance(name.toLowerCase(), field.toLowerCase()) <= (name.length < 4 ? 1 : 2));
+  if (near) return `; did you mean \`${near}\`?`;
+  return known.length > 0 ? `; known are ${known.join(', ')}` : '';
+}
+
+/** Levenshtein's distance, a row at a time. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
 }
