@@ -1,0 +1,113 @@
+// Imports point one way. The rules as data, and what breaks them; `node scripts/imports.mjs` tells of the present files.
+// A path that ends in `/` stands for a folder, any other for one file.
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BASE = ['src/types.ts', 'src/errors.ts', 'src/routing.ts', 'src/util/'];
+
+/** The first rule that has the file counts. `types` may be imported as types only: what is gone at run time. */
+export const RULES = [
+  { files: BASE, may: BASE },
+  { files: ['src/wire/'], may: [...BASE, 'src/wire/'] },
+  { files: ['src/specs/'], may: [...BASE, 'src/specs/'] },
+  { files: ['src/targets/'], may: [...BASE, 'src/targets/'] },
+  { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
+  { files: ['src/batch/'], may: [...BASE, 'src/batch/', 'src/call.ts', 'src/tries.ts'], types: ['src/engine.ts'] },
+  { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts'] },
+  { files: ['src/server/'], may: ['src/server/', 'src/index.ts'] },
+  { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/'] },
+  // A driver knows its own folder (`*`) and, of its spec, the types of what it is given.
+  {
+    files: ['workers/drivers/*/'],
+    may: ['src/types.ts', 'src/errors.ts', 'src/util/', 'workers/drivers/*/'],
+    types: ['src/specs/'],
+  },
+  { files: ['workers/'], may: [...BASE, 'src/wire/', 'workers/'] },
+  // The pool is not public, and its speed is promised.
+  {
+    files: ['load/scenarios/pool-acquire.ts'],
+    may: ['load/', 'src/index.ts', 'src/types.ts', 'src/util/', 'workers/'],
+  },
+  { files: ['load/'], may: ['load/', 'src/index.ts'] },
+];
+
+/** Who may import which package, in src and workers. One that is not here may be imported by nobody. */
+export const PACKAGES = {
+  commander: ['src/cli/'],
+  msgpackr: ['src/wire/codec.ts'],
+  piscina: ['src/host/shard-thread.ts'],
+  ssh2: ['workers/drivers/ssh/'],
+  zod: ['src/specs/', 'src/options.ts', 'src/util/check.ts'],
+};
+
+/**
+ * What breaks the rules, one line each. `files`: path from the root → source text.
+ * @param {Record<string, string>} files
+ * @returns {string[]}
+ */
+export function violations(files) {
+  return Object.entries(files).flatMap(([file, text]) =>
+    importsOf(text).flatMap(({ from, typeOnly }) => {
+      const why = from.startsWith('.') ? wrongFile(file, target(file, from), typeOnly) : wrongPackage(file, from);
+      return why === undefined ? [] : [`${file} imports ${from}: ${why}`];
+    }),
+  );
+}
+
+/** The sources that the rules are about: path from the root → text. */
+export function sources() {
+  const root = fileURLToPath(new URL('../', import.meta.url));
+  const names = ['src', 'workers', 'load'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((name) => posix.join(folder, String(name))),
+  );
+  const files = names.filter((name) => name.endsWith('.ts')).sort();
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
+}
+
+/** `import … from`, `export … from`, `import '…'` at the start of a line, and `import('…')` anywhere. */
+const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;
+
+function importsOf(text) {
+  return [...text.matchAll(IMPORT)].map(([, type, from, dynamic]) => ({
+    from: from ?? dynamic,
+    typeOnly: type !== undefined,
+  }));
+}
+
+function target(file, from) {
+  return posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts');
+}
+
+function wrongFile(file, imported, typeOnly) {
+  const rule = RULES.find(({ files }) => files.some((path) => covers(path, file)));
+  if (rule === undefined) return 'no rule is about this file';
+  const own = /^workers\/drivers\/[^/]+\//.exec(file)?.[0] ?? '';
+  const may = [...rule.may, ...(typeOnly ? (rule.types ?? []) : [])].map((path) =>
+    path.replace('workers/drivers/*/', own),
+  );
+  const allowed = may.some((path) => covers(path, imported)) && !rule.not?.some((path) => covers(path, imported));
+  return allowed ? undefined : `it may import ${may.join(' ')} only`;
+}
+
+function wrongPackage(file, from) {
+  const name = from.split('/', from.startsWith('@') ? 2 : 1).join('/');
+  if (name.startsWith('node:')) return undefined;
+  if (builtinModules.includes(name)) return `write node:${name}`;
+  if (file.startsWith('load/')) return undefined;
+  const may = PACKAGES[name];
+  if (may === undefined) return 'scripts/imports.mjs names nobody who may import this package';
+  return may.some((path) => covers(path, file)) ? undefined : `only ${may.join(' ')} may import this package`;
+}
+
+function covers(path, file) {
+  if (!path.endsWith('/')) return file === path;
+  return path.includes('*') ? new RegExp(`^${path.replace('*', '[^/]+')}`).test(file) : file.startsWith(path);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const found = violations(sources());
+  for (const line of found) console.error(line);
+  process.exitCode = found.length > 0 ? 1 : 0;
+}
