@@ -173,7 +173,10 @@ export class Admission {
 
   #checkRoom(queue: KeyQueue): void {
     if (queue.waiting.size >= this.#limits.queuedPerKey) {
-      throw new KeylaneError('ERR_SATURATED', `${queue.waiting.size} requests wait for ${queue.key} already (limits.queuedPerKey)`);
+      throw new KeylaneError(
+        'ERR_SATURATED',
+        `${queue.waiting.size} requests wait for ${queue.key} already (limits.queuedPerKey)`,
+      );
     }
     if (this.#budget.used >= this.#budget.limit) {
       throw new KeylaneError('ERR_SATURATED', `${this.#budget.used} requests wait already (maxQueued)`);

@@ -4,12 +4,14 @@ import type { CallOptions } from './types.js';
 const LONGEST_MS = 30 * 86_400_000;
 
 const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: string }> = {
-  timeoutMs: { valid: (value) => isNumber(value, 0, LONGEST_MS), expected: `milliseconds from 0 (none) to ${LONGEST_MS}` },
+  timeoutMs: {
+    valid: (value) => isNumber(value, 0, LONGEST_MS),
+    expected: `milliseconds from 0 (none) to ${LONGEST_MS}`,
+  },
   signal: { valid: (value) => value instanceof AbortSignal, expected: 'an AbortSignal' },
   idempotent: { valid: (value) => typeof value === 'boolean', expected: 'true or false' },
   attempts: { valid: (value) => isWhole(value, 1, 100), expected: 'a whole number from 1 to 100' },
   priority: { valid: (value) => isWhole(value, -10, 10), expected: 'a whole number from -10 to 10' },
-  labels: { valid: (value) => Array.isArray(value) && value.every((label) => typeof label === 'string'), expected: 'a list of strings' },
   concurrency: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
   concurrencyPerKey: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
   onChunk: { valid: isFunction, expected: 'a function' },
@@ -17,9 +19,9 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   perKey: { valid: (value) => isWhole(value, 1, 10_000), expected: 'a whole number from 1 to 10,000' },
 };
 
-const PER_CALL = ['timeoutMs', 'signal', 'idempotent', 'attempts', 'priority', 'labels'];
+const PER_CALL = ['timeoutMs', 'signal', 'idempotent', 'attempts', 'priority'];
 export const RUN_OPTIONS = new Set(PER_CALL);
-export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
+export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority']);
 export const BATCH_OPTIONS = new Set([...PER_CALL, 'concurrency', 'concurrencyPerKey', 'onChunk', 'onStart']);
 export const PREWARM_OPTIONS = new Set(['perKey', 'timeoutMs', 'signal']);
 

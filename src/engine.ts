@@ -1,20 +1,15 @@
 import { Batch, type BatchHost } from './batch/batch.js';
-import { QueueBudget } from './admission.js';
+import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
-import { Call, type CallHow } from './call.js';
 import { KeylaneError } from './errors.js';
-import { Answers } from './host/answers.js';
-import { startThread } from './host/shard-thread.js';
-import { type ShardState, Supervisor } from './host/supervisor.js';
-import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
-import { loadSpecs, type Registry } from './registry.js';
-import { shardOf } from './routing.js';
+import { type EngineOptions, resolveOptions } from './options.js';
+import { loadSpecs } from './registry.js';
+import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
 import { tryUntilSettled } from './tries.js';
-import type { BatchOptions, CallOptions, DriverName, RequestOf, ResponseOf, Spec } from './types.js';
+import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Spec } from './types.js';
 import { systemClock } from './util/clock.js';
-import { Deadlines } from './util/deadlines.js';
-import type { RunMode, ShardStats } from './wire/protocol.js';
+import type { RunMode } from './wire/protocol.js';
 
 /** What a program holds. Made by `createEngine`; `close()` it in a `finally`, it keeps the process alive. */
 export interface Engine extends AsyncDisposable {
@@ -45,7 +40,7 @@ export interface Engine extends AsyncDisposable {
   destroy(reason?: string): Promise<void>;
 }
 
-export type StreamOptions = Pick<CallOptions, 'timeoutMs' | 'signal' | 'priority' | 'labels'>;
+export type StreamOptions = Pick<CallOptions, 'timeoutMs' | 'signal' | 'priority'>;
 
 export interface PrewarmOptions {
   /** Connections of each lane; at most `limits.connectionsPerLane`. @default 1 */
@@ -63,13 +58,10 @@ export interface Prewarmed {
 export interface EngineStats {
   inFlight: number;
   queued: number;
-  /** `inside` is undefined while the shard does not serve. */
-  shards: { state: ShardState; restarts: number; inFlight: number; queued: number; inside: ShardStats | undefined }[];
+  shards: ShardSnapshot[];
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-/** How long a shard may take to answer for a passed deadline or a cancel, before the main thread answers for it. */
-const SHARD_GRACE_MS = 3_000;
 const PREWARM_CONCURRENCY = 64;
 
 /**
@@ -79,59 +71,31 @@ const PREWARM_CONCURRENCY = 64;
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
   const resolved = resolveOptions(options);
   const registry = await loadSpecs(resolved.drivers, resolved.ssh);
-  const engine = new ShardedEngine(resolved, registry);
+  const shards = new Shards(resolved, registry.own, systemClock);
   try {
-    await engine.started();
+    await shards.started();
   } catch (error) {
-    await engine.destroy('a shard did not start');
+    await shards.cut('a shard did not start');
     throw error;
   }
-  return engine;
+  return new ShardedEngine(shards, registry.specs, resolved.closeTimeoutMs);
 }
 
-/** The main path: `run` → `#parts` → `#submit` → Admission → ShardClient, and back through `Call.settle`. */
+/**
+ * The main path: `run` makes a Call → Shards.submit → Admission → ShardClient ══ the wall ══ Shard → Run → Pool → driver,
+ * and back: ShardClient → Call.settle → the promise.
+ */
 class ShardedEngine implements Engine {
-  readonly #options: ResolvedOptions;
+  readonly #shards: Shards;
   readonly #specs: ReadonlyMap<string, Spec>;
-  readonly #supervisors: Supervisor[] = [];
+  readonly #closeTimeoutMs: number;
   readonly #clock = systemClock;
-  readonly #deadlines: Deadlines<Call>;
   #closed: Promise<void> | undefined = undefined;
-  #whenEmpty: (() => void) | undefined = undefined;
 
-  constructor(options: ResolvedOptions, registry: Registry) {
-    this.#options = options;
-    this.#specs = registry.specs;
-    this.#deadlines = new Deadlines(
-      this.#clock,
-      () => this.#calls(),
-      (call) => this.#due(call),
-    );
-    const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
-    const answers = new Answers(this.#clock);
-    const budget = new QueueBudget(maxQueued);
-    for (let shard = 0; shard < shards; shard++) {
-      const window = Math.max(1, Math.floor(maxInFlight / shards) + (shard < maxInFlight % shards ? 1 : 0));
-      const { inFlightPerKey, queuedPerKey } = limits;
-      this.#supervisors.push(
-        new Supervisor({
-          shard,
-          clock: this.#clock,
-          startThread,
-          limits,
-          admission: { window, inFlightPerKey, queuedPerKey },
-          budget,
-          drivers: registry.own,
-          shardBlockedMs,
-          ask: (ask) => answers.answer(ask),
-          freed: () => this.#tellIfEmpty(),
-        }),
-      );
-    }
-  }
-
-  async started(): Promise<void> {
-    await Promise.all(this.#supervisors.map((supervisor) => supervisor.started));
+  constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, closeTimeoutMs: number) {
+    this.#shards = shards;
+    this.#specs = specs;
+    this.#closeTimeoutMs = closeTimeoutMs;
   }
 
   run<D extends DriverName>(driver: D, request: RequestOf<D>, options?: CallOptions): Promise<ResponseOf<D>> {
@@ -148,13 +112,17 @@ class ShardedEngine implements Engine {
     });
   }
 
-  stream<D extends DriverName>(driver: D, request: RequestOf<D>, options: StreamOptions = {}): EngineStream<ResponseOf<D>> {
+  stream<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D>,
+    options: StreamOptions = {},
+  ): EngineStream<ResponseOf<D>> {
     checkCallOptions(options, STREAM_OPTIONS);
     const spec = this.#spec(driver);
     const link = {
-      input: (call: Call, data: Uint8Array, end: boolean) => this.#client(call)?.input(call, data, end),
-      credit: (call: Call, bytes: number) => this.#client(call)?.credit(call, bytes),
-      cancel: (call: Call) => this.#cancel(call),
+      input: (call: Call, data: Uint8Array, end: boolean) => this.#shards.clientOf(call)?.input(call, data, end),
+      credit: (call: Call, bytes: number) => this.#shards.clientOf(call)?.credit(call, bytes),
+      cancel: (call: Call) => this.#shards.cancel(call),
     };
     return new EngineStream(link, async (events) => {
       const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0);
@@ -169,20 +137,9 @@ class ShardedEngine implements Engine {
     options: BatchOptions<RequestOf<D>> = {},
   ): Batch<RequestOf<D>, ResponseOf<D>> {
     checkCallOptions(options, BATCH_OPTIONS);
-    const spec = this.#spec(driver);
-    if (!isIterable(requests)) throw new KeylaneError('ERR_INPUT', '`requests` must be an iterable or an async iterable');
-    const host: BatchHost = {
-      clock: this.#clock,
-      random: Math.random,
-      parse: (request) => (spec.resolve ? spec.resolve(request).then((input) => spec.parse(input)) : spec.parse(request)),
-      ok: (response) => spec.ok(response),
-      submit: (parsed, { deadline, signal, priority, live }, events) => {
-        const how: CallHow = { mode: live ? 'live' : 'once', priority, deadline, now: this.#clock.now() };
-        return this.#submit(new Call(driver, parsed, how, events), signal, false);
-      },
-      credit: (call, bytes) => this.#client(call)?.credit(call, bytes),
-    };
-    return new Batch(host, requests, options);
+    checkIterable(requests);
+    const mode = options.onChunk ? 'live' : 'once';
+    return new Batch(this.#hostOf(driver, mode), requests, options);
   }
 
   async prewarm<D extends DriverName>(
@@ -191,45 +148,38 @@ class ShardedEngine implements Engine {
     options: PrewarmOptions = {},
   ): Promise<Prewarmed> {
     checkCallOptions(options, PREWARM_OPTIONS);
+    checkIterable(requests);
     const { perKey = 1, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
-    const spec = this.#spec(driver);
-    const host: BatchHost = {
-      clock: this.#clock,
-      random: Math.random,
-      parse: (request) => spec.parse(request),
+    const host = this.#hostOf(driver, 'prewarm');
+    const warm = {
+      ...host,
       ok: () => true,
-      submit: (parsed, { deadline, signal }, events) => {
-        const how: CallHow = { mode: 'prewarm', priority: 0, deadline, now: this.#clock.now() };
-        return this.#submit(new Call(driver, { ...parsed, request: perKey }, how, events), signal, false);
-      },
-      credit: () => {},
+      parse: async (request: unknown) => ({ ...(await host.parse(request)), request: perKey }),
     };
-    const result: Prewarmed = { ready: 0, failed: [] };
     const bounds = { concurrency: PREWARM_CONCURRENCY, attempts: 1, timeoutMs, ...(signal ? { signal } : {}) };
-    for await (const { error } of new Batch<RequestOf<D>, null>(host, requests, bounds)) {
-      if (error) result.failed.push(error);
-      else result.ready++;
+    const prewarmed: Prewarmed = { ready: 0, failed: [] };
+    for await (const { error } of new Batch<RequestOf<D>, null>(warm, requests, bounds)) {
+      if (error) prewarmed.failed.push(error);
+      else prewarmed.ready++;
     }
-    return result;
+    return prewarmed;
   }
 
   async stats(): Promise<EngineStats> {
-    const inside = await Promise.all(this.#supervisors.map((supervisor) => supervisor.stats()));
-    const shards = this.#supervisors.map(({ state, restarts, admission: { inFlight, queued } }, shard) => {
-      return { state, restarts, inFlight, queued, inside: inside[shard] };
-    });
-    return { inFlight: this.#sum('inFlight'), queued: this.#sum('queued'), shards };
+    const shards = await this.#shards.snapshots();
+    const sum = (of: 'inFlight' | 'queued') => shards.reduce((total, shard) => total + shard[of], 0);
+    return { inFlight: sum('inFlight'), queued: sum('queued'), shards };
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#drain();
+    this.#closed ??= this.#shards.drain(this.#closeTimeoutMs);
     return this.#closed;
   }
 
   async destroy(reason = 'the engine was destroyed'): Promise<void> {
-    this.#closed ??= Promise.resolve();
-    this.#cut(reason);
-    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stopped));
+    const cut = this.#shards.cut(reason);
+    this.#closed ??= cut;
+    await cut;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -237,9 +187,9 @@ class ShardedEngine implements Engine {
   }
 
   /** `run` where there is more to it than one try of what is at hand. */
-  async #runTries<D extends DriverName>(driver: D, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
+  async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, attempts = 1, idempotent = false, priority = 0, signal } = options;
-    const deadline = this.#deadline(timeoutMs, this.#clock.now());
+    const { deadline } = this.#how('once', timeoutMs, priority);
     const parsed = spec.parse(spec.resolve ? await spec.resolve(request) : request);
     const start = () =>
       new Promise<Call>((settled, reject) => {
@@ -255,122 +205,45 @@ class ShardedEngine implements Engine {
     return call.response;
   }
 
+  #hostOf(driver: string, mode: RunMode): BatchHost {
+    const spec = this.#spec(driver);
+    return {
+      clock: this.#clock,
+      random: Math.random,
+      parse: (request) =>
+        spec.resolve ? spec.resolve(request).then((input) => spec.parse(input)) : spec.parse(request),
+      ok: (response) => spec.ok(response),
+      submit: (parsed: Parsed, { deadline, priority, signal }, events: CallEvents) => {
+        const how: CallHow = { mode, priority, deadline, now: this.#clock.now() };
+        return this.#submit(new Call(driver, parsed, how, events), signal, false);
+      },
+      credit: (call, bytes) => this.#shards.clientOf(call)?.credit(call, bytes),
+    };
+  }
+
+  #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {
+    if (this.#closed !== undefined) throw new KeylaneError('ERR_CLOSED', 'the engine is closed', { key: call.key });
+    return this.#shards.submit(call, signal, bounded);
+  }
+
   #spec(driver: string): Spec {
     const spec = this.#specs.get(driver);
     if (spec) return spec;
-    throw new KeylaneError('ERR_INPUT', `unknown driver \`${driver}\`: this engine has ${[...this.#specs.keys()].join(', ')}`);
+    throw new KeylaneError(
+      'ERR_INPUT',
+      `unknown driver \`${driver}\`: this engine has ${[...this.#specs.keys()].join(', ')}`,
+    );
   }
 
   #how(mode: RunMode, timeoutMs: number, priority: number): CallHow {
     const now = this.#clock.now();
-    return { mode, priority, deadline: this.#deadline(timeoutMs, now), now };
-  }
-
-  #deadline(timeoutMs: number, now: number): number {
-    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs;
-  }
-
-  /** Hands a call over to admission. Throws what keeps it from being handed over. */
-  #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {
-    const { key } = call;
-    if (this.#closed) throw new KeylaneError('ERR_CLOSED', 'the engine is closed', { key });
-    if (signal) {
-      if (signal.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
-      const cancel = () => this.#cancel(call);
-      signal.addEventListener('abort', cancel, { once: true });
-      call.unlisten = () => signal.removeEventListener('abort', cancel);
-    }
-    try {
-      this.#supervisor(call).admission.submit(call, bounded);
-    } catch (error) {
-      call.unlisten?.();
-      throw error;
-    }
-    this.#deadlines.watch(call.dueAt);
-    return call;
-  }
-
-  #supervisor(call: Call): Supervisor {
-    return this.#supervisors[shardOf(call.key, this.#supervisors.length)]!;
-  }
-
-  #client(call: Call) {
-    return call.slot >= 0 ? this.#supervisor(call).client : undefined;
-  }
-
-  #cancel(call: Call): void {
-    if (call.state === 'queued') {
-      this.#settleQueued(call, new KeylaneError('ERR_CANCELED', undefined, { key: call.key }));
-    } else if (call.state === 'in_flight') {
-      call.state = 'canceling';
-      this.#client(call)?.cancel(call);
-      call.dueAt = this.#clock.now() + SHARD_GRACE_MS;
-      this.#deadlines.watch(call.dueAt);
-    }
-  }
-
-  /** The shard keeps the deadline of what it has, and knows more: it is given time to say it. */
-  #due(call: Call): void {
-    const { key, deadline } = call;
-    if (call.state === 'queued') {
-      this.#settleQueued(call, new KeylaneError('ERR_TIMEOUT', 'the deadline passed while the request was waiting', { key }));
-    } else if (call.state === 'canceling') {
-      call.settle(undefined, new KeylaneError('ERR_CANCELED', 'canceled; its shard did not answer', { key }));
-    } else if (call.dueAt === deadline) {
-      call.dueAt = deadline + SHARD_GRACE_MS;
-    } else {
-      const says = 'the deadline passed; its shard did not answer';
-      call.settle(undefined, new KeylaneError('ERR_TIMEOUT', says, { key, outcome: 'unknown' }));
-    }
-    if (call.state === 'settled') call.dueAt = Number.POSITIVE_INFINITY;
-  }
-
-  #settleQueued(call: Call, error: KeylaneError): void {
-    this.#supervisor(call).admission.abandon(call);
-    call.settle(undefined, error);
-    this.#tellIfEmpty();
-  }
-
-  *#calls(): Iterable<Call | undefined> {
-    for (const { admission, client } of this.#supervisors) {
-      yield* admission.calls();
-      if (client) yield* client.inFlight;
-    }
-  }
-
-  async #drain(): Promise<void> {
-    const late = this.#clock.timer(this.#options.closeTimeoutMs, () => this.#cut('the engine was closed'));
-    if (this.#busy) {
-      await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-      });
-    }
-    for (const supervisor of this.#supervisors) supervisor.drain();
-    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stopped));
-    late.cancel();
-    this.#deadlines.stop();
-  }
-
-  #cut(reason: string): void {
-    const error = new KeylaneError('ERR_CLOSED', reason);
-    for (const supervisor of this.#supervisors) supervisor.destroy(error);
-    this.#whenEmpty?.();
-  }
-
-  get #busy(): boolean {
-    return this.#sum('inFlight') + this.#sum('queued') > 0;
-  }
-
-  #sum(of: 'inFlight' | 'queued'): number {
-    return this.#supervisors.reduce((sum, { admission }) => sum + admission[of], 0);
-  }
-
-  #tellIfEmpty(): void {
-    // Called as a call leaves; the books are right at the end of the turn.
-    if (this.#whenEmpty) queueMicrotask(() => !this.#busy && this.#whenEmpty?.());
+    return { mode, priority, deadline: timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs, now };
   }
 }
 
-function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+function checkIterable(value: unknown): void {
+  const isIterable =
+    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+  if (!isIterable)
+    throw new KeylaneError('ERR_INPUT', '`requests` must be an iterable or an async iterable of requests');
 }

@@ -4,7 +4,11 @@ import type { Outcome } from './types.js';
 export const ERRORS = {
   ERR_INPUT: { outcome: 'not_started', retryable: false, says: 'the request is not valid' },
   ERR_CONFIG: { outcome: 'not_started', retryable: false, says: 'an option is not valid' },
-  ERR_CONFIG_UNSUPPORTED: { outcome: 'not_started', retryable: false, says: 'a configuration asks for what keylane cannot do' },
+  ERR_CONFIG_UNSUPPORTED: {
+    outcome: 'not_started',
+    retryable: false,
+    says: 'a configuration asks for what keylane cannot do',
+  },
   ERR_SATURATED: { outcome: 'not_started', retryable: true, says: 'too many requests are waiting' },
   ERR_TIMEOUT: { outcome: 'not_started', retryable: true, says: 'the deadline passed' },
   ERR_CANCELED: { outcome: 'canceled', retryable: false, says: 'the caller canceled the request' },

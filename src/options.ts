@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { KeylaneError } from './errors.js';
 import { type SshOptions, sshOptions } from './specs/ssh.js';
 import { check } from './util/check.js';
 
@@ -97,6 +98,12 @@ const schema = z.strictObject({
 export function resolveOptions(given: EngineOptions = {}): ResolvedOptions {
   const options = check(schema, given, 'createEngine', 'ERR_CONFIG') as EngineOptions;
   const shards = options.shards ?? Math.max(1, availableParallelism() - 1);
+  if (options.maxInFlight !== undefined && options.maxInFlight < shards) {
+    throw new KeylaneError(
+      'ERR_CONFIG',
+      `createEngine.maxInFlight: must be at least the number of shards (${shards}), one each`,
+    );
+  }
   return Object.freeze({
     shards,
     maxInFlight: options.maxInFlight ?? WINDOW * shards,

@@ -22,7 +22,8 @@ export async function loadSpecs(modules: readonly string[], ssh: SshOptions): Pr
   for (const given of modules) {
     const url = isAbsolute(given) ? pathToFileURL(given).href : given;
     const spec = await specOf(url);
-    if (specs.has(spec.name)) throw new KeylaneError('ERR_CONFIG', `drivers: ${url}: the name \`${spec.name}\` is taken`);
+    if (specs.has(spec.name))
+      throw new KeylaneError('ERR_CONFIG', `drivers: ${url}: the name \`${spec.name}\` is taken`);
     specs.set(spec.name, spec);
     own[spec.name] = url;
   }

@@ -130,7 +130,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
       this.#pendingBytes -= piece.length;
       this.#link.input(this.#call, piece, false);
       const full = this.#credit.take(piece.length);
-      if (full) {
+      if (full !== undefined) {
         this.#blocked = true;
         void full.then(() => {
           this.#blocked = false;

@@ -84,6 +84,8 @@ export type EchoFault =
 
 export interface EchoResponse {
   payload: unknown;
+  /** There if the peer said no (`fault: 'failed'`). */
+  refused?: true;
 }
 
 /** How to decide about a host's key: as OpenSSH's StrictHostKeyChecking yes, accept-new, no. */
@@ -143,8 +145,6 @@ export interface CallOptions {
   attempts?: number;
   /** −10 … 10, higher first, among the requests of one key. @default 0 */
   priority?: number;
-  /** Free words that come back in stats and results. */
-  labels?: readonly string[];
 }
 
 export interface BatchOptions<Req = unknown> extends CallOptions {

@@ -49,7 +49,8 @@ export class Pools {
     this.#opens = new Deadlines(
       clock,
       () => this.#opening,
-      ({ opening }) => opening.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`)),
+      ({ opening }) =>
+        opening.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`)),
     );
   }
 

@@ -58,8 +58,7 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.dueAt = command.deadline;
     const { slot, id, mode } = command;
     this.#credit = mode === 'once' ? undefined : new Credit();
-    this.input =
-      mode === 'stream' ? new Input((bytes) => host.reply({ kind: 'credit', slot, id, bytes })) : undefined;
+    this.input = mode === 'stream' ? new Input((bytes) => host.reply({ kind: 'credit', slot, id, bytes })) : undefined;
   }
 
   /** Place in the queue of its pool. Made when asked for: on a warm lane nothing waits. */

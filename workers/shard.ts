@@ -152,7 +152,13 @@ class Shard implements RunHost, FrameVisitor<Command> {
     if (driver instanceof Promise) {
       driver.then(
         (loaded) => this.#admit(run, loaded),
-        (thrown: Error) => run.waiting && run.refused(new KeylaneError('ERR_CONFIG', `the driver \`${command.driver}\` does not load: ${thrown.message}`, { cause: thrown })),
+        (thrown: Error) =>
+          run.waiting &&
+          run.refused(
+            new KeylaneError('ERR_CONFIG', `the driver \`${command.driver}\` does not load: ${thrown.message}`, {
+              cause: thrown,
+            }),
+          ),
       );
     } else {
       this.#admit(run, driver);

@@ -21,7 +21,6 @@ export interface SubmitHow {
   deadline: number;
   signal: AbortSignal;
   priority: number;
-  live: boolean;
 }
 
 const DEFAULT_CONCURRENCY = 200;
@@ -55,8 +54,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#options = options;
     this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#gate = new KeyGate(options.concurrencyPerKey ?? Number.POSITIVE_INFINITY);
-    this.#input =
-      Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
+    this.#input = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
     const { signal } = options;
     const abort = () => this.#cancel();
     if (signal?.aborted) abort();
@@ -151,7 +149,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       key = parsed.key;
       result = this.#settled(index, request, await this.#tries(index, parsed, deadline));
     } catch (thrown) {
-      const error = thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
+      const error =
+        thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
       result = this.#notSubmitted(index, request, key, error);
     }
     this.#active--;
@@ -160,13 +159,17 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   async #tries(index: number, parsed: Parsed, deadline: number): Promise<Tried> {
-    const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0, onChunk } = this.#options;
+    const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0 } = this.#options;
     const { signal } = this.#stop;
     await this.#gate.enter(parsed.key);
-    const how = { deadline, signal, priority, live: onChunk !== undefined };
-    const start = () => this.#try(index, parsed, how);
+    const start = () => this.#try(index, parsed, { deadline, signal, priority });
     try {
-      return await tryUntilSettled(start, { attempts, idempotent, deadline, signal }, this.#host.clock, this.#host.random);
+      return await tryUntilSettled(
+        start,
+        { attempts, idempotent, deadline, signal },
+        this.#host.clock,
+        this.#host.random,
+      );
     } finally {
       this.#gate.leave(parsed.key);
     }
@@ -180,7 +183,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         this.#host.credit(call, piece.data.length);
       };
       try {
-        this.#host.submit(parsed, how, how.live ? { settled, chunk } : { settled });
+        this.#host.submit(parsed, how, { settled, chunk });
       } catch (error) {
         reject(error);
       }
@@ -211,7 +214,14 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     const timing = { queuedMs: heldMs + queuedUs / 1000, openMs: openUs / 1000, runMs: runUs / 1000 };
     const how = { attempts, shard, reused, cache: 'none' as const, timing, history };
     if (error) return { index, request, key, outcome: error.outcome, error, ...how };
-    return { index, request, key, outcome: this.#host.ok(response) ? 'ok' : 'failed', response: response as Res, ...how };
+    return {
+      index,
+      request,
+      key,
+      outcome: this.#host.ok(response) ? 'ok' : 'failed',
+      response: response as Res,
+      ...how,
+    };
   }
 
   #notSubmitted(index: number, request: Req, key: string, error: KeylaneError): Result<Req, Res> {

@@ -83,10 +83,13 @@ class Names {
 
   #within(host: string): Promise<Addresses> {
     return new Promise((resolve, reject) => {
-      const late = () => reject(new KeylaneError('ERR_DNS', `no answer for ${host} after ${LOOKUP_TIMEOUT_MS / 1000} s`));
+      const late = () =>
+        reject(new KeylaneError('ERR_DNS', `no answer for ${host} after ${LOOKUP_TIMEOUT_MS / 1000} s`));
       const timer = this.#clock.timer(LOOKUP_TIMEOUT_MS, late);
       this.#resolve(host)
-        .then(resolve, (cause) => reject(new KeylaneError('ERR_DNS', `${host} cannot be looked up: ${codeOf(cause)}`, { cause })))
+        .then(resolve, (cause) =>
+          reject(new KeylaneError('ERR_DNS', `${host} cannot be looked up: ${codeOf(cause)}`, { cause })),
+        )
         .finally(() => timer.cancel());
     });
   }

@@ -110,7 +110,15 @@ export class ShardClient implements FrameVisitor<Reply> {
     throw new Error('a shard sends no runs');
   }
 
-  response(slot: number, id: number, queuedUs: number, openUs: number, runUs: number, reused: boolean, response: unknown): void {
+  response(
+    slot: number,
+    id: number,
+    queuedUs: number,
+    openUs: number,
+    runUs: number,
+    reused: boolean,
+    response: unknown,
+  ): void {
     const call = this.#inFlight[slot];
     if (call?.id !== id) return;
     call.queuedUs = queuedUs;

@@ -169,11 +169,11 @@ export class Supervisor {
   #verdict(call: Call, sent: boolean, cause: Error | undefined): KeylaneError {
     const outcome = sent ? 'unknown' : 'not_started';
     const { key } = call;
-    if (this.#ending) return new KeylaneError(this.#ending.code, this.#ending.message, { outcome, key, cause: this.#ending.cause });
+    if (this.#ending)
+      return new KeylaneError(this.#ending.code, this.#ending.message, { outcome, key, cause: this.#ending.cause });
     const says = `shard ${this.shard} died${cause ? ` (${cause.message})` : ''}; the request ${sent ? 'may have run' : 'had not left'}`;
     return new KeylaneError('ERR_SHARD_DIED', says, { outcome, key, cause });
   }
-
 
   /**
    * Counts only what it has seen itself: however late the main thread looks, one look adds one interval at most, so a

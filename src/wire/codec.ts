@@ -33,7 +33,10 @@ const unpackr = new Unpackr({ useRecords: true, moreTypes: true, copyBuffers: tr
  * Frames of these messages, each in its own exact ArrayBuffer, ready to be transferred. A message that cannot be
  * encoded (a symbol, a cycle) is handed to `refused` and the others go.
  */
-export function encode<M extends Message>(messages: readonly M[], refused: (message: M, why: Error) => void): Uint8Array<ArrayBuffer>[] {
+export function encode<M extends Message>(
+  messages: readonly M[],
+  refused: (message: M, why: Error) => void,
+): Uint8Array<ArrayBuffer>[] {
   const frames: Uint8Array<ArrayBuffer>[] = [];
   let flat: unknown[] = [];
   let bytes = 0;
@@ -67,7 +70,15 @@ export function encode<M extends Message>(messages: readonly M[], refused: (mess
 /** Who takes what a frame holds. A side that gets no runs, or no responses, throws there. */
 export interface FrameVisitor<M extends Message> {
   run(command: RunCommand): void;
-  response(slot: number, id: number, queuedUs: number, openUs: number, runUs: number, reused: boolean, response: unknown): void;
+  response(
+    slot: number,
+    id: number,
+    queuedUs: number,
+    openUs: number,
+    runUs: number,
+    reused: boolean,
+    response: unknown,
+  ): void;
   other(message: Exclude<M, RunCommand | ResponseReply>): void;
 }
 
@@ -126,7 +137,19 @@ const RUN_ITEMS = 11;
 
 function flattenRun(head: number, m: RunCommand, payload: unknown, flat: unknown[]): void {
   const deadline = m.deadline === Number.POSITIVE_INFINITY ? 0 : Math.ceil(m.deadline);
-  flat.push(head, m.slot, m.id, MODES.indexOf(m.mode), m.driver, m.key, m.lane, m.target, payload, deadline, m.priority);
+  flat.push(
+    head,
+    m.slot,
+    m.id,
+    MODES.indexOf(m.mode),
+    m.driver,
+    m.key,
+    m.lane,
+    m.target,
+    payload,
+    deadline,
+    m.priority,
+  );
 }
 
 function unflattenRun(flat: unknown[], i: number, request: unknown): RunCommand {
@@ -151,7 +174,11 @@ function flattenResponse(head: number, m: ResponseReply, payload: unknown, flat:
   flat.push(head, m.slot, m.id, m.queuedUs, m.openUs, m.runUs, m.reused, payload);
 }
 
-function packed<M extends Message>(flat: unknown[], messages: M[], refused: (message: M, why: Error) => void): Uint8Array<ArrayBuffer>[] {
+function packed<M extends Message>(
+  flat: unknown[],
+  messages: M[],
+  refused: (message: M, why: Error) => void,
+): Uint8Array<ArrayBuffer>[] {
   try {
     return [exact(packr.pack(flat))];
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type ErrorCode, ERRORS, KeylaneError } from '../errors.js';
+import { ERRORS, type ErrorCode, KeylaneError } from '../errors.js';
 import type { Outcome } from '../types.js';
 
 /** An error as data: what crosses the wall. The key is added where it arrives, by who knows it. */

@@ -8,13 +8,8 @@ interface EchoConnection {
   open: boolean;
 }
 
-/** The answer of a peer that says no. */
-interface Refused extends EchoResponse {
-  refused?: true;
-}
-
 /** A peer of fixed latency, without a socket: what the engine itself costs is measured with it. */
-export function load(clock: Clock = systemClock): Promise<Driver<EchoTarget, EchoConnection, EchoOrder, Refused>> {
+export function load(clock: Clock = systemClock): Promise<Driver<EchoTarget, EchoConnection, EchoOrder, EchoResponse>> {
   return Promise.resolve({
     streams: 10,
 
@@ -38,7 +33,12 @@ export function load(clock: Clock = systemClock): Promise<Driver<EchoTarget, Ech
   });
 }
 
-async function answer(clock: Clock, connection: EchoConnection, order: EchoOrder, context: ExecuteContext): Promise<Refused> {
+async function answer(
+  clock: Clock,
+  connection: EchoConnection,
+  order: EchoOrder,
+  context: ExecuteContext,
+): Promise<EchoResponse> {
   if (order.delayMs > 0) await wait(clock, order.delayMs, context.signal);
   switch (order.fault) {
     case undefined:
@@ -58,7 +58,8 @@ async function answer(clock: Clock, connection: EchoConnection, order: EchoOrder
 
 /** Live, echo says the payload back in a chunk, then whatever the caller writes. */
 async function repeat(payload: unknown, context: ExecuteContext): Promise<void> {
-  if (typeof payload === 'string' || payload instanceof Uint8Array) await context.chunk('message', Buffer.from(payload as string));
+  if (typeof payload === 'string' || payload instanceof Uint8Array)
+    await context.chunk('message', Buffer.from(payload as string));
   if (!context.input) return;
   for await (const piece of context.input) await context.chunk('message', piece);
 }

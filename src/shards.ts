@@ -1,0 +1,190 @@
+import { QueueBudget } from './admission.js';
+import type { Call } from './call.js';
+import { KeylaneError } from './errors.js';
+import { Answers } from './host/answers.js';
+import type { ShardClient } from './host/shard-client.js';
+import { startThread } from './host/shard-thread.js';
+import { type ShardState, Supervisor } from './host/supervisor.js';
+import type { ResolvedOptions } from './options.js';
+import { shardOf } from './routing.js';
+import type { Clock } from './util/clock.js';
+import { Deadlines } from './util/deadlines.js';
+import type { ShardStats } from './wire/protocol.js';
+
+/** How long a shard may take to answer for a passed deadline or a cancel, before the main thread answers for it. */
+const SHARD_GRACE_MS = 3_000;
+
+/** One shard as the main thread sees it. */
+export interface ShardSnapshot {
+  state: ShardState;
+  restarts: number;
+  inFlight: number;
+  queued: number;
+  /** What the shard says of itself; undefined while it does not serve. */
+  inside: ShardStats | undefined;
+}
+
+/** The shards of an engine: sends each call to the one that owns its key, and sees to it that each call is settled. */
+export class Shards {
+  readonly #clock: Clock;
+  readonly #all: Supervisor[] = [];
+  readonly #deadlines: Deadlines<Call>;
+  #whenIdle: (() => void) | undefined = undefined;
+
+  constructor(options: ResolvedOptions, drivers: Record<string, string>, clock: Clock) {
+    this.#clock = clock;
+    this.#deadlines = new Deadlines(
+      clock,
+      () => this.#calls(),
+      (call) => this.#due(call),
+    );
+    const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
+    const { inFlightPerKey, queuedPerKey } = limits;
+    const answers = new Answers(clock);
+    const budget = new QueueBudget(maxQueued);
+    for (let shard = 0; shard < shards; shard++) {
+      // An equal part each; the remainder is handed out.
+      const window = Math.floor(maxInFlight / shards) + (shard < maxInFlight % shards ? 1 : 0);
+      this.#all.push(
+        new Supervisor({
+          shard,
+          clock,
+          startThread,
+          limits,
+          admission: { window, inFlightPerKey, queuedPerKey },
+          budget,
+          drivers,
+          shardBlockedMs,
+          ask: (ask) => answers.answer(ask),
+          freed: () => this.#tellIfIdle(),
+        }),
+      );
+    }
+  }
+
+  /** Resolves when all serve. */
+  async started(): Promise<void> {
+    await Promise.all(this.#all.map((supervisor) => supervisor.started));
+  }
+
+  /**
+   * Hands a call over to the admission of its shard; the signal calls it off. Throws what keeps it from being handed
+   * over. `bounded`: the bounds on what waits apply; a batch bounds its calls itself.
+   */
+  submit(call: Call, signal: AbortSignal | undefined, bounded: boolean): Call {
+    const { key } = call;
+    if (signal) {
+      if (signal.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
+      const cancel = () => this.cancel(call);
+      signal.addEventListener('abort', cancel, { once: true });
+      call.unlisten = () => signal.removeEventListener('abort', cancel);
+    }
+    try {
+      this.#ownerOf(call).admission.submit(call, bounded);
+    } catch (error) {
+      call.unlisten?.();
+      throw error;
+    }
+    this.#deadlines.watch(call.dueAt);
+    return call;
+  }
+
+  /** Calls it off: at once if it waits, else its shard is told and answers. */
+  cancel(call: Call): void {
+    if (call.state === 'queued') {
+      this.#settleQueued(call, new KeylaneError('ERR_CANCELED', undefined, { key: call.key }));
+    } else if (call.state === 'in_flight') {
+      call.state = 'canceling';
+      this.clientOf(call)?.cancel(call);
+      call.dueAt = this.#clock.now() + SHARD_GRACE_MS;
+      this.#deadlines.watch(call.dueAt);
+    }
+  }
+
+  /** Who talks to the shard that has the call; undefined before the call is dispatched. */
+  clientOf(call: Call): ShardClient | undefined {
+    return call.slot >= 0 ? this.#ownerOf(call).client : undefined;
+  }
+
+  snapshots(): Promise<ShardSnapshot[]> {
+    return Promise.all(
+      this.#all.map(async (supervisor) => {
+        const inside = await supervisor.stats();
+        const { state, restarts, admission } = supervisor;
+        return { state, restarts, inFlight: admission.inFlight, queued: admission.queued, inside };
+      }),
+    );
+  }
+
+  /** Waits for what is in flight or waits, `timeoutMs` at most; then ends the threads. Nothing may be submitted any more. */
+  async drain(timeoutMs: number): Promise<void> {
+    const late = this.#clock.timer(timeoutMs, () => void this.cut('the engine was closed'));
+    if (this.#busy) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    for (const supervisor of this.#all) supervisor.drain();
+    await this.#stopped();
+    late.cancel();
+  }
+
+  /** Ends the threads now: what waits is `not_started`, what is in flight `unknown` where its bytes had left. */
+  async cut(reason: string): Promise<void> {
+    const error = new KeylaneError('ERR_CLOSED', reason);
+    for (const supervisor of this.#all) supervisor.destroy(error);
+    this.#whenIdle?.();
+    await this.#stopped();
+  }
+
+  async #stopped(): Promise<void> {
+    await Promise.all(this.#all.map((supervisor) => supervisor.stopped));
+    this.#deadlines.stop();
+  }
+
+  #ownerOf(call: Call): Supervisor {
+    return this.#all[shardOf(call.key, this.#all.length)]!;
+  }
+
+  *#calls(): Iterable<Call | undefined> {
+    for (const { admission, client } of this.#all) {
+      yield* admission.calls();
+      if (client) yield* client.inFlight;
+    }
+  }
+
+  /** The shard keeps the deadline of what it has, and knows more: it is given time to say it. */
+  #due(call: Call): void {
+    const { key, deadline } = call;
+    if (call.state === 'queued') {
+      this.#settleQueued(
+        call,
+        new KeylaneError('ERR_TIMEOUT', 'the deadline passed while the request was waiting', { key }),
+      );
+    } else if (call.state === 'canceling') {
+      call.settle(undefined, new KeylaneError('ERR_CANCELED', 'canceled; its shard did not answer', { key }));
+    } else if (call.dueAt === deadline) {
+      call.dueAt = deadline + SHARD_GRACE_MS;
+    } else {
+      const says = 'the deadline passed; its shard did not answer';
+      call.settle(undefined, new KeylaneError('ERR_TIMEOUT', says, { key, outcome: 'unknown' }));
+    }
+    // Its slot is taken until the shard answers, but nobody waits for that.
+    if (call.state === 'settled') call.dueAt = Number.POSITIVE_INFINITY;
+  }
+
+  #settleQueued(call: Call, error: KeylaneError): void {
+    this.#ownerOf(call).admission.abandon(call);
+    call.settle(undefined, error);
+    this.#tellIfIdle();
+  }
+
+  get #busy(): boolean {
+    return this.#all.some(({ admission }) => admission.inFlight + admission.queued > 0);
+  }
+
+  #tellIfIdle(): void {
+    // Called while a call leaves: the books are right at the end of the step.
+    if (this.#whenIdle) queueMicrotask(() => !this.#busy && this.#whenIdle?.());
+  }
+}
