@@ -81,10 +81,16 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#driver = driver;
     this.#pool = pool;
     if (this.command.mode === 'prewarm') {
-      pool.warm(this.command.request as number, (error) => (error ? this.refused(error) : this.#answer(null)));
+      pool.warm(this.command.request as number, (error) => this.#warmed(error));
     } else {
       pool.acquire(this);
     }
+  }
+
+  #warmed(error: KeylaneError | undefined): void {
+    if (this.#state !== 'waiting') return;
+    if (error) this.#answerError(error);
+    else this.#answer(null);
   }
 
   granted(lease: Lease): void {

@@ -1,0 +1,54 @@
+// Writes docs/options.md from the TSDoc of the option types, so that the page cannot fall behind. `--check` only compares.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const root = new URL('../', import.meta.url);
+const page = new URL('docs/options.md', root);
+
+/** Heading → file and interface. */
+const SECTIONS = [
+  ['createEngine(options)', 'src/options.ts', 'EngineOptions'],
+  ['limits', 'src/options.ts', 'LimitOptions'],
+  ['ssh: defaults of all SSH requests of an engine', 'src/specs/ssh.ts', 'SshOptions'],
+  ['run(driver, request, options)', 'src/types.ts', 'CallOptions'],
+  ['batch(driver, requests, options): those of run, and', 'src/types.ts', 'BatchOptions'],
+  ['prewarm(driver, requests, options)', 'src/engine.ts', 'PrewarmOptions'],
+  ['The ssh request', 'src/types.ts', 'SshRequest'],
+  ['The echo request', 'src/types.ts', 'EchoRequest'],
+];
+
+const text = `# Options
+
+Generated from the TSDoc in the sources by \`node scripts/options-doc.mjs\`; a test fails when this page falls behind.
+A value that is not valid is refused with the option's path. Milliseconds end in \`Ms\`, bytes in \`Bytes\`.
+\`stream\` takes \`timeoutMs\` (no time-out unless given), \`signal\` and \`priority\`.
+
+${SECTIONS.map(section).join('\n')}`;
+
+if (!process.argv.includes('--check')) {
+  writeFileSync(page, text);
+} else if (readFileSync(page, 'utf8') !== text) {
+  console.error('docs/options.md is not what the sources say: run `node scripts/options-doc.mjs`');
+  process.exit(1);
+}
+
+function section([heading, file, name]) {
+  const rows = members(readFileSync(new URL(file, root), 'utf8'), name).map(
+    ({ member, optional, type, says, standard }) =>
+      `| \`${member}\`${optional ? '' : ' (required)'} | \`${type}\` | ${standard} | ${says} |`,
+  );
+  return `## ${heading}\n\n| option | type | default | what it does |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+}
+
+function members(source, name) {
+  const body = source.match(new RegExp(`export interface ${name}[^{]*\\{\\n([\\s\\S]*?)\\n\\}`))?.[1];
+  if (body === undefined) throw new Error(`no interface ${name}`);
+  const found = [...body.matchAll(/(?:\/\*\*([\s\S]*?)\*\/\s*)?\n?\s*(\w+)(\??): ([^\n]+);/g)];
+  return found.map(([, comment = '', member, optional, type]) => {
+    const [says = '', standard = ''] = comment.replace(/\s*\n\s*\*\s?/g, ' ').split('@default');
+    return { member, optional: optional !== '', type: cell(type), says: cell(says), standard: cell(standard) };
+  });
+}
+
+function cell(text) {
+  return text.trim().replaceAll('|', '\\|');
+}
