@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+
+export interface Peak {
+  rssAnonBytes: number;
+  fileDescriptors: number;
+}
+
+/** Anonymous resident memory of a process: heaps, stacks and buffers, without the mapped files that processes share. */
+export function rssAnon(pid: number): number {
+  const [, kib] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kib) * 1024;
+}
+
+export function fileDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Looks at a process every 25 ms, from outside, until `during` settles. */
+export async function peakOf(pid: number, during: Promise<unknown>): Promise<Peak> {
+  const peak: Peak = { rssAnonBytes: 0, fileDescriptors: 0 };
+  let over = false;
+  const stop = () => {
+    over = true;
+  };
+  during.then(stop, stop);
+  while (!over) {
+    peak.rssAnonBytes = Math.max(peak.rssAnonBytes, rssAnon(pid));
+    peak.fileDescriptors = Math.max(peak.fileDescriptors, fileDescriptors(pid));
+    await wait(25);
+  }
+  return peak;
+}
