@@ -1,0 +1,158 @@
+// `npm test`: everything, in order, going on after a failure. `npm test -- unit`, `npm test -- lint types` or
+// `npm test -- test/unit/routing.test.ts` runs a part. The last line is `N passed, N failed`: tests and steps together.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+/** A step that takes longer hangs: Vitest cannot end a test that spins. All of them together are to take a few minutes. */
+const LONGEST_MS = 5 * 60_000;
+
+const CHECKS = [
+  { name: 'types', title: 'the tests type-check', argv: ['typescript/bin/tsc', '-p', 'test/tsconfig.json'] },
+  {
+    name: 'lint',
+    title: 'Biome finds nothing',
+    argv: ['@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
+  },
+  { name: 'knip', title: 'no file, export or dependency is unused', argv: ['knip/bin/knip.js', '--no-config-hints'] },
+  { name: 'imports', title: 'imports point one way', argv: ['../scripts/imports.mjs'] },
+];
+
+/** Vitest projects: folders of test/. */
+const PROJECTS = [
+  { name: 'unit', title: 'each part alone, by the fake clock, without thread or socket' },
+  { name: 'sim', title: 'the parts together against a model, simulated' },
+  { name: 'thread', title: 'the wall: real worker threads' },
+  { name: 'driver', title: 'the drivers against real peers', needsSshd: true },
+  { name: 'fault', title: 'one fault each: cut, killed, hung, lied to', needsSshd: true },
+  { name: 'api', title: 'what is public, documented and allowed' },
+  { name: 'e2e', title: 'the whole, as a user has it', needsSshd: true },
+];
+
+const passed = [];
+const failed = [];
+const scratch = mkdtempSync(join(tmpdir(), 'keylane-test-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+const wanted = process.argv.slice(2);
+const known = [...CHECKS, ...PROJECTS].map(({ name }) => name);
+const names = wanted.filter((word) => known.includes(word));
+const paths = wanted.filter((word) => !known.includes(word));
+process.env.SEED ||= String(Math.floor(Math.random() * 2 ** 32));
+await main();
+
+async function main() {
+  title('build', 'src, workers and load into dist/');
+  if (!note('build', (await node(['scripts/build.mjs'])) === 0)) return finish();
+  for (const { name, title: what, argv } of CHECKS.filter(({ name }) => isWanted(name))) {
+    title(name, what);
+    note(name, (await node([join('node_modules', argv[0]), ...argv.slice(1)])) === 0);
+  }
+  const projects = PROJECTS.filter(({ name }) => isWanted(name));
+  if (projects.some(({ needsSshd }) => needsSshd)) {
+    title('sshd', "Debian's openssh-server is there");
+    note('sshd', haveSshd());
+  }
+  for (const project of projects) await runProject(project);
+  finish();
+}
+
+/** Without words all; a step by its name; a path picks the project whose folder it is in, or all. */
+function isWanted(name) {
+  if (wanted.length === 0 || names.includes(name)) return true;
+  if (!PROJECTS.some((project) => project.name === name)) return false;
+  return paths.some((path) => PROJECTS.every((other) => !inFolder(path, other.name)) || inFolder(path, name));
+}
+
+function inFolder(path, name) {
+  return path.replace(/^\.\//, '').startsWith(`test/${name}/`);
+}
+
+async function runProject({ name, title: what }) {
+  title(name, what);
+  if (!hasTests(name)) return console.log('no tests here yet');
+  const report = join(scratch, `${name}.json`);
+  const argv = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  if (paths.length > 0) argv.push('--passWithNoTests');
+  const status = await node(['node_modules/vitest/vitest.mjs', ...argv, ...paths]);
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {};
+  const { numPassedTests = 0, numFailedTests = 0, testResults = [] } = counts;
+  for (let i = 0; i < numPassedTests; i++) passed.push(name);
+  for (const file of testResults) {
+    for (const test of file.assertionResults) if (test.status === 'failed') failed.push(`${name}: ${test.fullName}`);
+  }
+  // A file that does not load, a leaked error, a hang: no test of its own failed.
+  if (status !== 0 && numFailedTests === 0)
+    failed.push(`${name}: vitest ended with ${status}${status === 'SIGKILL' ? ', for it hung' : ''}`);
+}
+
+function hasTests(name) {
+  const folder = join(ROOT, 'test', name);
+  return (
+    existsSync(folder) && readdirSync(folder, { recursive: true }).some((file) => String(file).endsWith('.test.ts'))
+  );
+}
+
+function title(name, what) {
+  console.log(`\n== ${name}: ${what}`);
+}
+
+function note(name, ok) {
+  (ok ? passed : failed).push(name);
+  if (ok) console.log(`ok: ${name}`);
+  return ok;
+}
+
+/** Runs a program of Node's from the root; resolves with its exit status, or what ended it. */
+function node(argv) {
+  return new Promise((resolve) => {
+    // A group of its own, so that a hang is killed with all that it has started.
+    const child = spawn(process.execPath, argv, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+    const kill = () => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // Gone.
+      }
+    };
+    const interrupted = () => {
+      kill();
+      process.exit(130);
+    };
+    process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+    const timer = setTimeout(kill, LONGEST_MS);
+    child.once('exit', (code, signal) => {
+      clearTimeout(timer);
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+      resolve(code ?? signal);
+    });
+  });
+}
+
+function haveSshd() {
+  const missing = () => ['/usr/sbin/sshd', '/usr/bin/ssh', '/usr/bin/ssh-keygen'].filter((file) => !existsSync(file));
+  if (missing().length > 0 && process.getuid?.() === 0) {
+    const apt = (...argv) => {
+      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+      return spawnSync('apt-get', ['-qq', ...argv], { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+    };
+    const install = () => apt('install', '-y', '--no-install-recommends', 'openssh-server');
+    console.log('installing openssh-server');
+    if (!install() && apt('update')) install();
+  }
+  for (const file of missing()) console.error(`missing: ${file}. As root: apt-get install openssh-server`);
+  return missing().length === 0;
+}
+
+function finish() {
+  if (failed.length > 0) {
+    console.log(`\nfailed:\n${failed.map((what) => `  ${what}`).join('\n')}`);
+    console.log(`SEED=${process.env.SEED} npm test repeats the random choices of this run`);
+  }
+  console.log(`\n${passed.length} passed, ${failed.length} failed`);
+  process.exitCode = failed.length > 0 ? 1 : 0;
+}
