@@ -1,0 +1,72 @@
+import type { AnyAuthMethod, BaseAgent } from 'ssh2';
+import type { Credential, Credentials } from './credentials.js';
+
+/**
+ * Decides what is tried next at a log-in, by what the server still allows (RFC 4252, 5.1): each credential once, in
+ * their order; after a partial success what was not allowed before may be.
+ */
+export class Auth {
+  readonly #user: string;
+  readonly #skipped: readonly string[];
+  #left: Credential[];
+  #tried: string[] = [];
+  #partial: string[] = [];
+  /** What the server allows; undefined until it refused something. */
+  #allowed: readonly string[] | undefined = undefined;
+
+  constructor(user: string, { list, skipped }: Credentials) {
+    this.#user = user;
+    this.#left = [...list];
+    this.#skipped = skipped;
+  }
+
+  /** The server refused the last try, or (`partial`) took it and wants more. */
+  refused(allowed: readonly string[], partial: boolean): void {
+    this.#allowed = allowed;
+    const last = this.#tried.at(-1);
+    if (partial && last) this.#partial.push(last);
+  }
+
+  /** What to try next; false where nothing is left. */
+  next(): AnyAuthMethod | false {
+    const allowed = this.#allowed;
+    const place = this.#left.findIndex(({ method }) => !allowed || allowed.includes(method));
+    const [credential] = place < 0 ? [] : this.#left.splice(place, 1);
+    if (credential) {
+      this.#tried.push(credential.says);
+      return methodOf(this.#user, credential);
+    }
+    // With nothing to show: there are servers that let everybody in, and the others tell what they want.
+    if (allowed) return false;
+    this.#tried.push('none');
+    this.#allowed = [];
+    return { type: 'none', username: this.#user };
+  }
+
+  /** Why nothing was good enough, for a message. */
+  explain(): string {
+    const tried = this.#tried.filter((what) => what !== 'none');
+    const parts = [
+      tried.length > 0 ? `tried ${tried.join(', ')}` : 'there was nothing to try: no identity, agent key or password',
+    ];
+    if (this.#partial.length > 0) parts.push(`the server took ${this.#partial.join(', ')} and wants more`);
+    if (this.#allowed && this.#allowed.length > 0) parts.push(`the server allows ${this.#allowed.join(', ')}`);
+    if (this.#skipped.length > 0) parts.push(`left out: ${this.#skipped.join('; ')}`);
+    return parts.join('; ');
+  }
+}
+
+function methodOf(username: string, credential: Credential): AnyAuthMethod {
+  if ('agentKey' in credential) return { type: 'agent', username, agent: credential.agentKey as unknown as BaseAgent };
+  // ssh2 takes a parsed key here, though its types say otherwise; as `privateKey` it does not.
+  if ('key' in credential) return { type: 'publickey', username, key: credential.key as unknown as Buffer };
+  if (credential.method === 'password') return { type: 'password', username, password: credential.password };
+  return {
+    type: 'keyboard-interactive',
+    username,
+    prompt: (_name, _instructions, _language, prompts, finish) => {
+      // A question that shows what is typed is not one for a password.
+      finish(prompts.map(({ echo }) => (echo ? '' : credential.password)));
+    },
+  };
+}

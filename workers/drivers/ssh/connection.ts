@@ -1,0 +1,179 @@
+import type { Client } from 'ssh2';
+import { KeylaneError } from '../../../src/errors.js';
+import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
+import { type ExecuteContext, type SshResponse, StreamsExceeded } from '../../../src/types.js';
+import type { Clock, Timer } from '../../../src/util/clock.js';
+import { Deadlines } from '../../../src/util/deadlines.js';
+import { Session, type SessionHost } from './session.js';
+import { Channels, type Transport } from './transport.js';
+import type { TurnSocket } from './turn-socket.js';
+
+/** What a polite end gets before the socket is destroyed. */
+const CLOSE_MS = 1_000;
+/** Questions for a sign of life without an answer, after which the connection is lost. */
+const UNANSWERED = 3;
+
+/**
+ * One authenticated connection.
+ *
+ *     open ──▶ retired ──▶ closing ──▶ closed
+ *
+ * open      takes commands
+ * retired   runs what it has and takes no more
+ * closing   DISCONNECT is sent
+ * closed    the socket is destroyed; every command has been settled
+ */
+export type SshConnectionState = 'open' | 'retired' | 'closing' | 'closed';
+
+export class SshConnection implements SessionHost {
+  state: SshConnectionState = 'open';
+  readonly key: string;
+  readonly transport: Transport;
+  readonly answerMs: number;
+  /** Resolves when the socket is closed. */
+  readonly gone: Promise<void>;
+  readonly #target: SshTarget;
+  readonly #client: Client;
+  readonly #socket: TurnSocket;
+  readonly #clock: Clock;
+  readonly #channels: Channels;
+  readonly #lost: (error: Error) => void;
+  readonly #sessions = new Set<Session>();
+  readonly #deadlines: Deadlines<Session>;
+  #keepalive: Timer | undefined = undefined;
+
+  /** Of a client that is logged in; whoever made it tells `end` what becomes of the socket. */
+  constructor(
+    client: Client,
+    socket: TurnSocket,
+    key: string,
+    target: SshTarget,
+    clock: Clock,
+    lost: (error: Error) => void,
+  ) {
+    this.key = key;
+    this.#target = target;
+    this.#client = client;
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#lost = lost;
+    this.#channels = new Channels(client);
+    this.transport = this.#channels.transport;
+    this.answerMs = target.connectTimeoutMs;
+    this.gone = new Promise((resolve) => socket.once('close', () => resolve()));
+    this.#deadlines = new Deadlines<Session>(
+      clock,
+      () => this.#sessions,
+      (session) => session.overdue(),
+    );
+    if (target.keepaliveMs > 0) this.#watchOver(socket.bytesRead, 0);
+  }
+
+  run(order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
+    if (this.state !== 'open' && this.state !== 'retired') return Promise.reject(this.#notStarted());
+    if (context.signal.aborted) return Promise.reject(context.signal.reason as Error);
+    const { running, lingering } = this.#running();
+    if (running >= this.#target.streams) return Promise.reject(new StreamsExceeded(this.#target.streams));
+    // Each command that outlived its request still counts with the server.
+    if (lingering >= this.#target.streams) this.retire();
+    const session = new Session(this, order, context);
+    this.#sessions.add(session);
+    session.open(this.#channels.add(session));
+    return session.result;
+  }
+
+  /** Ends it politely; resolves when the socket is closed, by force if need be. */
+  async close(): Promise<void> {
+    if (this.state === 'open' || this.state === 'retired') {
+      this.state = 'closing';
+      this.#keepalive?.cancel();
+      this.#client.end();
+    }
+    const timer = this.#clock.timer(CLOSE_MS, () => this.end(this.#lostError('was closed')));
+    await this.gone;
+    timer.cancel();
+  }
+
+  /** The socket is closed, or of no more use: destroys it and settles every command. Idempotent. */
+  end(error: KeylaneError): void {
+    if (this.state === 'closed') return;
+    const wanted = this.state === 'closing';
+    this.state = 'closed';
+    this.#keepalive?.cancel();
+    this.#deadlines.stop();
+    this.#socket.destroy();
+    let pending = 0;
+    for (const session of [...this.#sessions]) {
+      if (session.pending) pending++;
+      session.cut(error);
+    }
+    if (pending === 0 && !wanted) this.#lost(error);
+  }
+
+  // What follows is for its sessions: SessionHost.
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  watch(dueAt: number): void {
+    this.#deadlines.watch(dueAt);
+  }
+
+  count(): { running: number; lingering: number } {
+    let running = 0;
+    let lingering = 0;
+    for (const { state } of this.#sessions) {
+      if (state === 'closing') lingering++;
+      else if (state !== 'opening' && state !== 'abandoned') running++;
+    }
+    return { running, lingering };
+  }
+
+  retire(): void {
+    if (this.state === 'open') this.state = 'retired';
+  }
+
+  destroy(error: KeylaneError): void {
+    this.end(error);
+  }
+
+  removed(session: Session): void {
+    this.#sessions.delete(session);
+    this.#channels.remove(session.channel);
+  }
+
+  #running(): { running: number; lingering: number } {
+    let running = 0;
+    for (const session of this.#sessions) if (session.pending) running++;
+    return { running, lingering: this.#sessions.size - running };
+  }
+
+  /**
+   * Looks twice an interval whether anything was heard; asks once an interval while nothing is, and half an interval
+   * after the last question the connection is lost: between 3.5 and 4 intervals after it fell silent.
+   */
+  #watchOver(read: number, quiet: number): void {
+    this.#keepalive = this.#clock.timer(this.#target.keepaliveMs / 2, () => {
+      const now = this.#socket.bytesRead;
+      const looks = now === read ? quiet + 1 : 0;
+      if (looks > 2 * UNANSWERED) {
+        this.end(this.#lostError(`gave no sign of life for ${(this.#target.keepaliveMs * looks) / 2} ms`));
+        return;
+      }
+      if (looks > 0 && looks % 2 === 0) this.#channels.ping();
+      this.#watchOver(now, looks);
+    });
+  }
+
+  #lostError(what: string): KeylaneError {
+    return new KeylaneError('ERR_CONNECTION_LOST', `the connection to ${this.key} ${what}`, { key: this.key });
+  }
+
+  #notStarted(): KeylaneError {
+    return new KeylaneError('ERR_CONNECTION_LOST', `the connection to ${this.key} is closed`, {
+      outcome: 'not_started',
+      key: this.key,
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { KeylaneError } from '../../../src/errors.js';
+import type { SshTarget } from '../../../src/specs/ssh.js';
+import type { OpenContext } from '../../../src/types.js';
+import type { Clock } from '../../../src/util/clock.js';
+import { Auth } from './auth.js';
+import type { SshConnection } from './connection.js';
+import { credentialsOf } from './credentials.js';
+import { HostKey } from './host-key.js';
+import { Identities } from './identity.js';
+import { KnownHostsFiles } from './known-hosts-file.js';
+import { logIn } from './log-in.js';
+import { NewHosts } from './new-hosts.js';
+import { notOpened } from './open-errors.js';
+import { Opening } from './opening.js';
+import { connectAny } from './tcp.js';
+
+const SYSTEM_KNOWN_HOSTS = '/etc/ssh/ssh_known_hosts';
+/** Before the pool's own deadline: we know how far it came. */
+const MARGIN_MS = 25;
+
+/** Opens connections: files, look-up, TCP, key exchange, log-in, in this order. Keeps what it read of files. */
+export class Connector {
+  readonly #clock: Clock;
+  readonly #identities = new Identities();
+  readonly #knownHosts = new KnownHostsFiles();
+  readonly #newHosts = new NewHosts(this.#knownHosts);
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async open(target: SshTarget, context: OpenContext): Promise<SshConnection> {
+    const key = target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+    const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
+    const opening = new Opening(key, Math.max(1, ms), context.signal, this.#clock);
+    try {
+      return await this.#open(target, context, opening);
+    } finally {
+      opening.end();
+    }
+  }
+
+  async #open(target: SshTarget, context: OpenContext, opening: Opening): Promise<SshConnection> {
+    const secret = (reference: string) => context.ask('secret', reference);
+    const credentials = await opening.step(credentialsOf(target, this.#identities, secret, this.#clock));
+    const hostKey = await opening.step(this.#hostKey(target));
+    const addresses = await opening.step(lookUp(target.host, context));
+    opening.phase = 'connect';
+    const socket = await connectAny(addresses, target.port, opening);
+    opening.phase = 'key exchange';
+    let handedOut = false;
+    const lost = (error: Error) => {
+      if (handedOut) context.lost(error);
+    };
+    try {
+      const auth = new Auth(target.user, credentials);
+      const connection = await opening.step(logIn(target, socket, hostKey, auth, opening, lost));
+      if (hostKey.isNew) await opening.step(this.#newHosts.write(hostKey, (...question) => context.ask(...question)));
+      // It may have ended meanwhile, when nobody was to be told.
+      if (connection.state !== 'open') throw notOpened(opening.key, opening.phase, undefined, true, '');
+      handedOut = true;
+      return connection;
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  async #hostKey(target: SshTarget): Promise<HostKey> {
+    const own = target.knownHosts ?? join(target.home ?? '/', '.ssh', 'known_hosts');
+    const files = target.knownHosts === undefined ? [own, SYSTEM_KNOWN_HOSTS] : [own];
+    const reading = files.map((file) => {
+      const hosts = this.#knownHosts.read(file);
+      // Without a check only revoked keys matter, and only where they can be read.
+      return target.hostKeys === 'insecure' ? hosts.catch(() => undefined) : hosts;
+    });
+    return new HostKey(target, await Promise.all(reading), own);
+  }
+}
+
+async function lookUp(host: string, context: OpenContext): Promise<string[]> {
+  if (isIP(host) !== 0) return [host];
+  const found = await context.ask('lookup', host);
+  if (found.length === 0) throw new KeylaneError('ERR_DNS', `${host} has no address`);
+  return found.map(({ address }) => address);
+}

@@ -1,0 +1,78 @@
+import { Client } from 'ssh2';
+import { KeylaneError } from '../../../src/errors.js';
+import type { SshTarget } from '../../../src/specs/ssh.js';
+import { deferred } from '../../../src/util/deferred.js';
+import { algorithmsFor } from './algorithms.js';
+import type { Auth } from './auth.js';
+import { SshConnection } from './connection.js';
+import type { HostKey } from './host-key.js';
+import { notOpened } from './open-errors.js';
+import type { Opening } from './opening.js';
+import { onRefusedAuth } from './transport.js';
+import type { TurnSocket } from './turn-socket.js';
+
+/**
+ * Makes an SSH connection of a TCP connection. Whatever goes wrong before, during and after ends here: the listeners stay
+ * for as long as the socket lives, because ssh2 may report one failure twice, and not at all as `close` (FACTS 7).
+ */
+export function logIn(
+  target: SshTarget,
+  socket: TurnSocket,
+  hostKey: HostKey,
+  auth: Auth,
+  opening: Opening,
+  lost: (error: Error) => void,
+): Promise<SshConnection> {
+  const { key, clock } = opening;
+  const { promise, resolve, reject } = deferred<SshConnection>();
+  const client = new Client();
+  let connection: SshConnection | undefined;
+
+  const ended = (cause?: Error) => {
+    if (connection) {
+      connection.end(hostKey.refusal ?? lostError(key, cause));
+      return;
+    }
+    reject(hostKey.refusal ?? notOpened(key, opening.phase, cause, socket.bytesRead > 0, auth.explain()));
+    socket.destroy();
+  };
+
+  client.on('error', (error: Error & { level?: string }) => {
+    // ssh2 goes on with the next key by itself.
+    if (error.level !== 'agent') ended(error);
+  });
+  socket.on('end', () => ended());
+  socket.on('close', () => ended());
+  client.on('handshake', () => {
+    opening.phase = 'authentication';
+  });
+  client.on('change password', () => {
+    ended(Object.assign(new Error('the password has expired'), { level: 'client-authentication' }));
+  });
+  client.on('ready', () => {
+    connection = new SshConnection(client, socket, key, target, clock, lost);
+    resolve(connection);
+  });
+
+  try {
+    client.connect({
+      sock: socket,
+      username: target.user,
+      // Time is kept by Opening, and signs of life by SshConnection.
+      readyTimeout: 0,
+      keepaliveInterval: 0,
+      algorithms: algorithmsFor(hostKey.knownTypes),
+      hostVerifier: hostKey.verify,
+      authHandler: (_left, _partial, next) => next(auth.next() as never),
+    });
+    onRefusedAuth(client, (allowed, partial) => auth.refused(allowed, partial));
+  } catch (error) {
+    ended(error as Error);
+  }
+  return promise;
+}
+
+function lostError(key: string, cause: Error | undefined): KeylaneError {
+  const how = cause ? `broke: ${cause.message}` : 'was closed by the other side';
+  return new KeylaneError('ERR_CONNECTION_LOST', `the connection to ${key} ${how}`, { key, cause });
+}
