@@ -22,8 +22,8 @@ export async function exec(
   if (words === undefined || words.length === 0) {
     throw new UsageError('no command: write it after --, as in keylane exec web-1 -- uptime');
   }
-  const items = await readItems(hosts, flags, io.stdin);
   const stdin = await readStdin(hosts, flags, io.stdin);
+  const items = await readItems(hosts, flags, io.stdin);
   const run = new Run(items, flags, io, deps.clock);
   const startedAt = deps.clock.now();
   const engine = await startEngine(flags, deps);

@@ -62,7 +62,7 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     .option('--passphrase <ref>', "the private key's passphrase: env:NAME or file:PATH", reference('--passphrase'))
     .option('--password <ref>', 'password: env:NAME or file:PATH', reference('--password'))
     .option('--known-hosts <file>', 'known_hosts file (default: ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)')
-    .option('--host-keys <policy>', 'strict, accept-new or insecure', hostKeys, 'strict')
+    .option('--host-keys <policy>', 'strict, accept-new or insecure (default: strict)', hostKeys, 'strict')
     .option('--connect-timeout <time>', 'for opening a connection (default: 10s)', duration('--connect-timeout', 1))
     .optionsGroup('Command:')
     .option('--argv', 'pass each word of the command exactly as it is, instead of joining them by a space')
@@ -70,32 +70,42 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     .option('--stdin <file>', 'the same input for every host, at most 16 MiB; - is our own stdin')
     .option(
       '--timeout <time>',
-      'for each host: waiting, connecting and running together; 0 is none',
+      'for each host: waiting, connecting and running together; 0 is none (default: 60s)',
       duration('--timeout'),
       60_000,
     )
     .option(
       '--attempts <number>',
-      'tries for each host, as long as nothing has reached it',
+      'tries for each host, as long as nothing has reached it (default: 3)',
       whole('--attempts', 1, 100),
       3,
     )
-    .option('-c, --concurrency <number>', 'hosts at once', concurrency, 200)
+    .option('-c, --concurrency <number>', 'hosts at once (default: 200)', concurrency, 200)
     .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
     .optionsGroup('Output:')
     .option('-b, --fold', 'at the end, print equal outputs once, under the hosts that gave them')
     .option('--ordered', 'in the order of the hosts; what comes early is held in memory')
     .option('--no-prefix', 'no "host: " before each line')
-    .option('--format <format>', 'text, json or ndjson', oneOf('--format', ['text', 'json', 'ndjson']), 'text')
+    .option(
+      '--format <format>',
+      'text, json or ndjson (default: text)',
+      oneOf('--format', ['text', 'json', 'ndjson']),
+      'text',
+    )
     .option('--out <file>', 'write to a file instead of stdout')
     .option('--out-dir <dir>', 'write HOST.out and HOST.err for each host instead of printing text')
     .option(
       '--max-output <bytes>',
-      'bytes kept of each of stdout and stderr of a host',
+      'bytes kept of each of stdout and stderr of a host (default: 1m)',
       bytes('--max-output', 1024 * MIB),
       MIB,
     )
-    .option('--color <when>', 'auto, always or never', oneOf('--color', ['auto', 'always', 'never']), 'auto')
+    .option(
+      '--color <when>',
+      'auto, always or never (default: auto)',
+      oneOf('--color', ['auto', 'always', 'never']),
+      'auto',
+    )
     .option('--no-progress', 'no progress line, also on a terminal')
     .option('-q, --quiet', 'neither progress nor summary')
     .option('--max-rc', 'exit with the largest remote exit code instead of 1')

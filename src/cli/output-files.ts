@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { constants, mkdirSync } from 'node:fs';
+import { constants, mkdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Chunk } from '../index.js';
 import { UsageError } from './io.js';
 import type { HostResult, Item } from './item.js';
@@ -22,7 +22,7 @@ export class OutputFiles implements Output {
     this.#beside = beside;
     this.live = beside?.live ?? false;
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeDir(dir);
     } catch (error) {
       throw new UsageError(`--out-dir ${dir}: ${(error as Error).message}`);
     }
@@ -55,6 +55,13 @@ export function fileName(host: string): string {
   if (name.length <= LONGEST_NAME) return name;
   const digest = createHash('sha256').update(host).digest('hex').slice(0, 16);
   return `${name.slice(0, LONGEST_NAME - 17)}~${digest}`;
+}
+
+/** Makes a folder and those above it. Node's own `recursive` never returns where the system says ENOENT for good, as in /proc. */
+function makeDir(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(dir) !== dir) makeDir(dirname(dir));
+  mkdirSync(dir, { mode: 0o700 });
 }
 
 /** No link is followed, and an older file's permissions are closed before the bytes are in it. */

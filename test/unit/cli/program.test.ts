@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { program } from '../../../src/cli/program.ts';
+import { FakeIo } from './fake-exec.ts';
+
+async function run(...args: string[]) {
+  const io = new FakeIo();
+  const status = await program(args, io);
+  return { status, out: io.out, err: io.err };
+}
+
+describe('the keylane command line', () => {
+  it.each([
+    [['exce', 'a'], "unknown command 'exce'", 'Did you mean exec?'],
+    [['exec', '--tiemout', '3', 'a', '--', 'true'], "unknown option '--tiemout'", 'Did you mean --timeout?'],
+    [['exec', '--timeout', 'soon', 'a', '--', 'true'], '--timeout "soon"', '30s'],
+    [['exec', '--timeout'], 'argument missing', 'See keylane exec --help'],
+    [['exec', 'a'], 'no command', 'write it after --'],
+    [['exec', 'a', '--'], 'no command', 'write it after --'],
+    [['exec', '--', 'true'], 'no hosts', '-H'],
+    [['exec', '-x', 'a', 'a[', '--', 'true'], '"a["', 'write ranges as'],
+    [['exec', '@web', '--', 'true'], 'is a group', 'inventory'],
+    [['exec', '--host-keys', 'ask', 'a', '--', 'true'], 'ask is not supported yet', 'strict, accept-new or insecure'],
+    [['exec', '-c', 'auto', 'a', '--', 'true'], 'auto is not supported yet', 'write a number'],
+    [['exec', '--argv', '--shell', 'sh', 'a', '--', 'true'], 'exclude each other', 'See keylane exec --help'],
+    [['exec', '-b', '--format', 'json', 'a', '--', 'true'], '-b folds text', 'See keylane exec --help'],
+    [['exec', '--out', 'f', '--out-dir', 'd', 'a', '--', 'true'], '--out would stay empty', 'See keylane exec --help'],
+    [['exec', '-F', 'f', 'a', '--', 'true'], "unknown option '-F'", 'See keylane exec --help'],
+    [['exec', '-i', '/nonexistent/key', '--shards', '0', 'a', '--', 'true'], '--shards "0"', 'from 1 to 256'],
+  ])('refuses %j with status 2, says why and what to do', async (args, why, fix) => {
+    const { status, out, err } = await run(...args);
+    expect(err).toContain(why);
+    expect(err).toContain(fix);
+    expect(status).toBe(2);
+    expect(out).toBe('');
+  });
+
+  it('prints its help on stdout when asked, on stderr with status 2 when given nothing', async () => {
+    const help = await run('--help');
+    expect(help).toMatchObject({ status: 0, err: '' });
+    expect(help.out).toContain('exec');
+    expect(await run()).toMatchObject({ status: 2, out: '', err: help.out });
+  });
+
+  it('prints the help of exec with flags, examples and exit statuses, and promises nothing that is not there', async () => {
+    const { status, out } = await run('exec', '--help');
+    expect(status).toBe(0);
+    for (const word of ['--known-hosts', '--out-dir', '--max-rc', 'Examples:', 'Exit status', 'Ctrl-C'])
+      expect(out).toContain(word);
+    for (const word of ['-F', '--inventory', '--data-dir', '--config']) expect(out).not.toContain(`${word} `);
+    expect(await run('help', 'exec')).toMatchObject({ status: 0, out });
+  });
+});
