@@ -6,7 +6,10 @@ import { digestOfSources, isFresh, root, stamp } from './stamp.mjs';
 
 if (!isFresh()) {
   rmSync(new URL('dist/', root), { recursive: true, force: true });
-  const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], { cwd: root, stdio: 'inherit' });
+  const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
   writeFileSync(stamp, digestOfSources());
 }

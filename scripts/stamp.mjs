@@ -9,7 +9,8 @@ export function digestOfSources() {
   const hash = createHash('sha256');
   for (const folder of ['src', 'workers', 'load']) {
     for (const name of readdirSync(new URL(folder, root), { recursive: true }).sort()) {
-      if (name.endsWith('.ts')) hash.update(`${folder}/${name}\0`).update(readFileSync(new URL(`${folder}/${name}`, root)));
+      if (name.endsWith('.ts'))
+        hash.update(`${folder}/${name}\0`).update(readFileSync(new URL(`${folder}/${name}`, root)));
     }
   }
   return hash.update(readFileSync(new URL('tsconfig.json', root))).digest('hex');
