@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { type ParsedKey, utils } from 'ssh2';
+import ssh2, { type ParsedKey } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 
 /** What may be asked of the main thread here: the value behind a reference. */
@@ -66,7 +66,7 @@ async function readKey(path: string, passphrase: string | undefined, secret: Ask
 }
 
 function parse(bytes: Buffer, passphrase?: string): ParsedKey | Error {
-  const key = utils.parseKey(bytes, passphrase);
+  const key = ssh2.utils.parseKey(bytes, passphrase);
   return Array.isArray(key) ? (key[0] as ParsedKey) : key;
 }
 
