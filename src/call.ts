@@ -53,8 +53,8 @@ export class Call implements RunCommand, Due {
   openUs = 0;
   runUs = 0;
   reused = false;
-  /** Removes its listener from the caller's signal. */
-  unlisten: (() => void) | undefined = undefined;
+  /** Where it is to be struck off when it is settled: the calls of the caller's signal. */
+  cancellation: { delete(call: Call): void } | undefined = undefined;
   #inQueue: Link<Call> | undefined = undefined;
 
   constructor(driver: string, parsed: Parsed, how: CallHow, events: CallEvents) {
@@ -92,7 +92,7 @@ export class Call implements RunCommand, Due {
     this.state = 'settled';
     this.response = response;
     this.error = error;
-    this.unlisten?.();
+    this.cancellation?.delete(this);
     this.events.settled(this);
   }
 }

@@ -1,5 +1,6 @@
 import { QueueBudget } from './admission.js';
 import type { Call } from './call.js';
+import { Cancellations } from './cancellations.js';
 import { KeylaneError } from './errors.js';
 import { Answers } from './host/answers.js';
 import type { ShardClient } from './host/shard-client.js';
@@ -29,6 +30,7 @@ export class Shards {
   readonly #clock: Clock;
   readonly #all: Supervisor[] = [];
   readonly #deadlines: Deadlines<Call>;
+  readonly #cancellations = new Cancellations((call) => this.cancel(call));
   #whenIdle: (() => void) | undefined = undefined;
 
   constructor(options: ResolvedOptions, drivers: Record<string, string>, clock: Clock) {
@@ -73,18 +75,9 @@ export class Shards {
    */
   submit(call: Call, signal: AbortSignal | undefined, bounded: boolean): Call {
     const { key } = call;
-    if (signal) {
-      if (signal.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
-      const cancel = () => this.cancel(call);
-      signal.addEventListener('abort', cancel, { once: true });
-      call.unlisten = () => signal.removeEventListener('abort', cancel);
-    }
-    try {
-      this.#ownerOf(call).admission.submit(call, bounded);
-    } catch (error) {
-      call.unlisten?.();
-      throw error;
-    }
+    if (signal?.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
+    this.#ownerOf(call).admission.submit(call, bounded);
+    if (signal) this.#cancellations.watch(signal, call);
     this.#deadlines.watch(call.dueAt);
     return call;
   }

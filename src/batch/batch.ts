@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Call, CallEvents } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { type Tried, tryUntilSettled } from '../tries.js';
@@ -55,6 +56,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#gate = new KeyGate(options.concurrencyPerKey ?? Number.POSITIVE_INFINITY);
     this.#input = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
+    // Every retry that waits listens to it.
+    setMaxListeners(0, this.#stop.signal);
     const { signal } = options;
     const abort = () => this.#cancel();
     if (signal?.aborted) abort();
