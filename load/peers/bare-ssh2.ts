@@ -44,6 +44,8 @@ export function exec(
         code = status;
       });
       channel.on('close', () => resolve({ code, stdout, stderr }));
+      // Its input is empty, as in keylane and node-ssh: a command that reads would else wait for ever.
+      channel.end();
     });
   });
 }
