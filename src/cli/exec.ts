@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Clock, createEngine, type EngineOptions, KeylaneError, systemClock } from '../index.js';
 import type { ExecFlags } from './flags.js';
@@ -22,6 +23,7 @@ export async function exec(
   if (words === undefined || words.length === 0) {
     throw new UsageError('no command: write it after --, as in keylane exec web-1 -- uptime');
   }
+  checkReadable('-i', flags.identity);
   const stdin = await readStdin(hosts, flags, io.stdin);
   const items = await readItems(hosts, flags, io.stdin);
   const run = new Run(items, flags, io, deps.clock);
@@ -34,6 +36,16 @@ export async function exec(
     else await engine.close();
   }
   return run.end(deps.clock.now() - startedAt);
+}
+
+/** A file that every host needs is looked at once, before any of them is. */
+function checkReadable(flag: string, file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    throw new UsageError(`${flag} ${file}: ${(error as Error).message}`);
+  }
 }
 
 async function startEngine(flags: ExecFlags, deps: ExecDeps): Promise<ExecEngine> {

@@ -39,9 +39,12 @@ export class Summary {
     const { outcome, response, error, timing } = result;
     this.#outcomes[outcome]++;
     if (response?.truncated) this.#truncated.push(item.id);
-    if (result.shard >= 0) this.#noteTime(item.id, timing.openMs + timing.runMs);
+    const ms = timing.openMs + timing.runMs;
+    if (ms > 0) this.#noteTime(item.id, ms);
     if (outcome === 'ok') return;
-    const alone = error ? `${error.code}: ${visible(error.message)}` : exitOf(response);
+    const alone = error
+      ? `${error.code}: ${visible(error.message.trim().replaceAll(/\s*\n\s*/g, ' '))}`
+      : exitOf(response);
     const shared = error ? withoutHost(alone, item, result.key) : alone;
     const reasons = this.#reasons[outcome];
     const reason = reasons.get(shared);

@@ -4,6 +4,9 @@ import { KeylaneError } from '../errors.js';
 /** More hosts than this in one call are taken for a slip of the keyboard. */
 const MOST_HOSTS = 1_000_000;
 
+/** What most hosts look like; needs no closer look. */
+const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/;
+
 /**
  * The hosts that patterns stand for, each once, in the order written.
  *
@@ -145,7 +148,7 @@ function* expand(pattern: string): Generator<string> {
       text = part[left % part.length]! + text;
       left = Math.floor(left / part.length);
     }
-    parseHost(text);
+    if (!PLAIN.test(text)) parseHost(text);
     yield text;
   }
 }

@@ -53,6 +53,7 @@ describe('the hosts of keylane exec', () => {
     [['web-1', '-x', 'web-1'], 'no hosts are left'],
     [['web-1', '-x', 'web-['], 'write ranges as'],
     [['-H', '/nonexistent/hosts', 'web-1'], '/nonexistent/hosts'],
+    [['-i', '/nonexistent/key', 'web-1'], '/nonexistent/key'],
     [['--stdin', '/nonexistent/input', 'web-1'], '/nonexistent/input'],
     [['--stdin', '-', '-'], 'stdin has the hosts already'],
     [['--out', '/nonexistent/out', 'web-1'], '/nonexistent/out'],

@@ -74,10 +74,10 @@ describe('the summary', () => {
 
   it('lets no host write control characters, and says whose output was cut', () => {
     const summary = new Summary();
-    summary.add(item(0), unreached(new KeylaneError('ERR_AUTH', 'banner \u001b[2J\n')));
+    summary.add(item(0), unreached(new KeylaneError('ERR_AUTH', 'banner \u001b[2J\n  and more\n')));
     summary.add(item(1), answered({ truncated: true }));
     const text = summary.text(500, plain);
-    expect(text).toContain('banner ^[[2J^J: web-01');
+    expect(text).toContain('banner ^[[2J and more: web-01');
     expect(text).toContain('output cut at --max-output: web-02');
   });
 });
