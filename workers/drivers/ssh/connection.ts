@@ -5,6 +5,7 @@ import { type ExecuteContext, type SshResponse, StreamsExceeded } from '../../..
 import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
 import { Session, type SessionHost } from './session.js';
+import { Slots } from './slots.js';
 import { Channels, type Transport } from './transport.js';
 import type { TurnSocket } from './turn-socket.js';
 
@@ -30,6 +31,7 @@ export class SshConnection implements SessionHost {
   readonly key: string;
   readonly transport: Transport;
   readonly answerMs: number;
+  readonly slots = new Slots();
   /** Resolves when the socket is closed. */
   readonly gone: Promise<void>;
   readonly #target: SshTarget;
@@ -41,6 +43,7 @@ export class SshConnection implements SessionHost {
   readonly #sessions = new Set<Session>();
   readonly #deadlines: Deadlines<Session>;
   #keepalive: Timer | undefined = undefined;
+  #outlived = 0;
 
   /** Of a client that is logged in; whoever made it tells `end` what becomes of the socket. */
   constructor(
@@ -72,10 +75,9 @@ export class SshConnection implements SessionHost {
   run(order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
     if (this.state !== 'open' && this.state !== 'retired') return Promise.reject(this.#notStarted());
     if (context.signal.aborted) return Promise.reject(context.signal.reason as Error);
-    const { running, lingering } = this.#running();
-    if (running >= this.#target.streams) return Promise.reject(new StreamsExceeded(this.#target.streams));
-    // Each command that outlived its request still counts with the server.
-    if (lingering >= this.#target.streams) this.retire();
+    let pending = 0;
+    for (const session of this.#sessions) if (session.pending) pending++;
+    if (pending >= this.#target.streams) return Promise.reject(new StreamsExceeded(this.#target.streams));
     const session = new Session(this, order, context);
     this.#sessions.add(session);
     session.open(this.#channels.add(session));
@@ -122,12 +124,16 @@ export class SshConnection implements SessionHost {
 
   count(): { running: number; lingering: number } {
     let running = 0;
-    let lingering = 0;
+    let lingering = this.#outlived;
     for (const { state } of this.#sessions) {
       if (state === 'closing') lingering++;
       else if (state !== 'opening' && state !== 'abandoned') running++;
     }
     return { running, lingering };
+  }
+
+  outlived(): void {
+    this.#outlived++;
   }
 
   retire(): void {
@@ -138,15 +144,14 @@ export class SshConnection implements SessionHost {
     this.end(error);
   }
 
+  reopen(session: Session): void {
+    this.#channels.remove(session.channel);
+    session.open(this.#channels.add(session));
+  }
+
   removed(session: Session): void {
     this.#sessions.delete(session);
     this.#channels.remove(session.channel);
-  }
-
-  #running(): { running: number; lingering: number } {
-    let running = 0;
-    for (const session of this.#sessions) if (session.pending) running++;
-    return { running, lingering: this.#sessions.size - running };
   }
 
   /**
