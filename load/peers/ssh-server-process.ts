@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
+import ssh2, { type AuthContext, type ClientInfo, type Connection, type ServerChannel, type Session } from 'ssh2';
 import { runInShell } from './shell-command.js';
 import type { ServerSays, ServerStart } from './ssh-server.js';
 
@@ -30,12 +30,16 @@ async function serve(start: ServerStart): Promise<number> {
   const server = new ssh2.Server({ hostKeys: [start.hostKey] });
   const key = Buffer.from(start.clientKey, 'base64');
   const authenticate = (context: AuthContext) => decide(context, key, start.mode === 'shell');
-  let address = '';
-  server.on('connection', (connection: Connection) => serveConnection(connection, address, authenticate, run));
+  // ssh2 tells of a connection when the client has said hello, and then only whose it is.
+  const addresses = new Map<string, string>();
+  server.on('connection', (connection: Connection, { ip, port }: ClientInfo) => {
+    serveConnection(connection, addresses.get(`${ip} ${port}`) ?? '', authenticate, run);
+  });
   return await listen(start.listen, (socket, at) => {
-    address = at;
+    const client = `${socket.remoteAddress} ${socket.remotePort}`;
+    addresses.set(client, at);
+    socket.once('close', () => addresses.delete(client));
     if (start.mode === 'light') corkEachTurn(socket);
-    // 'connection' above is called before this returns, so `address` is this socket's.
     server.injectSocket(socket);
   });
 }
