@@ -11,6 +11,8 @@ export class SshHarness implements AsyncDisposable {
   readonly driver = load();
   readonly #spec: ReturnType<typeof makeSshSpec>;
   readonly #open: SshConnection[] = [];
+  /** Context of the last `open`, for one that has not resolved. */
+  lastOpen: FakeOpen | undefined = undefined;
 
   constructor(options: SshOptions = {}) {
     this.#spec = makeSshSpec(options);
@@ -19,6 +21,7 @@ export class SshHarness implements AsyncDisposable {
   /** Opens a connection for a request; `context` tells what was asked and lost. */
   async open(request: Omit<SshRequest, 'command'>, answers: Answers = {}, timeoutMs?: number): Promise<Opened> {
     const context = new FakeOpen(answers, timeoutMs);
+    this.lastOpen = context;
     const { target } = this.#spec.parse({ ...request, command: 'true' });
     const driver = await this.driver;
     const connection = await driver.open(target as never, context);
