@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Clock, createEngine, type EngineOptions, KeylaneError, systemClock } from '../index.js';
-import type { ExecFlags } from './flags.js';
+import { type ExecFlags, isLive } from './flags.js';
 import { readItems, readStdin } from './inputs.js';
 import { type Io, UsageError } from './io.js';
 import { requestOf } from './request.js';
@@ -68,7 +68,8 @@ function sshOptions(flags: ExecFlags): NonNullable<EngineOptions['ssh']> {
   const { user, port, identity, passphrase, password, knownHosts, hostKeys, maxOutput, connectTimeout } = flags;
   return {
     hostKeys,
-    maxOutputBytes: maxOutput,
+    // What is printed as it comes need not come a second time, with the response.
+    ...(isLive(flags) ? { maxOutputBytes: 0 } : maxOutput === undefined ? {} : { maxOutputBytes: maxOutput }),
     ...(user === undefined ? {} : { user }),
     ...(port === undefined ? {} : { port }),
     ...(identity === undefined ? {} : { identity: resolve(identity) }),

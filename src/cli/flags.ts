@@ -29,7 +29,8 @@ export interface ExecFlags {
   prefix: boolean;
   out?: string;
   outDir?: string;
-  maxOutput: number;
+  /** Undefined: the engine's default. */
+  maxOutput?: number;
   maxRc?: true;
   quiet?: true;
   progress: boolean;
@@ -96,9 +97,8 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     .option('--out-dir <dir>', 'write HOST.out and HOST.err for each host instead of printing text')
     .option(
       '--max-output <bytes>',
-      'bytes kept of each of stdout and stderr of a host (default: 1m)',
+      'bytes kept of each of stdout and stderr of a host, where output is gathered first (default: 1m)',
       bytes('--max-output', 1024 * MIB),
-      MIB,
     )
     .option(
       '--color <when>',
@@ -117,8 +117,18 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     });
 }
 
+/** Text is printed as it comes: nothing of it is kept, so nothing is cut. */
+export function isLive({ format, fold, ordered, outDir }: ExecFlags): boolean {
+  return format === 'text' && !fold && !ordered && outDir === undefined;
+}
+
 function refuseContradictions(flags: ExecFlags): void {
   if (flags.argv && flags.shell !== undefined) throw new UsageError('--argv and --shell exclude each other');
+  if (flags.maxOutput !== undefined && isLive(flags)) {
+    throw new UsageError(
+      '--max-output: text is printed as it comes and never cut; it goes with -b, --ordered, --out-dir, json',
+    );
+  }
   if (flags.format !== 'text') {
     if (flags.fold) throw new UsageError(`-b folds text: it does not go with --format ${flags.format}`);
     if (!flags.prefix) throw new UsageError(`--no-prefix is about text: it does not go with --format ${flags.format}`);

@@ -46,6 +46,8 @@ export class Run {
   readonly #output: Output;
   readonly #summary = new Summary();
   readonly #tally: Tally;
+  /** By index, of what is in flight. */
+  readonly #startedAt = new Map<number, number>();
   #draining = false;
   #progress: Progress | undefined = undefined;
   #interrupted: number | undefined = undefined;
@@ -131,6 +133,7 @@ export class Run {
     for (const item of good) {
       if (this.#draining || this.cut.aborted) return;
       this.#tally.started++;
+      this.#startedAt.set(item.index, this.#clock.now());
       this.#progress?.changed();
       yield request(item);
     }
@@ -139,7 +142,10 @@ export class Run {
   async #settle(item: Item, result: HostResult): Promise<void> {
     this.#tally.settle(result.outcome);
     this.#progress?.changed();
-    this.#summary.add(item, result);
+    const startedAt = this.#startedAt.get(item.index);
+    this.#startedAt.delete(item.index);
+    const tookMs = startedAt === undefined ? undefined : this.#clock.now() - startedAt;
+    this.#summary.add(item, result, tookMs, !this.#output.live);
     if (result.response) this.#maxRc = Math.max(this.#maxRc, remoteStatus(result.response));
     if (this.#fileError) return;
     try {
@@ -171,12 +177,16 @@ export class Run {
 }
 
 function outputOf(flags: ExecFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output {
+  const printed = printedOf(flags, screen, paint);
+  if (flags.outDir !== undefined) return new OutputFiles(flags.outDir, printed);
+  return printed ?? new LiveText(screen, { prefix: flags.prefix, paint });
+}
+
+/** What is printed besides files; undefined for text that nobody asked to gather. */
+function printedOf(flags: ExecFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output | undefined {
   const { format, fold, ordered = false, outDir, prefix } = flags;
-  let output: Output | undefined;
-  if (format === 'json') output = new Json(screen);
-  else if (format === 'ndjson') output = new Ndjson(screen, ordered);
-  else if (fold) output = new FoldedText(screen, ordered);
-  else if (outDir === undefined)
-    output = ordered ? new OrderedText(screen, { prefix, paint }) : new LiveText(screen, { prefix, paint });
-  return outDir === undefined && output ? output : new OutputFiles(outDir!, output);
+  if (format === 'json') return new Json(screen);
+  if (format === 'ndjson') return new Ndjson(screen, ordered);
+  if (fold) return new FoldedText(screen, ordered);
+  return ordered && outDir === undefined ? new OrderedText(screen, { prefix, paint }) : undefined;
 }

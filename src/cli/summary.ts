@@ -35,12 +35,15 @@ export class Summary {
   /** The slowest first. */
   #slowest: { id: string; ms: number }[] = [];
 
-  add(item: Item, result: HostResult): void {
-    const { outcome, response, error, timing } = result;
+  /**
+   * `tookMs`: from its start to its end, undefined if it never started; the engine's timing has no figure for a host that
+   * hung. `gathered`: the output is that of the response, so it may have been cut.
+   */
+  add(item: Item, result: HostResult, tookMs: number | undefined, gathered: boolean): void {
+    const { outcome, response, error } = result;
     this.#outcomes[outcome]++;
-    if (response?.truncated) this.#truncated.push(item.id);
-    const ms = timing.openMs + timing.runMs;
-    if (ms > 0) this.#noteTime(item.id, ms);
+    if (gathered && response?.truncated) this.#truncated.push(item.id);
+    if (tookMs !== undefined) this.#noteTime(item.id, tookMs);
     if (outcome === 'ok') return;
     const alone = error
       ? `${error.code}: ${visible(error.message.trim().replaceAll(/\s*\n\s*/g, ' '))}`

@@ -100,7 +100,18 @@ describe('the command of keylane exec', () => {
   it('hands the bounds on to the engine', async () => {
     const { engine, engineOptions } = await runExec([
       ...['--timeout', '2m', '--attempts', '1', '-c', '5000', '--shards', '2', '--connect-timeout', '500ms'],
-      ...['--max-output', '64k', '--password', 'env:PW', '--passphrase', 'file:/pp', '--host-keys', 'accept-new', 'h'],
+      ...[
+        '--ordered',
+        '--max-output',
+        '64k',
+        '--password',
+        'env:PW',
+        '--passphrase',
+        'file:/pp',
+        '--host-keys',
+        'accept-new',
+        'h',
+      ],
     ]);
     expect(engine.options).toMatchObject({ timeoutMs: 120_000, attempts: 1, concurrency: 5_000 });
     expect(engineOptions).toMatchObject({ shards: 2, maxInFlight: 5_000, limits: { connectTimeoutMs: 500 } });
@@ -111,6 +122,14 @@ describe('the command of keylane exec', () => {
 });
 
 describe('text output', () => {
+  it('is not kept for a second delivery when it is printed as it comes, and is not called cut', async () => {
+    const truncated = () => new FakeEngine(() => ({ truncated: true }));
+    const live = await runExec(['a'], { engine: truncated() });
+    expect(live.engineOptions.ssh).toMatchObject({ maxOutputBytes: 0 });
+    expect(live.err).not.toContain('cut');
+    expect((await runExec(['--ordered', 'a'], { engine: truncated() })).err).toContain('output cut at --max-output: a');
+  });
+
   const pieces = new FakeEngine(({ host }, chunk) => {
     chunk({ channel: 'stdout', data: Buffer.from(`one ${host}\ntw`) });
     chunk({ channel: 'stderr', data: Buffer.from('oops') });

@@ -24,6 +24,7 @@ describe('the keylane command line', () => {
     [['exec', '--argv', '--shell', 'sh', 'a', '--', 'true'], 'exclude each other', 'See keylane exec --help'],
     [['exec', '-b', '--format', 'json', 'a', '--', 'true'], '-b folds text', 'See keylane exec --help'],
     [['exec', '--out', 'f', '--out-dir', 'd', 'a', '--', 'true'], '--out would stay empty', 'See keylane exec --help'],
+    [['exec', '--max-output', '1k', 'a', '--', 'true'], 'never cut', 'it goes with -b'],
     [['exec', '-F', 'f', 'a', '--', 'true'], "unknown option '-F'", 'See keylane exec --help'],
     [['exec', '-i', '/nonexistent/key', '--shards', '0', 'a', '--', 'true'], '--shards "0"', 'from 1 to 256'],
   ])('refuses %j with status 2, says why and what to do', async (args, why, fix) => {

@@ -8,14 +8,14 @@ const plain = painter('never', false, {});
 const hosts = expandHosts('web-[01-40]');
 const item = (index: number) => ({ index, id: hosts[index]!, address: { host: hosts[index]! }, error: undefined });
 
-function answered(response: Partial<SshResponse>, runMs = 5): HostResult {
+function answered(response: Partial<SshResponse>): HostResult {
   const whole = { code: 0, signal: null, stdout: '', stderr: '', truncated: false, ...response };
   return {
     ...neverTried(new KeylaneError('ERR_INPUT')),
     outcome: whole.code === 0 ? 'ok' : 'failed',
     response: whole,
     shard: 0,
-    timing: { queuedMs: 0, openMs: 0, runMs },
+    timing: { queuedMs: 0, openMs: 0, runMs: 5 },
     ...{ error: undefined! },
   };
 }
@@ -27,10 +27,10 @@ function unreached(error: KeylaneError): HostResult {
 describe('the summary', () => {
   it('counts, names the slowest, and names failed hosts by exit code and signal', () => {
     const summary = new Summary();
-    for (let at = 0; at < 4; at++) summary.add(item(at), answered({}, (at + 1) * 1_000));
-    for (let at = 4; at < 8; at++) summary.add(item(at), answered({ code: 3 }));
-    summary.add(item(9), answered({ code: 1 }));
-    summary.add(item(8), answered({ code: null, signal: 'SIGKILL' }));
+    for (let at = 0; at < 4; at++) summary.add(item(at), answered({}), (at + 1) * 1_000, true);
+    for (let at = 4; at < 8; at++) summary.add(item(at), answered({ code: 3 }), 5, true);
+    summary.add(item(9), answered({ code: 1 }), 5, true);
+    summary.add(item(8), answered({ code: null, signal: 'SIGKILL' }), 5, true);
     expect(summary.text(2_000, plain)).toBe(
       [
         '10 hosts in 2.00 s (5.0/s): 4 ok, 6 failed',
@@ -47,10 +47,15 @@ describe('the summary', () => {
   it('tells the same reason of many hosts once, and calls unknown unknown', () => {
     const summary = new Summary();
     for (let at = 0; at < 3; at++) {
-      summary.add(item(at), unreached(new KeylaneError('ERR_CONNECT', `${hosts[at]}:22 refused the connection`)));
+      summary.add(
+        item(at),
+        unreached(new KeylaneError('ERR_CONNECT', `${hosts[at]}:22 refused the connection`)),
+        undefined,
+        true,
+      );
     }
-    summary.add(item(7), unreached(new KeylaneError('ERR_DNS', `${hosts[7]} has no address`)));
-    summary.add(item(9), unreached(new KeylaneError('ERR_CONNECTION_LOST', 'lost')));
+    summary.add(item(7), unreached(new KeylaneError('ERR_DNS', `${hosts[7]} has no address`)), undefined, true);
+    summary.add(item(9), unreached(new KeylaneError('ERR_CONNECTION_LOST', 'lost')), undefined, true);
     expect(summary.text(500, plain)).toBe(
       [
         '5 hosts in 500 ms (10.0/s): 0 ok, 4 not started, 1 unknown whether it ran',
@@ -66,7 +71,8 @@ describe('the summary', () => {
 
   it('bounds the reasons but still names every host', () => {
     const summary = new Summary();
-    for (let at = 0; at < 40; at++) summary.add(item(at), unreached(new KeylaneError('ERR_CONNECT', `reason ${at}`)));
+    for (let at = 0; at < 40; at++)
+      summary.add(item(at), unreached(new KeylaneError('ERR_CONNECT', `reason ${at}`)), undefined, true);
     const text = summary.text(500, plain);
     expect(text.split('\n')).toHaveLength(24);
     expect(text).toContain('  20 other reasons: web-[21-40]');
@@ -74,8 +80,8 @@ describe('the summary', () => {
 
   it('lets no host write control characters, and says whose output was cut', () => {
     const summary = new Summary();
-    summary.add(item(0), unreached(new KeylaneError('ERR_AUTH', 'banner \u001b[2J\n  and more\n')));
-    summary.add(item(1), answered({ truncated: true }));
+    summary.add(item(0), unreached(new KeylaneError('ERR_AUTH', 'banner \u001b[2J\n  and more\n')), undefined, true);
+    summary.add(item(1), answered({ truncated: true }), 5, true);
     const text = summary.text(500, plain);
     expect(text).toContain('banner ^[[2J and more: web-01');
     expect(text).toContain('output cut at --max-output: web-02');
