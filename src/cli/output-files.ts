@@ -48,7 +48,7 @@ export class OutputFiles implements Output {
 }
 
 /** A file name for a host: what is not plain is written as %XX, so two hosts never share a name and none leaves the folder. */
-export function fileName(host: string): string {
+function fileName(host: string): string {
   const name = host.replace(/[^A-Za-z0-9@:_.+-]/gu, (char) => {
     return [...Buffer.from(char)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
   });

@@ -50,7 +50,7 @@ export class Json implements Output {
 }
 
 /** A result as JSON. The order of the members is part of the format. */
-export function record(item: Item, result: HostResult): Record<string, unknown> {
+function record(item: Item, result: HostResult): Record<string, unknown> {
   const { key, outcome, response, error, attempts, shard, reused, cache, timing, history } = result;
   return {
     index: item.index,

@@ -137,7 +137,7 @@ export interface Ran {
   io: FakeIo;
 }
 
-export async function parse(args: readonly string[]): Promise<{ hosts: string[]; flags: ExecFlags }> {
+async function parse(args: readonly string[]): Promise<{ hosts: string[]; flags: ExecFlags }> {
   let parsed: { hosts: string[]; flags: ExecFlags } | undefined;
   const command = execCommand(async (hosts, flags) => {
     parsed = { hosts, flags };
