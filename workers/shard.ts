@@ -25,6 +25,8 @@ export interface ServeTask {
 
 const HEARTBEAT_MS = 250;
 
+const NO_CONNECTION = 'the deadline passed before a connection was open and had room';
+
 /** A shard's one task: serves requests that come over the port until it is told to drain, then resolves. */
 export function serve(task: ServeTask): Promise<void> {
   return new Promise((resolve) => new Shard(task, systemClock, resolve));
@@ -61,7 +63,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#deadlines = new Deadlines(
       clock,
       () => this.#runs,
-      (run) => run.abort(new KeylaneError('ERR_TIMEOUT', 'the deadline passed')),
+      (run) => run.abort(new KeylaneError('ERR_TIMEOUT', run.waiting ? NO_CONNECTION : 'the deadline passed')),
     );
     this.#pools = new Pools(clock, limits, (pool, connection) => {
       const context: OpenContext = {

@@ -1,11 +1,11 @@
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Clock, createEngine, type EngineOptions, KeylaneError, systemClock } from '../index.js';
+import { type ExecEngine, ExecRun } from './exec-run.js';
 import { type ExecFlags, isLive } from './flags.js';
 import { readItems, readStdin } from './inputs.js';
 import { type Io, UsageError } from './io.js';
 import { requestOf } from './request.js';
-import { type ExecEngine, Run } from './run.js';
 
 export interface ExecDeps {
   createEngine(options: EngineOptions): Promise<ExecEngine>;
@@ -26,7 +26,7 @@ export async function exec(
   checkReadable('-i', flags.identity);
   const stdin = await readStdin(hosts, flags, io.stdin);
   const items = await readItems(hosts, flags, io.stdin);
-  const run = new Run(items, flags, io, deps.clock);
+  const run = new ExecRun(items, flags, io, deps.clock);
   const startedAt = deps.clock.now();
   const engine = await startEngine(flags, deps);
   try {

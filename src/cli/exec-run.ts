@@ -35,7 +35,7 @@ export interface ExecEngine {
 }
 
 /** One run over its hosts: results in, output and an exit status out. */
-export class Run {
+export class ExecRun {
   readonly #items: readonly Item[];
   readonly #flags: ExecFlags;
   readonly #io: Io;
