@@ -1,5 +1,6 @@
 // A driver of one's own, whose request is: collect the garbage of the shard. Node must run with --expose-gc.
 import type { Driver, Spec } from 'keylane';
+import { collectGarbage } from '../garbage.js';
 
 export const spec: Spec<{ key: string }> = {
   name: 'gc',
@@ -13,7 +14,7 @@ export function load(): Promise<Driver> {
     open: () => Promise.resolve(null),
     execute(_connection, _request, context) {
       context.sent();
-      globalThis.gc?.();
+      collectGarbage();
       return null;
     },
     reusable: () => false,

@@ -1,6 +1,7 @@
 // The measured program with keylane in it. bare-ssh2.ts is its twin.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createEngine, type Engine, type EngineOptions } from 'keylane';
+import { collectGarbage } from '../garbage.js';
 import { runAll, stopwatch, type Work } from '../measure.js';
 import type { Fleet } from '../peers/bare-ssh2.js';
 import { serveProgram } from '../program.js';
@@ -65,7 +66,7 @@ const steps = {
   async collect({ driver }: { driver: string }): Promise<void> {
     const run = engine.run as (driver: string, request: unknown) => Promise<unknown>;
     for (let i = 0; i < 64; i++) await run.call(engine, driver, { key: `key-${i}` });
-    globalThis.gc?.();
+    collectGarbage();
   },
 
   async close(_: undefined): Promise<void> {

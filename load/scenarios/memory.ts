@@ -6,8 +6,8 @@ import { type Program, startProgram } from '../program.js';
 import type { KeylaneSsh } from '../programs/keylane-ssh.js';
 import type { Measured, Scenario } from '../scenario.js';
 
-/** These load the code and grow the heaps, so that the next ones show what a connection holds. */
-const FIRST = 100;
+/** These load the code and grow the heaps (the young generation alone by 30 MB), so that the next show what one holds. */
+const FIRST = 500;
 const CONNECTIONS = 1_000;
 
 /** What an idle engine of 2 shards holds, and each idle SSH connection. */
