@@ -1,6 +1,7 @@
 import type { Call, CallEvents } from './call.js';
 import { KeylaneError } from './errors.js';
 import type { Chunk } from './types.js';
+import { Bell } from './util/bell.js';
 import { Credit, PIECE_BYTES } from './wire/credit.js';
 
 /** What may be written ahead of the peer. */
@@ -23,6 +24,8 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   readonly #link: StreamLink;
   readonly #credit = new Credit();
   readonly #chunks: Chunk[] = [];
+  readonly #readable = new Bell();
+  readonly #writable = new Bell();
   readonly #toWrite: Uint8Array[] = [];
   #pendingBytes = 0;
   #blocked = false;
@@ -30,8 +33,6 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   #dispatched = false;
   #ending: 'no' | 'asked' | 'sent' = 'no';
   #settled: { response: unknown; error: KeylaneError | undefined } | undefined = undefined;
-  #wakeReader: (() => void) | undefined = undefined;
-  #wakeWriters: (() => void)[] = [];
   #resolve!: (response: Response) => void;
   #reject!: (error: Error) => void;
 
@@ -62,7 +63,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     this.#pendingBytes += bytes.length;
     this.#pump();
     if (this.#toWrite.length === 0 && !this.#blocked) return Promise.resolve();
-    return new Promise((resolve) => this.#wakeWriters.push(resolve));
+    return this.#writable.wait();
   }
 
   /** Ends the peer's input (end of file). */
@@ -86,9 +87,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
       }
       if (this.#settled?.error) throw this.#settled.error;
       if (this.#settled) return { done: true, value: undefined };
-      await new Promise<void>((resolve) => {
-        this.#wakeReader = resolve;
-      });
+      await this.#readable.wait();
     }
   }
 
@@ -108,7 +107,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
       settled: (call) => this.#end(call.response, call.error),
       chunk: (chunk) => {
         this.#chunks.push(chunk);
-        this.#wakeReader?.();
+        this.#readable.ring();
       },
       taken: (bytes) => this.#credit.give(bytes),
       dispatched: (call) => {
@@ -143,22 +142,16 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
       this.#ending = 'sent';
       this.#link.input(this.#call, new Uint8Array(0), true);
     }
-    this.#wakeAllWriters();
+    this.#writable.ring();
   }
 
   #end(response: unknown, error: KeylaneError | undefined): void {
     this.#settled = { response, error };
     this.#toWrite.length = 0;
     this.#credit.release();
-    this.#wakeReader?.();
-    this.#wakeAllWriters();
+    this.#readable.ring();
+    this.#writable.ring();
     if (error) this.#reject(error);
     else this.#resolve(response as Response);
-  }
-
-  #wakeAllWriters(): void {
-    const writers = this.#wakeWriters;
-    this.#wakeWriters = [];
-    for (const wake of writers) wake();
   }
 }

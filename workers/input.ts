@@ -1,9 +1,11 @@
+import { Bell } from '../src/util/bell.js';
+
 /** What the caller of a stream writes, in the order written, for a driver to read. Bounded by the caller's credit. */
 export class Input implements AsyncIterable<Uint8Array> {
   readonly #pieces: Uint8Array[] = [];
   readonly #taken: (bytes: number) => void;
   #ended = false;
-  #wake: (() => void) | undefined = undefined;
+  readonly #changed = new Bell();
 
   /** `taken` is called when the driver has taken a piece, so that the caller may write more. */
   constructor(taken: (bytes: number) => void) {
@@ -13,12 +15,12 @@ export class Input implements AsyncIterable<Uint8Array> {
   push(piece: Uint8Array, end: boolean): void {
     if (piece.length > 0) this.#pieces.push(piece);
     if (end) this.#ended = true;
-    this.#wake?.();
+    this.#changed.ring();
   }
 
   end(): void {
     this.#ended = true;
-    this.#wake?.();
+    this.#changed.ring();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
@@ -30,9 +32,7 @@ export class Input implements AsyncIterable<Uint8Array> {
       } else if (this.#ended) {
         return;
       } else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+        await this.#changed.wait();
       }
     }
   }

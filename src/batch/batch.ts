@@ -3,6 +3,7 @@ import type { Call, CallEvents } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { type Tried, tryUntilSettled } from '../tries.js';
 import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
+import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
 import { KeyGate } from './key-gate.js';
 
@@ -42,12 +43,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #results: Result<Req, Res>[] = [];
+  /** A request settled, or the input ended. */
+  readonly #changed = new Bell();
   #taken = 0;
   #active = 0;
   #filling = false;
   #inputEnded = false;
   #failure: Error | undefined = undefined;
-  #wake: (() => void) | undefined = undefined;
 
   /** @internal */
   constructor(host: BatchHost, requests: Iterable<Req> | AsyncIterable<Req>, options: BatchOptions<Req>) {
@@ -78,9 +80,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         if (this.#failure) throw this.#failure;
         return { done: true, value: undefined };
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#changed.wait();
     }
   }
 
@@ -89,9 +89,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#cancel();
     while (!this.#over) {
       this.#results.length = 0;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#changed.wait();
     }
     this.#unlisten();
     return { done: true, value: undefined };
@@ -125,7 +123,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#failure ??= error as Error;
     }
     this.#filling = false;
-    this.#wake?.();
+    this.#changed.ring();
   }
 
   /** An input that never answers must not keep a batch that was called off. */
@@ -158,7 +156,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     }
     this.#active--;
     this.#results.push(result);
-    this.#wake?.();
+    this.#changed.ring();
   }
 
   async #tries(index: number, parsed: Parsed, deadline: number): Promise<Tried> {
@@ -209,7 +207,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#stop.abort(new KeylaneError('ERR_CANCELED', 'the batch was canceled'));
     // Not awaited: a generator that waits for something inside answers only when that comes.
     void Promise.resolve(this.#input.return?.()).catch(() => {});
-    this.#wake?.();
+    this.#changed.ring();
   }
 
   #settled(index: number, request: Req, { call, attempts, history }: Tried): Result<Req, Res> {

@@ -1,3 +1,5 @@
+import { Bell } from '../util/bell.js';
+
 /** Bytes that one side of a stream may send before the other has taken any: what can lie between the threads. */
 export const WINDOW_BYTES = 1024 * 1024;
 
@@ -7,17 +9,13 @@ export const PIECE_BYTES = 64 * 1024;
 /** The sender's side of a byte window: counts down as bytes go, waits while nothing is left. */
 export class Credit {
   #left = WINDOW_BYTES;
-  #waiting: Promise<void> | undefined = undefined;
-  #resume: (() => void) | undefined = undefined;
+  readonly #room = new Bell();
 
   /** Notes bytes that were sent. A promise comes back when the window is used up: it resolves when there is room. */
   take(bytes: number): Promise<void> | undefined {
     this.#left -= bytes;
     if (this.#left > 0) return undefined;
-    this.#waiting ??= new Promise((resolve) => {
-      this.#resume = resolve;
-    });
-    return this.#waiting;
+    return this.#room.wait();
   }
 
   give(bytes: number): void {
@@ -27,8 +25,6 @@ export class Credit {
 
   /** Lets the sender go on, room or not: the stream is over. */
   release(): void {
-    this.#resume?.();
-    this.#resume = undefined;
-    this.#waiting = undefined;
+    this.#room.ring();
   }
 }
