@@ -2,6 +2,7 @@ import type { Call, CallEvents } from './call.js';
 import { KeylaneError } from './errors.js';
 import type { Chunk } from './types.js';
 import { Bell } from './util/bell.js';
+import { deferred } from './util/deferred.js';
 import { Credit, PIECE_BYTES } from './wire/credit.js';
 
 /** What may be written ahead of the peer. */
@@ -21,6 +22,7 @@ export interface StreamLink {
 export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   /** What the peer answered in the end. Rejects with KeylaneError, as `run` does. */
   readonly response: Promise<Response>;
+  readonly #answer = deferred<Response>();
   readonly #link: StreamLink;
   readonly #credit = new Credit();
   readonly #chunks: Chunk[] = [];
@@ -33,16 +35,11 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   #dispatched = false;
   #ending: 'no' | 'asked' | 'sent' = 'no';
   #settled: { response: unknown; error: KeylaneError | undefined } | undefined = undefined;
-  #resolve!: (response: Response) => void;
-  #reject!: (error: Error) => void;
 
   /** @internal */
   constructor(link: StreamLink, start: (events: CallEvents) => Promise<Call>) {
     this.#link = link;
-    this.response = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.response = this.#answer.promise;
     // Whoever only iterates hears of the error there.
     this.response.catch(() => {});
     void this.#start(start);
@@ -151,7 +148,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     this.#credit.release();
     this.#readable.ring();
     this.#writable.ring();
-    if (error) this.#reject(error);
-    else this.#resolve(response as Response);
+    if (error) this.#answer.reject(error);
+    else this.#answer.resolve(response as Response);
   }
 }

@@ -2,6 +2,7 @@ import { Admission, type AdmissionLimits, type QueueBudget } from '../admission.
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import type { Clock, Timer } from '../util/clock.js';
+import { deferred } from '../util/deferred.js';
 import { Ledger } from '../wire/ledger.js';
 import type { Limits } from '../wire/limits.js';
 import type { Ask, ShardStats } from '../wire/protocol.js';
@@ -51,6 +52,8 @@ export class Supervisor {
   readonly started: Promise<void>;
   /** Resolves when the thread has exited for good. */
   readonly stopped: Promise<void>;
+  readonly #started = deferred<void>();
+  readonly #stopped = deferred<void>();
   readonly #options: SupervisorOptions;
   #client: ShardClient | undefined = undefined;
   #thread: ShardThread | undefined = undefined;
@@ -58,20 +61,14 @@ export class Supervisor {
   #backoff: Timer | undefined = undefined;
   #watch: Timer | undefined = undefined;
   #ending: KeylaneError | undefined = undefined;
-  #markStarted!: { resolve: () => void; reject: (error: Error) => void };
-  #markStopped!: () => void;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.shard = options.shard;
     this.admission = new Admission(options.admission, options.budget, (call) => this.#client?.dispatch(call));
-    this.started = new Promise((resolve, reject) => {
-      this.#markStarted = { resolve, reject };
-    });
+    this.started = this.#started.promise;
     this.started.catch(() => {});
-    this.stopped = new Promise((resolve) => {
-      this.#markStopped = resolve;
-    });
+    this.stopped = this.#stopped.promise;
     this.#start();
   }
 
@@ -124,7 +121,7 @@ export class Supervisor {
     this.state = 'serving';
     this.#failures = 0;
     this.#watchHeartbeat(this.#client?.ledger.beats ?? 0, 0);
-    this.#markStarted.resolve();
+    this.#started.resolve();
     this.admission.open();
   }
 
@@ -149,7 +146,7 @@ export class Supervisor {
       const says = `shard ${this.shard} does not start: ${error?.message ?? 'its thread ended'}`;
       const refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE', says, { cause: error });
       this.admission.refuse(refusal, (call) => call.settle(undefined, refusal));
-      this.#markStarted.reject(refusal);
+      this.#started.reject(refusal);
     }
     this.state = 'backing_off';
     this.restarts++;
@@ -162,8 +159,8 @@ export class Supervisor {
     this.#backoff?.cancel();
     const closed = this.#ending ?? new KeylaneError('ERR_CLOSED');
     this.admission.refuse(closed, (call) => call.settle(undefined, closed));
-    this.#markStarted.reject(closed);
-    this.#markStopped();
+    this.#started.reject(closed);
+    this.#stopped.resolve();
   }
 
   #verdict(call: Call, sent: boolean, cause: Error | undefined): KeylaneError {
