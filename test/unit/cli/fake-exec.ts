@@ -1,9 +1,9 @@
 import { EventEmitter, setMaxListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { exec } from '../../../src/cli/exec.ts';
+import type { ExecEngine } from '../../../src/cli/exec-run.ts';
 import { type ExecFlags, execCommand } from '../../../src/cli/flags.ts';
 import type { Io } from '../../../src/cli/io.ts';
-import type { ExecEngine } from '../../../src/cli/exec-run.ts';
 import type { BatchOptions, Chunk, EngineOptions, Result, SshRequest, SshResponse } from '../../../src/index.ts';
 import { KeylaneError } from '../../../src/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
