@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
@@ -7,7 +8,6 @@ import { Deadlines } from '../../../src/util/deadlines.js';
 import { Session, type SessionHost } from './session.js';
 import { Slots } from './slots.js';
 import { Channels, type Transport } from './transport.js';
-import type { TurnSocket } from './turn-socket.js';
 
 /** What a polite end gets before the socket is destroyed. */
 const CLOSE_MS = 1_000;
@@ -36,7 +36,7 @@ export class SshConnection implements SessionHost {
   readonly gone: Promise<void>;
   readonly #target: SshTarget;
   readonly #client: Client;
-  readonly #socket: TurnSocket;
+  readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #channels: Channels;
   readonly #lost: (error: Error) => void;
@@ -48,7 +48,7 @@ export class SshConnection implements SessionHost {
   /** Of a client that is logged in; whoever made it tells `end` what becomes of the socket. */
   constructor(
     client: Client,
-    socket: TurnSocket,
+    socket: Socket,
     key: string,
     target: SshTarget,
     clock: Clock,

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
@@ -9,7 +10,6 @@ import type { HostKey } from './host-key.js';
 import { notOpened } from './open-errors.js';
 import type { Opening } from './opening.js';
 import { onRefusedAuth } from './transport.js';
-import type { TurnSocket } from './turn-socket.js';
 
 /**
  * Makes an SSH connection of a TCP connection. Whatever goes wrong before, during and after ends here: the listeners stay
@@ -17,7 +17,7 @@ import type { TurnSocket } from './turn-socket.js';
  */
 export function logIn(
   target: SshTarget,
-  socket: TurnSocket,
+  socket: Socket,
   hostKey: HostKey,
   auth: Auth,
   opening: Opening,

@@ -1,17 +1,18 @@
+import { Socket } from 'node:net';
 import { KeylaneError } from '../../../src/errors.js';
 import { deferred } from '../../../src/util/deferred.js';
+import { joinWrites } from './join-writes.js';
 import { notConnected } from './open-errors.js';
 import type { Opening } from './opening.js';
-import { TurnSocket } from './turn-socket.js';
 
 /**
  * A socket to the first address that takes it. Each gets an equal part of the time left, so that one which does not
  * answer leaves something to the next.
  */
-export async function connectAny(addresses: readonly string[], port: number, opening: Opening): Promise<TurnSocket> {
+export async function connectAny(addresses: readonly string[], port: number, opening: Opening): Promise<Socket> {
   let failure: unknown;
   for (const [index, address] of addresses.entries()) {
-    const socket = new TurnSocket();
+    const socket = new Socket();
     const last = index === addresses.length - 1;
     const part = last ? Number.POSITIVE_INFINITY : opening.left / (addresses.length - index);
     const connecting = connect(socket, address, port, part, opening);
@@ -20,6 +21,7 @@ export async function connectAny(addresses: readonly string[], port: number, ope
     });
     try {
       await opening.step(connecting);
+      joinWrites(socket);
       return socket;
     } catch (error) {
       socket.destroy();
@@ -31,7 +33,7 @@ export async function connectAny(addresses: readonly string[], port: number, ope
 }
 
 /** The listeners stay: an `error` may come after the connect, before anybody else listens. */
-async function connect(socket: TurnSocket, address: string, port: number, ms: number, opening: Opening): Promise<void> {
+async function connect(socket: Socket, address: string, port: number, ms: number, opening: Opening): Promise<void> {
   const { promise, resolve, reject } = deferred<void>();
   const { key, clock } = opening;
   socket.setNoDelay(true);
