@@ -255,6 +255,26 @@ test.each([1, 3, 10])(
   },
 );
 
+test('the server changes keys in the middle of traffic both ways, and nothing is lost', async () => {
+  await using often = await startSshd({ config: ['RekeyLimit 256K'] });
+  const busy = await ssh.open(at(often));
+  const stdin = Buffer.from(Array.from({ length: 2_000_000 }, (_, i) => i * 7 + (i >> 8)));
+  const copies = Array.from({ length: 4 }, () =>
+    busy.run({ command: 'cat', stdin, maxOutputBytes: 3_000_000, encoding: 'buffer' }),
+  );
+  for (const { stdout, code } of await Promise.all(copies))
+    expect([code, stdin.equals(stdout as Buffer)]).toEqual([0, true]);
+  expect(often.log()).not.toContain('Bad packet');
+});
+
+test("a child that holds stdout does not make sshd's ClientAliveInterval end the connection", async () => {
+  await using strict = await startSshd({ config: ['ClientAliveInterval 1', 'ClientAliveCountMax 1'] });
+  const shared = await ssh.open(at(strict));
+  expect(await shared.run('sleep 1000 & exit 6')).toMatchObject({ code: 6 });
+  expect(await shared.run('sleep 3')).toMatchObject({ code: 0 });
+  expect(shared.context.losses).toEqual([]);
+});
+
 test('a server that allows no session at all fails the request, and not the streams', async () => {
   await using none = await startSshd({ config: ['MaxSessions 0'] });
   const opened = await ssh.open(at(none));

@@ -46,6 +46,7 @@ export class Connector {
     const secret = (reference: string) => context.ask('secret', reference);
     const credentials = await opening.step(credentialsOf(target, this.#identities, secret, this.#clock));
     const hostKey = await opening.step(this.#hostKey(target));
+    opening.phase = 'look-up';
     const addresses = await opening.step(lookUp(target.host, context));
     opening.phase = 'connect';
     const socket = await connectAny(addresses, target.port, opening);

@@ -5,7 +5,7 @@ import { openTimedOut, type Phase } from './open-errors.js';
 
 /** One open: how far it is, and one deadline and one signal over all its steps. */
 export class Opening {
-  phase: Phase = 'look-up';
+  phase: Phase = 'preparation';
   readonly key: string;
   readonly clock: Clock;
   readonly #deadline: number;
