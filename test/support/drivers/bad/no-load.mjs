@@ -1,0 +1,1 @@
+export const spec = { name: 'no-load', parse: () => ({}), ok: () => true };
