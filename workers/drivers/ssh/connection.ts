@@ -5,7 +5,8 @@ import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
 import { type ExecuteContext, type SshResponse, StreamsExceeded } from '../../../src/types.js';
 import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
-import { Session, type SessionHost } from './session.js';
+import { Session } from './session.js';
+import type { SessionHost } from './session-host.js';
 import { Slots } from './slots.js';
 import { Channels, type Transport } from './transport.js';
 

@@ -15,33 +15,9 @@ import {
   unanswered,
   windowOverrun,
 } from './session-errors.js';
-import type { Slots } from './slots.js';
+import type { SessionHost } from './session-host.js';
 import { Stopping } from './stopping.js';
-import type { ChannelPeer, Transport } from './transport.js';
-
-/** What a session needs of its connection. */
-export interface SessionHost {
-  readonly key: string;
-  readonly transport: Transport;
-  readonly slots: Slots;
-  /** Milliseconds within which the server has to open a channel and start the command. */
-  readonly answerMs: number;
-  now(): number;
-  /** Calls `overdue` of the session when its `dueAt` has passed. */
-  watch(dueAt: number): void;
-  /** Sessions that count with the server: of requests that run, and of commands that outlived their request. */
-  count(): { running: number; lingering: number };
-  /** Takes no further request. */
-  retire(): void;
-  /** The server broke the protocol: nothing it says can be relied on. */
-  destroy(error: KeylaneError): void;
-  /** Asks again for a channel, under a new number. */
-  reopen(session: Session): void;
-  /** A command may run on after its request, and counts for as long as it does. */
-  outlived(): void;
-  /** The channel is gone and its number free. */
-  removed(session: Session): void;
-}
+import type { ChannelPeer } from './transport.js';
 
 const PACKET = 32 << 10;
 /** After the exit status: what a quiet channel gets to close, and what a busy one gets in all. */
