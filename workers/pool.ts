@@ -122,7 +122,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
       if (connection.leased === 0) this.#end(connection);
       return;
     }
-    if (broken || !this.driver.reusable(connection.value) || this.#mustGiveWay(connection)) {
+    if (broken || !this.#reusable(connection) || this.#mustGiveWay(connection)) {
       this.retire(connection);
       return;
     }
@@ -197,6 +197,15 @@ export class Pool implements ConnectionOwner, LeaseOwner {
     }
     this.#serving = false;
     if (this.#waiters.size > 0) this.grow();
+  }
+
+  /** A driver that cannot tell has answered no. */
+  #reusable(connection: Connection): boolean {
+    try {
+      return this.driver.reusable(connection.value);
+    } catch {
+      return false;
+    }
   }
 
   /** While others wait for room in the shard, a connection that is always busy would keep them out for ever. */

@@ -110,12 +110,13 @@ export class Pools {
   /** Rejects when the driver does, or when the connection is not wanted any more, whatever the driver makes of that. */
   open(pool: Pool, connection: Connection): Promise<unknown> {
     const { signal } = connection.opening;
-    const opened = this.#open(pool, connection);
+    // Inside a promise: a driver that throws, or returns the connection itself, must not cost the shard.
+    const opened = new Promise<unknown>((resolve) => resolve(this.#open(pool, connection)));
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
     const tooLate = (value: unknown) => {
-      if (signal.aborted) void pool.driver.close(value);
+      if (signal.aborted) void closeBy(pool.driver, value);
     };
     opened.then(tooLate, () => {});
     return Promise.race([opened, aborted]);
@@ -159,11 +160,7 @@ export class Pools {
     const late = new Promise<void>((resolve) => {
       timer = this.clock.timer(CLOSE_MS, resolve);
     });
-    try {
-      await Promise.race([pool.driver.close(connection.value), late]);
-    } catch {
-      // A driver's close must not reject; one that does has let go of the connection all the same.
-    }
+    await Promise.race([closeBy(pool.driver, connection.value), late]);
     timer?.cancel();
     this.#ending--;
     this.totals.closed++;
@@ -214,4 +211,11 @@ export class Pools {
       this.#emptied = undefined;
     }
   }
+}
+
+/** A driver's close must not reject or throw; one that does has let go of the connection all the same. */
+async function closeBy(driver: Driver, value: unknown): Promise<void> {
+  try {
+    await driver.close(value);
+  } catch {}
 }
