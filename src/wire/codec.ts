@@ -49,7 +49,16 @@ export function encode<M extends Message>(
   };
   for (let i = 0; i < messages.length; i++) {
     const message = messages[i]!;
-    const weight = weightOf(message);
+    let weight: number;
+    try {
+      weight = weightOf(message);
+    } catch (error) {
+      // A getter that throws. It must not take the others of its turn along.
+      cut(i);
+      first = i + 1;
+      refused(message, error as Error);
+      continue;
+    }
     if (bytes + weight > FRAME_BYTES) cut(i);
     if (weight > FRAME_BYTES && (message.kind === 'run' || message.kind === 'response')) {
       try {
