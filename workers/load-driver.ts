@@ -15,5 +15,10 @@ export async function loadDriver(name: string, own: Record<string, string>): Pro
   const url = own[name];
   const module = (await (url ? import(url) : BUILT_IN[name]?.())) as DriverModule | undefined;
   if (!module || typeof module.load !== 'function') throw new Error('the module exports no `load` function');
-  return module.load();
+  const driver = (await module.load()) as Partial<Driver> | undefined;
+  for (const part of ['open', 'execute', 'reusable', 'close'] as const) {
+    if (typeof driver?.[part] !== 'function') throw new Error(`\`load\` gave no driver: it has no \`${part}\``);
+  }
+  if (typeof driver?.streams !== 'number') throw new Error('`load` gave no driver: it has no `streams`');
+  return driver as Driver;
 }
