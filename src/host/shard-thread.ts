@@ -30,6 +30,8 @@ export type StartThread = (task: ThreadTask) => ShardThread;
  */
 export const startThread: StartThread = ({ ledger, limits, drivers }) => {
   const piscina = new Piscina({ filename: ENTRY, minThreads: 0, maxThreads: 1, atomics: 'disabled' });
+  // A throw between the end of the task and the end of the thread: `exited` tells of it, and it must not end the program.
+  piscina.on('error', () => {});
   const { port1: port, port2 } = new MessageChannel();
   const task = piscina.run({ port: port2, ledger, limits, drivers }, { name: 'serve', transferList: [port2] });
   const worker = piscina.threads[0] as Worker;
