@@ -126,14 +126,15 @@ export class Supervisor {
   }
 
   #exited(error: Error | undefined): void {
-    const served = this.state === 'serving' || this.state === 'draining';
+    const served = this.state === 'serving';
     this.#watch?.cancel();
     this.admission.pause();
     // In flight calls free their slots below; the client is the dead thread's, so nothing may be dispatched to it.
     this.#client?.threadExited((call, sent) => this.#verdict(call, sent, error));
     this.#client = undefined;
     this.#thread = undefined;
-    if (this.#ending || (this.state === 'draining' && !error)) {
+    // A thread that dies while it drains had nothing in flight any more: it has ended, if not well.
+    if (this.#ending || this.state === 'draining') {
       this.#stop();
       return;
     }
