@@ -3,6 +3,7 @@ import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
 import { type EngineOptions, resolveOptions } from './options.js';
+import { type PrepareBounds, prepare } from './prepare.js';
 import { loadSpecs } from './registry.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
@@ -124,9 +125,11 @@ class ShardedEngine implements Engine {
       credit: (call: Call, bytes: number) => this.#shards.clientOf(call)?.credit(call, bytes),
       cancel: (call: Call) => this.#shards.cancel(call),
     };
-    return new EngineStream(link, async (events) => {
+    return new EngineStream(link, async (events, checkWanted) => {
       const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0);
-      const parsed = spec.parse(spec.resolve ? await spec.resolve(request) : request);
+      const bounds = { deadline: how.deadline, signal: options.signal };
+      const parsed = spec.resolve ? await prepare(spec, request, bounds, this.#clock) : spec.parse(request);
+      checkWanted();
       return this.#submit(new Call(driver, parsed, how, events), options.signal);
     });
   }
@@ -154,7 +157,10 @@ class ShardedEngine implements Engine {
     const warm = {
       ...host,
       ok: () => true,
-      parse: async (request: unknown) => ({ ...(await host.parse(request)), request: perKey }),
+      parse: async (request: unknown, bounds: PrepareBounds) => ({
+        ...(await host.parse(request, bounds)),
+        request: perKey,
+      }),
     };
     const bounds = { concurrency: PREWARM_CONCURRENCY, attempts: 1, timeoutMs, ...(signal ? { signal } : {}) };
     const prewarmed: Prewarmed = { ready: 0, failed: [] };
@@ -190,7 +196,7 @@ class ShardedEngine implements Engine {
   async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, attempts = 1, idempotent = false, priority = 0, signal } = options;
     const { deadline } = this.#how('once', timeoutMs, priority);
-    const parsed = spec.parse(spec.resolve ? await spec.resolve(request) : request);
+    const parsed = await prepare(spec, request, { deadline, signal }, this.#clock);
     const start = () =>
       new Promise<Call>((settled, reject) => {
         const how: CallHow = { mode: 'once', priority, deadline, now: this.#clock.now() };
@@ -210,8 +216,7 @@ class ShardedEngine implements Engine {
     return {
       clock: this.#clock,
       random: Math.random,
-      parse: (request) =>
-        spec.resolve ? spec.resolve(request).then((input) => spec.parse(input)) : spec.parse(request),
+      parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : spec.parse(request)),
       ok: (response) => spec.ok(response),
       submit: (parsed: Parsed, { deadline, priority, signal }, events: CallEvents) => {
         const how: CallHow = { mode, priority, deadline, now: this.#clock.now() };

@@ -15,6 +15,9 @@ export interface StreamLink {
   cancel(call: Call): void;
 }
 
+/** Hands the call over; `checkWanted` throws if the stream was called off before. */
+type StartStream = (events: CallEvents, checkWanted: () => void) => Promise<Call>;
+
 /**
  * A long or two-way request. Iterate it for the chunks as they come; a slow reader stops the peer, not our memory.
  * Leaving the loop early cancels the request.
@@ -37,7 +40,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   #settled: { response: unknown; error: KeylaneError | undefined } | undefined = undefined;
 
   /** @internal */
-  constructor(link: StreamLink, start: (events: CallEvents) => Promise<Call>) {
+  constructor(link: StreamLink, start: StartStream) {
     this.#link = link;
     this.response = this.#answer.promise;
     // Whoever only iterates hears of the error there.
@@ -53,10 +56,13 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     if (this.#ending !== 'no') throw new KeylaneError('ERR_INPUT', 'write after end');
     if (this.#settled) return Promise.resolve();
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-    if (this.#pendingBytes + bytes.length > MOST_PENDING_BYTES) {
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes.length > MOST_PENDING_BYTES) {
       throw new KeylaneError('ERR_SATURATED', `${this.#pendingBytes} bytes wait to be written already: await write()`);
     }
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#toWrite.push(bytes.slice(at, at + PIECE_BYTES));
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      // Copied, so that the caller may use its buffer again at once. (`slice` of a Buffer would share the bytes.)
+      this.#toWrite.push(new Uint8Array(bytes.subarray(at, at + PIECE_BYTES)));
+    }
     this.#pendingBytes += bytes.length;
     this.#pump();
     if (this.#toWrite.length === 0 && !this.#blocked) return Promise.resolve();
@@ -72,7 +78,9 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
 
   /** Calls the request off. */
   cancel(): void {
-    if (this.#call && !this.#settled) this.#link.cancel(this.#call);
+    if (this.#settled) return;
+    if (this.#call) this.#link.cancel(this.#call);
+    else this.#end(undefined, new KeylaneError('ERR_CANCELED'));
   }
 
   async next(): Promise<IteratorResult<Chunk, undefined>> {
@@ -99,7 +107,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     return this;
   }
 
-  async #start(start: (events: CallEvents) => Promise<Call>): Promise<void> {
+  async #start(start: StartStream): Promise<void> {
     const events: CallEvents = {
       settled: (call) => this.#end(call.response, call.error),
       chunk: (chunk) => {
@@ -114,7 +122,12 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
       },
     };
     try {
-      this.#call = await start(events);
+      const call = await start(events, () => {
+        if (this.#settled?.error) throw this.#settled.error;
+      });
+      this.#call = call;
+      // Called off while it was being handed over.
+      if (this.#settled && call.state !== 'settled') this.#link.cancel(call);
     } catch (error) {
       this.#end(undefined, error as KeylaneError);
     }
@@ -143,6 +156,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   }
 
   #end(response: unknown, error: KeylaneError | undefined): void {
+    if (this.#settled) return;
     this.#settled = { response, error };
     this.#toWrite.length = 0;
     this.#credit.release();

@@ -11,8 +11,8 @@ import { KeyGate } from './key-gate.js';
 export interface BatchHost {
   readonly clock: Clock;
   readonly random: () => number;
-  /** Takes a request apart; rejects or throws `ERR_INPUT`. */
-  parse(request: unknown): Parsed | Promise<Parsed>;
+  /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
+  parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
   /** Starts one try. Throws what keeps it from being handed over. */
   submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
@@ -145,7 +145,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     let key = '';
     let result: Result<Req, Res>;
     try {
-      const answer = this.#host.parse(request);
+      const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
       const parsed = answer instanceof Promise ? await answer : answer;
       key = parsed.key;
       result = this.#settled(index, request, await this.#tries(index, parsed, deadline));

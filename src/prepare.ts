@@ -1,0 +1,33 @@
+import { KeylaneError } from './errors.js';
+import type { Parsed, Spec } from './types.js';
+import type { Clock } from './util/clock.js';
+
+/** How long a spec is waited for. */
+export interface PrepareBounds {
+  deadline: number;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * The request as its spec reads it, after what `resolve` has to do first. Its time counts: rejects with `ERR_TIMEOUT` at
+ * the deadline and `ERR_CANCELED` at the signal, whether `resolve` ever settles or not.
+ */
+export async function prepare(spec: Spec, request: unknown, bounds: PrepareBounds, clock: Clock): Promise<Parsed> {
+  return spec.parse(spec.resolve ? await within(spec.resolve(request), bounds, clock) : request);
+}
+
+function within(resolving: Promise<unknown>, { deadline, signal }: PrepareBounds, clock: Clock): Promise<unknown> {
+  let stop = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    const late = () => reject(new KeylaneError('ERR_TIMEOUT', 'the deadline passed while the request was prepared'));
+    const canceled = () => reject(new KeylaneError('ERR_CANCELED', undefined, { cause: signal?.reason }));
+    const timer = deadline === Number.POSITIVE_INFINITY ? undefined : clock.timer(deadline - clock.now(), late);
+    signal?.addEventListener('abort', canceled, { once: true });
+    if (signal?.aborted) canceled();
+    stop = () => {
+      timer?.cancel();
+      signal?.removeEventListener('abort', canceled);
+    };
+  });
+  return Promise.race([resolving, stopped]).finally(stop);
+}
