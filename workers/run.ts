@@ -71,6 +71,11 @@ export class Run implements Waiter, ExecuteContext, Due {
     return this.command.priority;
   }
 
+  /** Its deadline had passed when it came. */
+  get cameLate(): boolean {
+    return this.#arrived >= this.command.deadline;
+  }
+
   get waiting(): boolean {
     return this.#state === 'waiting';
   }

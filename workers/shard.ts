@@ -63,7 +63,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#deadlines = new Deadlines(
       clock,
       () => this.#runs,
-      (run) => run.abort(new KeylaneError('ERR_TIMEOUT', run.waiting ? NO_CONNECTION : 'the deadline passed')),
+      (run) => run.abort(timedOut(run)),
     );
     this.#pools = new Pools(clock, limits, (pool, connection) => {
       const context: OpenContext = {
@@ -149,6 +149,11 @@ class Shard implements RunHost, FrameVisitor<Command> {
     const run = new Run(command, this);
     this.#runs[command.slot] = run;
     this.#running++;
+    // A caller that has given up by now, because its thread or this one stood still, must not find that it ran.
+    if (run.cameLate) {
+      run.abort(timedOut(run));
+      return;
+    }
     this.#deadlines.watch(command.deadline);
     const driver = this.#driver(command.driver);
     if (driver instanceof Promise) {
@@ -214,4 +219,8 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#ledger.beat();
     this.#heartbeat = this.#clock.timer(HEARTBEAT_MS, () => this.#beat());
   }
+}
+
+function timedOut(run: Run): KeylaneError {
+  return new KeylaneError('ERR_TIMEOUT', run.waiting ? NO_CONNECTION : 'the deadline passed');
 }
