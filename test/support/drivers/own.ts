@@ -18,7 +18,7 @@ export interface PuppetRequest {
   open?: 'never' | 'throw' | 'bare' | 'reject' | 'auth' | number;
   /**
    * `hang` waits for its signal · `deaf` never settles · `throw`, `reject`, `throw-undefined` as they say ·
-   * `cycle`, `getter`, `function` answer with what msgpack cannot carry · `lost` reports the connection as lost and
+   * `cycle` and `getter` answer with what msgpack cannot carry · `lost` reports the connection as lost and
    * rejects · `drop` reports it as lost once the answer is given · `exceed` allows one stream on a connection ·
    * `seen` answers with the counts.
    */
@@ -31,14 +31,13 @@ export interface PuppetRequest {
     | 'throw-undefined'
     | 'cycle'
     | 'getter'
-    | 'function'
     | 'lost'
     | 'drop'
     | 'exceed'
     | 'seen'
     | number;
-  /** Of the connection, when it is closed: `never` settles, throws, rejects, or crashes its thread a little later. */
-  close?: 'never' | 'throw' | 'reject' | 'crash';
+  /** When it is closed: `never` settles, throws, rejects, or crashes its thread before or after it is closed. */
+  close?: 'never' | 'throw' | 'reject' | 'crash-in' | 'crash-after';
   /** What `reusable` does. */
   reusable?: 'throw' | 'no';
   payload?: unknown;

@@ -100,8 +100,6 @@ function execute(connection, { run, payload }, context) {
           throw new Error('thrown by a getter');
         },
       };
-    case 'function':
-      return { payload: () => {} };
     case 'lost':
       context.sent();
       connection.context.lost(new Error('lost'));
@@ -151,11 +149,12 @@ function close(connection) {
       throw new Error('thrown by close');
     case 'reject':
       return Promise.reject(new Error('rejected by close'));
-    case 'crash':
+    case 'crash-in':
+    case 'crash-after':
       setImmediate(() => {
         throw new Error('thrown after close');
       });
-      return undefined;
+      return connection.close === 'crash-in' ? never : undefined;
     default:
       return undefined;
   }

@@ -1,0 +1,121 @@
+import type { Engine, KeylaneError } from 'keylane';
+import { expect, test } from 'vitest';
+import { PUPPET } from '../support/drivers/own.js';
+import { failure, startEngine, until, verdict } from '../support/engine.js';
+
+/** How late a timer of this process fires, at worst, while `during` goes on. */
+async function worstLag(during: Promise<unknown>): Promise<number> {
+  let worst = 0;
+  let last = performance.now();
+  let over = false;
+  const done = during.finally(() => {
+    over = true;
+  });
+  const look = (): void => {
+    const now = performance.now();
+    worst = Math.max(worst, now - last);
+    last = now;
+    if (!over) setImmediate(look);
+  };
+  look();
+  await done;
+  return worst;
+}
+
+async function busy(engine: Engine, requests: number): Promise<void> {
+  await until(async () => (await engine.stats()).shards[0]?.inside?.requests === requests);
+}
+
+test('200 requests with deadlines from 50 to 250 ms end in [T, T + 50 ms + the lag of the loop]', async () => {
+  const engine = await startEngine({ shards: 2 });
+  await Promise.all(['a', 'b', 'c', 'd'].map((key) => engine.run('echo', { key })));
+  const calls = Array.from({ length: 200 }, async (_, i) => {
+    const timeoutMs = 50 + i;
+    const begun = performance.now();
+    const request = { key: ['a', 'b', 'c', 'd'][i % 4] as string, delayMs: i % 3 === 0 ? 60_000 : 0 };
+    const error = await engine.run('echo', { ...request, fault: 'hang' }, { timeoutMs }).catch((thrown) => thrown);
+    return { timeoutMs, tookMs: performance.now() - begun, error: error as KeylaneError };
+  });
+  const lag = await worstLag(Promise.all(calls));
+  for (const { timeoutMs, tookMs, error } of await Promise.all(calls)) {
+    expect(error.code).toBe('ERR_TIMEOUT');
+    expect(tookMs).toBeGreaterThanOrEqual(timeoutMs);
+    expect(tookMs).toBeLessThan(timeoutMs + 50 + lag);
+  }
+});
+
+test('one deadline is over all: waiting on the main thread, for a stream, for a connection, and the run', async () => {
+  const limits = { inFlightPerKey: 12, connectionsPerLane: 1 };
+  const engine = await startEngine({ drivers: [PUPPET], limits });
+  await engine.run('puppet', { key: 'a' });
+  // 10 run, 2 wait for a stream, the others on the main thread: all end at the same deadline, each by what is known.
+  const calls = Array.from({ length: 15 }, () =>
+    failure(engine.run('puppet', { key: 'a', run: 'hang' }, { timeoutMs: 300 })),
+  );
+  const opening = failure(engine.run('puppet', { key: 'b', open: 'never' }, { timeoutMs: 300 }));
+  const said = (await Promise.all([...calls, opening])).map(
+    ({ code, outcome, message }) => `${code} ${outcome} ${message}`,
+  );
+  const times = (what: string) => said.filter((text) => text === what).length;
+  expect(times('ERR_TIMEOUT unknown the deadline passed')).toBe(10);
+  expect(times('ERR_TIMEOUT not_started the deadline passed before a connection was open and had room')).toBe(3);
+  expect(times('ERR_TIMEOUT not_started the deadline passed while the request was waiting')).toBe(3);
+});
+
+test('a request that comes to its shard after its deadline is not run', async () => {
+  const engine = await startEngine({ drivers: [PUPPET] });
+  await engine.run('puppet', { key: 'a' });
+  const call = verdict(engine.run('puppet', { key: 'a', payload: 1 }, { timeoutMs: 20 }));
+  const begun = performance.now();
+  while (performance.now() - begun < 60) {}
+  expect(await call).toBe('ERR_TIMEOUT not_started');
+});
+
+test('a signal that is aborted already: nothing is handed over', async () => {
+  const engine = await startEngine();
+  const error = await failure(engine.run('echo', { key: 'a' }, { signal: AbortSignal.abort(new Error('no')) }));
+  expect(error).toMatchObject({ code: 'ERR_CANCELED', outcome: 'canceled', key: 'a', cause: { message: 'no' } });
+  expect((await engine.stats()).shards[0]?.inside?.keys).toBe(0);
+});
+
+test('one signal ends what waits on the main thread, what waits for a stream, what opens and what runs', async () => {
+  const limits = { inFlightPerKey: 12, connectionsPerLane: 1 };
+  const engine = await startEngine({ drivers: [PUPPET], limits });
+  const { signal, abort } = controller();
+  const calls = [
+    ...Array.from({ length: 15 }, () => engine.run('puppet', { key: 'a', run: 'hang' }, { signal })),
+    engine.run('puppet', { key: 'b', open: 'never' }, { signal }),
+    engine.stream('puppet', { key: 'c', run: 'hang' }, { signal }).response,
+  ];
+  const ends = Promise.all(calls.map(verdict));
+  await busy(engine, 12 + 1 + 1);
+  abort();
+  expect(new Set(await ends)).toEqual(new Set(['ERR_CANCELED canceled']));
+  const { inFlight, queued } = await engine.stats();
+  expect({ inFlight, queued }).toEqual({ inFlight: 0, queued: 0 });
+  expect(await engine.run('puppet', { key: 'a', payload: 1 })).toMatchObject({ payload: 1 });
+});
+
+test('a signal that aborts when all is over changes nothing', async () => {
+  const engine = await startEngine();
+  const { signal, abort } = controller();
+  expect(await engine.run('echo', { key: 'a', payload: 1 }, { signal })).toEqual({ payload: 1 });
+  abort();
+  expect(await engine.run('echo', { key: 'a', payload: 2 })).toEqual({ payload: 2 });
+});
+
+test('a canceled request whose driver is deaf is answered within the grace', async () => {
+  const engine = await startEngine({ drivers: [PUPPET] });
+  const { signal, abort } = controller();
+  const call = verdict(engine.run('puppet', { key: 'a', run: 'deaf' }, { signal }));
+  await busy(engine, 1);
+  const begun = performance.now();
+  abort();
+  expect(await call).toBe('ERR_CANCELED canceled');
+  expect(performance.now() - begun).toBeLessThan(3_500);
+});
+
+function controller(): { signal: AbortSignal; abort: () => void } {
+  const made = new AbortController();
+  return { signal: made.signal, abort: () => made.abort() };
+}
