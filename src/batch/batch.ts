@@ -87,8 +87,10 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   /** Leaving the loop early cancels the rest, and waits until nothing of it runs. */
   async return(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
     this.#cancel();
-    while (!this.#over) {
+    for (;;) {
+      // Nobody reads them any more, and what is unread keeps a batch from being over.
       this.#results.length = 0;
+      if (this.#over) break;
       await this.#changed.wait();
     }
     this.#unlisten();
