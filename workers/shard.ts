@@ -112,6 +112,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
   answered(run: Run): void {
     this.#runs[run.command.slot] = undefined;
     this.#running--;
+    if (this.#running === 0) this.#outbox.soon();
     if (this.#pools.shut && this.#running === 0) this.#end();
   }
 

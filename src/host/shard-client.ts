@@ -27,6 +27,7 @@ export class ShardClient implements FrameVisitor<Reply> {
   readonly #outbox: Outbox<Command>;
   readonly #inFlight: (Call | undefined)[] = [];
   readonly #freeSlots: number[] = [];
+  readonly #slots: number;
   readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
   #lastId = 0;
   #lastAsk = 0;
@@ -35,6 +36,7 @@ export class ShardClient implements FrameVisitor<Reply> {
     this.shard = shard;
     this.ledger = new Ledger(memory);
     this.#events = events;
+    this.#slots = slots;
     for (let slot = slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     this.#outbox = new Outbox(
       (frame) => port.postMessage(frame, [frame.buffer]),
@@ -55,6 +57,7 @@ export class ShardClient implements FrameVisitor<Reply> {
     call.shard = this.shard;
     this.#inFlight[slot] = call;
     this.#outbox.push(call);
+    if (this.#freeSlots.length === this.#slots - 1) this.#outbox.soon();
     call.events.dispatched?.(call);
   }
 

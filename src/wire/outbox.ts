@@ -1,6 +1,12 @@
 import { encode, type Message } from './codec.js';
 
 /**
+ * A turn of very many messages goes in several frames, so that the other thread begins while this one goes on. Measured
+ * with 1,000 requests in flight: in one frame the two threads take turns and each is idle half of the time.
+ */
+const FRAME_MESSAGES = 128;
+
+/**
  * Gathers the messages of one turn of the event loop and posts them as one frame when the turn is over. A lone message
  * waits for nothing but the end of its turn.
  */
@@ -17,7 +23,14 @@ export class Outbox<M extends Message> {
   }
 
   push(message: M): void {
-    if (this.#messages.push(message) === 1) setImmediate(this.#flush);
+    const waiting = this.#messages.push(message);
+    if (waiting === 1) setImmediate(this.#flush);
+    else if (waiting === FRAME_MESSAGES) this.flush();
+  }
+
+  /** Posts what is gathered when the running step is over, not the whole turn: there is nothing more to wait for. */
+  soon(): void {
+    queueMicrotask(this.#flush);
   }
 
   flush(): void {
