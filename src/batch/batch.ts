@@ -113,8 +113,10 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   async #fill(): Promise<void> {
     if (this.#filling) return;
     this.#filling = true;
+    let asked = false;
     try {
       while (this.#hasRoom) {
+        asked = true;
         const answer = this.#input.next();
         const { done, value } = answer instanceof Promise ? await this.#orStopped(answer) : answer;
         if (done) this.#inputEnded = true;
@@ -125,7 +127,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#failure ??= error as Error;
     }
     this.#filling = false;
-    this.#changed.ring();
+    // Only where something changed: two readers that find nothing would wake each other for ever.
+    if (asked) this.#changed.ring();
   }
 
   /** An input that never answers must not keep a batch that was called off. */
