@@ -31,6 +31,7 @@ export async function load() {
         count += piece.length;
         await context.chunk('stdout', piece);
       }
+      context.signal.throwIfAborted();
       return { bytes: count, sha256: hash.digest('hex') };
     },
     reusable: () => true,
