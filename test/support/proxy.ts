@@ -132,7 +132,7 @@ export class ProxyConnection {
     this.#server = server;
     this.#join('up', client, server);
     this.#join('down', server, client);
-    server.on('error', () => this.#isCut || client.resetAndDestroy());
+    server.on('error', () => this.#isCut || reset(client));
     client.on('close', () => this.#isCut || server.destroy());
     if (fault.cut?.after === 0) this.cut(fault.cut.by);
   }
@@ -153,7 +153,7 @@ export class ProxyConnection {
     this.#isCut = true;
     for (const socket of this.#sockets()) {
       if (by === 'fin') socket.end();
-      if (by === 'rst') socket.resetAndDestroy();
+      if (by === 'rst') reset(socket);
       // Whatever still comes is read and dropped: a sender that is not read would notice its full buffer.
       socket.resume();
     }
@@ -207,4 +207,10 @@ export class ProxyConnection {
     const { cut } = this.#fault;
     return this.#isCut || (cut !== undefined && this.#counts[cut.direction] >= cut.after);
   }
+}
+
+/** No reset after an `end`: the kernel's connection cannot do both, and Node forgets the one where it fails (a leaked fd). */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
