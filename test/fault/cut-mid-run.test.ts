@@ -2,11 +2,10 @@ import { chmodSync, existsSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEngine, type Engine, KeylaneError } from 'keylane';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fdCount } from '../support/leaks.js';
-import { descendants } from '../support/process-tree.js';
+import { expectNoLeaks, held } from '../support/leaks.js';
 import { type Direction, type Fault, type FaultProxy, randomCut, startProxy } from '../support/proxy.js';
 import { type Random, seeded, seedsOf } from '../support/seed.js';
-import { fdsWithout, loginTo } from '../support/ssh-login.js';
+import { loginTo, sessionsEnded } from '../support/ssh-login.js';
 import { type Sshd, startSshd } from '../support/sshd.js';
 
 /** 10,000 nightly. */
@@ -35,7 +34,7 @@ test.each(seedsOf('cut-mid-run'))(
   async (seed) => {
     const random = seeded(seed);
     const length = await lengthOfARun();
-    const fds = fdCount();
+    const before = held();
     const cuts = Array.from({ length: CUTS }, (_, i) => cutOf(`${seed}-${i}`, random, length));
     const engine = await newEngine();
     const outcomes: Record<string, number> = { ok: 0, not_started: 0, unknown: 0 };
@@ -54,8 +53,9 @@ test.each(seedsOf('cut-mid-run'))(
     expect((await engine.stats()).shards.map(({ restarts }) => restarts)).toEqual([0, 0]);
     await engine.close();
 
-    // Until sshd has no session: nothing that it was sent is still to come.
-    expect(await fdsWithout(sshd, fds)).toBeLessThanOrEqual(fds + 2);
+    // Nothing that it was sent is still to come.
+    await sessionsEnded(sshd);
+    await expectNoLeaks(before);
     for (const { name, code, fault, outcome, says } of checks) {
       const ran = existsSync(join(dir, name));
       const fits =
@@ -107,7 +107,7 @@ async function lengthOfARun(): Promise<Record<Direction, number>> {
   const request = requestOf({ name: 'whole', code: 0, fault: {} }, proxy.port);
   await engine.run('ssh', request, { timeoutMs: 20_000 });
   await engine.close();
-  while (descendants(sshd.pid).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  await sessionsEnded(sshd);
   const [connection] = proxy.connections;
   return { up: connection?.count('up') ?? 0, down: connection?.count('down') ?? 0 };
 }

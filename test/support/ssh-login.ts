@@ -1,5 +1,5 @@
 import type { SshRequest } from 'keylane';
-import { fdCount } from './leaks.js';
+import { until } from './engine.js';
 import { descendants } from './process-tree.js';
 import type { Sshd } from './sshd.js';
 
@@ -20,16 +20,7 @@ export function count({ log }: Pick<Sshd, 'log'>, text: string): number {
   return log().split(text).length - 1;
 }
 
-/** Open file descriptors of the whole process, its shards' too, once the fixture has no session any more. */
-export async function fdsWithout(sshd: Pick<Sshd, 'pid'>, atMost: number): Promise<number> {
-  while (descendants(sshd.pid).length > 0) await turn();
-  for (let turns = 0; turns < TURNS && fdCount() > atMost; turns++) await turn();
-  return fdCount();
-}
-
-/** What libuv and the kernel need to let go of what was closed. */
-const TURNS = 5_000;
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Resolves when the fixture has no session any more: whatever it was sent has been done, and nothing is held for it. */
+export async function sessionsEnded(sshd: Pick<Sshd, 'pid'>): Promise<void> {
+  await until(() => descendants(sshd.pid).length === 0);
 }
