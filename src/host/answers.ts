@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns';
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import type { Questions } from '../types.js';
@@ -119,11 +119,24 @@ async function secret(reference: string): Promise<string> {
 async function addKnownHost({ file, line }: Questions['known_hosts']['about']): Promise<null> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await appendFile(file, `${line}\n`, { mode: 0o600 });
+    const handle = await open(file, 'a+', 0o600);
+    try {
+      // A last line without its end would swallow ours. Two who see that at once leave an empty line, which is none.
+      await handle.appendFile((await endsInLine(handle)) ? `${line}\n` : `\n${line}\n`);
+    } finally {
+      await handle.close();
+    }
     return null;
   } catch (cause) {
     throw new KeylaneError('ERR_HOST_KEY', `the host key cannot be added to ${file}: ${codeOf(cause)}`, { cause });
   }
+}
+
+async function endsInLine(handle: FileHandle): Promise<boolean> {
+  const { size } = await handle.stat();
+  if (size === 0) return true;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer.toString() === '\n';
 }
 
 function codeOf(cause: unknown): string {
