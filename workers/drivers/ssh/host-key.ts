@@ -1,5 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
+import { quoteArgv } from '../../../src/util/quote.js';
 import { fingerprint, type KnownHosts, type KnownKey, nameOf, typeOf } from './known-hosts.js';
 
 type Asked = Pick<SshTarget, 'host' | 'port' | 'hostKeys'>;
@@ -105,7 +106,7 @@ export class HostKey {
     return error(
       `the key of ${this.name} is not the known one: it shows ${type} ${fingerprint(key)}, and ${known.file}:${known.line} has ` +
         `${known.type} ${fingerprint(known.key)}; somebody may be in between. If the host was set up anew, remove that line ` +
-        `(ssh-keygen -R '${this.name}' -f '${known.file}') and add the new key`,
+        `(ssh-keygen -R ${quoteArgv([this.name])} -f ${quoteArgv([known.file])}) and add the new key`,
     );
   }
 
@@ -114,7 +115,7 @@ export class HostKey {
     const why = files.every((known) => known === undefined)
       ? `there is no ${this.file}`
       : `${this.file} does not have it`;
-    const command = `ssh-keyscan -p ${port} ${host} >> '${this.file}'`;
+    const command = `ssh-keyscan -p ${port} ${host} >> ${quoteArgv([this.file])}`;
     return error(
       `${this.name} is not known: ${why}. Its ${type} key is ${fingerprint(key)}; check that with whoever runs the host, ` +
         `then add it with: ${command} (or ask for \`hostKeys: 'accept-new'\`)`,
