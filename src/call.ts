@@ -36,9 +36,10 @@ export class Call implements RunCommand, Due {
   /** Milliseconds of process.hrtime; Infinity for none. */
   readonly deadline: number;
   readonly events: CallEvents;
-  /** When it was handed over to admission, and to its shard. */
+  /** When it was handed over to admission. */
   readonly submittedAt: number;
-  dispatchedAt = 0;
+  /** When it left the queue of its key; 0 if it never waited there. */
+  leftQueueAt = 0;
   /** When the main thread must look after it. */
   dueAt: number;
   state: 'queued' | 'in_flight' | 'canceling' | 'settled' = 'queued';
@@ -77,13 +78,17 @@ export class Call implements RunCommand, Due {
     return this.#inQueue;
   }
 
+  get hasQueued(): boolean {
+    return this.#inQueue !== undefined;
+  }
+
   get isQueued(): boolean {
     return this.#inQueue?.list !== undefined;
   }
 
   /** Milliseconds that it was held on the main thread. */
   get heldMs(): number {
-    return Math.max(0, this.dispatchedAt - this.submittedAt);
+    return Math.max(0, this.leftQueueAt - this.submittedAt);
   }
 
   /** Settles it. Later settlings are ignored: an answer may cross a deadline. */

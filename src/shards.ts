@@ -168,6 +168,7 @@ export class Shards {
 
   #settleQueued(call: Call, error: KeylaneError): void {
     this.#ownerOf(call).admission.abandon(call);
+    call.leftQueueAt = this.#clock.now();
     call.settle(undefined, error);
     this.#tellIfIdle();
   }

@@ -65,7 +65,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.shard = options.shard;
-    this.admission = new Admission(options.admission, options.budget, (call) => this.#client?.dispatch(call));
+    this.admission = new Admission(options.admission, options.budget, (call) => this.#dispatch(call));
     this.started = this.#started.promise;
     this.started.catch(() => {});
     this.stopped = this.#stopped.promise;
@@ -97,6 +97,11 @@ export class Supervisor {
     this.admission.refuse(error, (call) => call.settle(undefined, error));
     if (this.state === 'backing_off') this.#stop();
     else this.#thread?.terminate();
+  }
+
+  #dispatch(call: Call): void {
+    if (call.hasQueued) call.leftQueueAt = this.#options.clock.now();
+    this.#client?.dispatch(call);
   }
 
   #start(): void {
