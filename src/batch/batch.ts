@@ -217,7 +217,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   #settled(index: number, request: Req, { call, attempts, history }: Tried): Result<Req, Res> {
     const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs } = call;
-    const timing = { queuedMs: heldMs + queuedUs / 1000, openMs: openUs / 1000, runMs: runUs / 1000 };
+    const timing = { queuedMs: Math.round(heldMs * 1000 + queuedUs) / 1000, openMs: openUs / 1000, runMs: runUs / 1000 };
     const how = { attempts, shard, reused, cache: 'none' as const, timing, history };
     if (error) return { index, request, key, outcome: error.outcome, error, ...how };
     return {
