@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import * as keylane from 'keylane';
+import { expect, test } from 'vitest';
+
+/** What a program may import, by name. A change here is a change for users: CHANGELOG.md has a line for it. */
+const VALUES = [
+  'KeylaneError',
+  'StreamsExceeded',
+  'createEngine',
+  'excludeHosts',
+  'expandHosts',
+  'foldHosts',
+  'parseHost',
+  'systemClock',
+];
+const TYPES = [
+  'Attempt',
+  'BatchOptions',
+  'CallOptions',
+  'Channel',
+  'Chunk',
+  'Clock',
+  'Driver',
+  'DriverLease',
+  'DriverName',
+  'Drivers',
+  'EchoFault',
+  'EchoRequest',
+  'EchoResponse',
+  'Engine',
+  'EngineOptions',
+  'EngineStats',
+  'EngineStream',
+  'ErrorCode',
+  'ExecuteContext',
+  'HostAddress',
+  'HostKeys',
+  'LimitOptions',
+  'OpenContext',
+  'Outcome',
+  'Parsed',
+  'PrewarmOptions',
+  'Prewarmed',
+  'RequestOf',
+  'ResponseOf',
+  'Result',
+  'Spec',
+  'SshRequest',
+  'SshResponse',
+  'StreamOptions',
+  'Timing',
+];
+
+test('the public surface is exactly this', () => {
+  expect(Object.keys(keylane).sort()).toEqual(VALUES);
+  const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
+  const blocks = [...index.matchAll(/^export (type )?\{([^}]*)\}/gm)];
+  const names = blocks.flatMap(([, types, list]) =>
+    (list as string)
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '')
+      .map((name) => ({ name: name.replace(/^type /, ''), type: types !== undefined || name.startsWith('type ') })),
+  );
+  const sorted = (type: boolean) =>
+    names
+      .filter((name) => name.type === type)
+      .map(({ name }) => name)
+      .sort();
+  expect(sorted(false)).toEqual(VALUES);
+  expect(sorted(true)).toEqual([...TYPES].sort());
+  expect(index.match(/^export /gm)).toHaveLength(blocks.length);
+});
+
+test('an engine has these methods, and no other', async () => {
+  const engine = await keylane.createEngine({ shards: 1 });
+  try {
+    const own = Object.getOwnPropertyNames(Object.getPrototypeOf(engine)).sort();
+    expect(own).toEqual(['batch', 'close', 'constructor', 'destroy', 'prewarm', 'run', 'stats', 'stream']);
+    expect(engine[Symbol.asyncDispose]).toBeTypeOf('function');
+    expect(Object.keys(engine)).toEqual([]);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('an error has its contract as members, and says its name and code', () => {
+  const error = new keylane.KeylaneError('ERR_CONNECT', 'no route', { key: 'a', cause: new Error('EHOSTUNREACH') });
+  expect(error).toBeInstanceOf(Error);
+  expect({ ...error, message: error.message, cause: (error.cause as Error).message }).toEqual({
+    name: 'KeylaneError',
+    code: 'ERR_CONNECT',
+    outcome: 'not_started',
+    retryable: true,
+    key: 'a',
+    message: 'no route',
+    cause: 'EHOSTUNREACH',
+  });
+});
+
+test('a deep import is not possible: only the names above are promised', async () => {
+  const deep = 'keylane/dist/src/engine.js';
+  await expect(import(/* @vite-ignore */ deep)).rejects.toThrow();
+});
