@@ -7,9 +7,9 @@ import { type Random, seeded, seedsOf } from '../support/seed.js';
 import { loginTo, sessionsEnded } from '../support/ssh-login.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
 
-const RUNS = 1_000;
+const REQUESTS = 1_000;
 /** 10 nightly. */
-const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const RUNS = Number(process.env.RUNS ?? 3);
 const AT_ONCE = 50;
 const TIMEOUT_MS = 1_000;
 /** About what a connection with one command says, either way. */
@@ -62,7 +62,7 @@ const FAULTS: Record<string, (engine: Engine, hosts: Hosts, random: Random) => P
 /** A fifth needs no connection of its own, so that there is one to break for the others. */
 function mix(random: Random): string[] {
   const names = Object.keys(FAULTS);
-  return Array.from({ length: RUNS }, () => (random.below(5) === 0 ? 'none' : random.pick(names)));
+  return Array.from({ length: REQUESTS }, () => (random.below(5) === 0 ? 'none' : random.pick(names)));
 }
 
 test.each(seedsOf('pool-leaks'))(
@@ -71,14 +71,14 @@ test.each(seedsOf('pool-leaks'))(
     const random = seeded(seed);
     await round(random, ['none']);
     const before = await heldNow();
-    for (let number = 0; number < ROUNDS; number++) {
+    for (let number = 0; number < RUNS; number++) {
       await round(random, mix(random));
       // Always against the same start: no growth.
       await sessionsEnded(sshd);
       await expectNoLeaks(before);
     }
   },
-  60_000 * Math.max(2, ROUNDS),
+  60_000 * Math.max(2, RUNS),
 );
 
 /** What is held when all that is being closed has been let go of. */
@@ -109,7 +109,7 @@ async function round(random: Random, faults: readonly string[]): Promise<void> {
     for (const fault of left) outcomes.add(await FAULTS[fault]?.(engine, hosts, random));
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, faults.length) }, worker));
-  if (faults.length === RUNS) {
+  if (faults.length === REQUESTS) {
     // The mix went wrong in every way.
     expect([...outcomes]).toEqual(expect.arrayContaining(['ok', 'ERR_CONNECT', 'ERR_AUTH', 'ERR_TIMEOUT']));
     expect([...outcomes]).toEqual(expect.arrayContaining(['ERR_CONNECTION_LOST', 'ERR_CANCELED']));
