@@ -112,14 +112,11 @@ export class Pools {
     const { signal } = connection.opening;
     // Inside a promise: a driver that throws, or returns the connection itself, must not cost the shard.
     const opened = new Promise<unknown>((resolve) => resolve(this.#open(pool, connection)));
-    const aborted = new Promise<never>((_, reject) => {
+    return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      // The one place that decides who closes it: here if it comes too late, else the pool.
+      opened.then((value) => (signal.aborted ? void closeBy(pool.driver, value) : resolve(value)), reject);
     });
-    const tooLate = (value: unknown) => {
-      if (signal.aborted) void closeBy(pool.driver, value);
-    };
-    opened.then(tooLate, () => {});
-    return Promise.race([opened, aborted]);
   }
 
   /** A stream of another lane of the same key, for a driver that opens one connection through another. */
