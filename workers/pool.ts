@@ -104,10 +104,11 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   /** Opens as many connections as the waiters need and the limits allow; where one is in the way, gets in line. */
   grow(): void {
     while (this.#wantsMore()) {
-      if (this.live > 0 && this.#pools.clock.now() < this.#reopenAt) return;
+      if (this.#holdsBack()) return;
       const refusal = this.#pools.keys.refusal(this.key);
       if (refusal) {
         if (this.live === 0) this.#failed(refusal);
+        else this.#warmed(refusal);
         return;
       }
       if (!this.#pools.mayOpen(this)) return;
@@ -217,6 +218,11 @@ export class Pool implements ConnectionOwner, LeaseOwner {
     if (this.inHungry.list || this.live >= this.#pools.limits.connectionsPerLane || this.#pools.shut) return false;
     if (this.#waiters.size > this.#connections.opening.size * this.#streams) return true;
     return this.#warming.some((warming) => warming.count > this.live);
+  }
+
+  /** After a failed open, who waits has the other connections; who asked to warm the lane has only this. */
+  #holdsBack(): boolean {
+    return this.live > 0 && this.#warming.length === 0 && this.#pools.clock.now() < this.#reopenAt;
   }
 
   #open(): void {
