@@ -238,6 +238,8 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   #opened(connection: Connection, value: unknown): void {
     connection.value = value;
+    // A refusal elsewhere may have taught fewer meanwhile.
+    connection.streams = Math.min(connection.streams, this.#streams);
     connection.openEnded = this.#pools.clock.now();
     connection.since = connection.openEnded;
     this.#pools.openEnded(connection, true);
