@@ -122,7 +122,8 @@ export class Supervisor {
   }
 
   #ready(): void {
-    if (this.state !== 'starting') return;
+    // Its word may cross the order to cut it.
+    if (this.state !== 'starting' || this.#ending) return;
     this.state = 'serving';
     this.#failures = 0;
     this.#watchHeartbeat(this.#client?.ledger.beats ?? 0, 0);
