@@ -7,6 +7,7 @@ import type { Pool, Waiter } from './pool.js';
 /** A stream of `pool` for a driver that is opening another connection; no longer wanted when `signal` aborts. */
 export function leaseForDriver(pool: Pool, signal: AbortSignal): Promise<DriverLease> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     pool.acquire(new DriverWaiter(pool, signal, resolve, reject));
   });
 }

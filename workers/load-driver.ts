@@ -19,6 +19,7 @@ export async function loadDriver(name: string, own: Record<string, string>): Pro
   for (const part of ['open', 'execute', 'reusable', 'close'] as const) {
     if (typeof driver?.[part] !== 'function') throw new Error(`\`load\` gave no driver: it has no \`${part}\``);
   }
-  if (typeof driver?.streams !== 'number') throw new Error('`load` gave no driver: it has no `streams`');
+  // Not a number is not at least 1 either.
+  if (!((driver?.streams ?? 0) >= 1)) throw new Error('`load` gave no driver: its `streams` must be at least 1');
   return driver as Driver;
 }

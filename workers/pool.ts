@@ -33,6 +33,11 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   readonly driver: Driver;
   /** Place among those that wait for a handshake of their key, or for room in their shard. */
   readonly inHungry: Link<Pool> = new Link<Pool>(this);
+  /**
+   * Connections of other lanes are opened through this one's. It need not wait for a handshake of its key to end: those
+   * in flight may all be waiting for it.
+   */
+  carriesOthers = false;
   readonly #pools: Pools;
   readonly #connections: Record<ConnectionState, List<Connection>> = {
     opening: new List(),
@@ -91,6 +96,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   /** Takes a waiter out that has not been granted a stream. */
   abandon(waiter: Waiter): void {
     this.#waiters.remove(waiter.inQueue);
+    this.#leaveLineIfServed();
     this.#leaveIfUnused();
   }
 
@@ -127,8 +133,11 @@ export class Pool implements ConnectionOwner, LeaseOwner {
       this.retire(connection);
       return;
     }
+    const { since } = connection;
     this.#place(connection);
     this.#serve();
+    // Handed on at once, it has been busy all along.
+    if (connection.leased > 0) connection.since = since;
     this.#pools.makeRoom();
   }
 
@@ -198,6 +207,12 @@ export class Pool implements ConnectionOwner, LeaseOwner {
     }
     this.#serving = false;
     if (this.#waiters.size > 0) this.grow();
+    else this.#leaveLineIfServed();
+  }
+
+  /** Nobody is to make room for a lane that has found its streams elsewhere. */
+  #leaveLineIfServed(): void {
+    if (this.#waiters.size === 0 && this.#warming.length === 0) this.inHungry.list?.remove(this.inHungry);
   }
 
   /** A driver that cannot tell has answered no. */
@@ -211,7 +226,8 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   /** While others wait for room in the shard, a connection that is always busy would keep them out for ever. */
   #mustGiveWay(connection: Connection): boolean {
-    return this.#pools.othersWait && this.#waiters.size > 0 && this.#pools.clock.now() - connection.since > TURN_MS;
+    const busy = connection.leased > 0 || this.#waiters.size > 0;
+    return busy && this.#pools.othersNeedRoom(this) && this.#pools.clock.now() - connection.since > TURN_MS;
   }
 
   #wantsMore(): boolean {

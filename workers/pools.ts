@@ -29,7 +29,8 @@ export class Pools {
   readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, busy: 0, full: 0, closing: 0 };
   readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0 };
   readonly #open: Opener;
-  readonly #pools = new Map<string, Pool>();
+  /** By driver, then by lane: two drivers may well call a lane by the same name. */
+  readonly #pools = new Map<Driver, Map<string, Pool>>();
   readonly #idle = new List<Connection>();
   /** Pools that wait for room in the shard, in the order they came. */
   readonly #hungry = new List<Pool>();
@@ -55,7 +56,9 @@ export class Pools {
   }
 
   get size(): number {
-    return this.#pools.size;
+    let size = 0;
+    for (const lanes of this.#pools.values()) size += lanes.size;
+    return size;
   }
 
   /** True if a pool waits for room that only another lane's connection can make. */
@@ -63,13 +66,24 @@ export class Pools {
     return this.#hungry.size > 0;
   }
 
+  /** True if a lane other than this one waits for room, and too few connections are on their way out. */
+  othersNeedRoom(pool: Pool): boolean {
+    const own = pool.inHungry.list === this.#hungry ? 1 : 0;
+    return this.#hungry.size > own && this.#ending < this.#hungry.size;
+  }
+
   of(keyName: string, lane: string, target: unknown, driver: Driver): Pool {
-    let pool = this.#pools.get(lane);
+    let lanes = this.#pools.get(driver);
+    if (!lanes) {
+      lanes = new Map();
+      this.#pools.set(driver, lanes);
+    }
+    let pool = lanes.get(lane);
     if (!pool) {
       const key = this.keys.of(keyName);
       key.lanes++;
       pool = new Pool(this, key, lane, target, driver);
-      this.#pools.set(lane, pool);
+      lanes.set(lane, pool);
     }
     return pool;
   }
@@ -79,7 +93,7 @@ export class Pools {
    * that is full ends the connection that has been idle for longest, of any lane; never one in use.
    */
   mayOpen(pool: Pool): boolean {
-    if (pool.key.opens >= this.limits.opensPerKey) {
+    if (pool.key.opens >= this.limits.opensPerKey && !pool.carriesOthers) {
       pool.key.hungry.push(pool.inHungry);
       return false;
     }
@@ -121,8 +135,14 @@ export class Pools {
 
   /** A stream of another lane of the same key, for a driver that opens one connection through another. */
   leaseFor(pool: Pool, target: unknown, signal: AbortSignal): Promise<DriverLease> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     const lane = laneOf(pool.key.name, target);
-    return leaseForDriver(this.of(pool.key.name, lane, target, pool.driver), signal);
+    const carrier = this.of(pool.key.name, lane, target, pool.driver);
+    if (!carrier.carriesOthers) {
+      carrier.carriesOthers = true;
+      carrier.inHungry.list?.remove(carrier.inHungry);
+    }
+    return leaseForDriver(carrier, signal);
   }
 
   /** The handshake is over: the key may begin another. */
@@ -172,7 +192,7 @@ export class Pools {
   }
 
   left(pool: Pool): void {
-    if (!this.#pools.delete(pool.lane)) return;
+    if (!this.#pools.get(pool.driver)?.delete(pool.lane)) return;
     this.keys.left(pool.key);
     this.#tellIfEmpty();
   }
@@ -183,7 +203,7 @@ export class Pools {
     const empty = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
-    for (const pool of [...this.#pools.values()]) pool.shut(error);
+    for (const lanes of this.#pools.values()) for (const pool of [...lanes.values()]) pool.shut(error);
     this.#tellIfEmpty();
     await empty;
     this.#expiry?.cancel();
