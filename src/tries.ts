@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import type { KeylaneError } from './errors.js';
+import { KeylaneError } from './errors.js';
 import type { Attempt } from './types.js';
 import type { Clock } from './util/clock.js';
 
@@ -32,19 +32,35 @@ export async function tryUntilSettled(
   random: () => number,
 ): Promise<Tried> {
   const history: Attempt[] = [];
+  let call = await start();
   for (;;) {
-    const call = await start();
     const attempts = history.length + 1;
     const { error } = call;
-    if (!error || attempts >= policy.attempts || !mayTryAgain(error, policy.idempotent)) {
-      return { call, attempts, history };
-    }
+    if (!error || attempts >= policy.attempts || !mayTryAgain(error, policy.idempotent)) break;
     const wait = backoffMs(attempts, random);
-    if (clock.now() + wait >= policy.deadline || policy.signal?.aborted) return { call, attempts, history };
+    if (clock.now() + wait >= policy.deadline || policy.signal?.aborted) break;
     await pause(wait, clock, policy.signal);
-    if (policy.signal?.aborted) return { call, attempts, history };
+    if (policy.signal?.aborted) break;
+    let next: Call;
+    try {
+      next = await start();
+    } catch {
+      // It could not be handed over (closed, saturated): what the last try said is what is known.
+      break;
+    }
     history.push({ outcome: error.outcome, code: error.code, message: error.message });
+    call = next;
   }
+  call.error = inTheLightOf(history, call.error);
+  return { call, attempts: history.length + 1, history };
+}
+
+/** That the last try has not started says nothing of an earlier one that may have run. */
+function inTheLightOf(history: readonly Attempt[], error: KeylaneError | undefined): KeylaneError | undefined {
+  if (error?.outcome !== 'not_started' || history.every(({ outcome }) => outcome !== 'unknown')) return error;
+  const { code, key, cause } = error;
+  const message = `${error.message}; an earlier try may have run`;
+  return new KeylaneError(code, message, { outcome: 'unknown', cause, ...(key === undefined ? {} : { key }) });
 }
 
 /** Trying again can help and does no harm: nothing reached the peer, or running twice is declared harmless. */
