@@ -3,7 +3,7 @@ import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
 import { type EngineOptions, resolveOptions } from './options.js';
-import { type PrepareBounds, prepare } from './prepare.js';
+import { type PrepareBounds, parse, prepare } from './prepare.js';
 import { loadSpecs } from './registry.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
@@ -109,7 +109,7 @@ class ShardedEngine implements Engine {
       }
       const settled = ({ response, error }: Call) => (error ? reject(error) : resolve(response as ResponseOf<D>));
       const how = this.#how('once', options?.timeoutMs ?? DEFAULT_TIMEOUT_MS, options?.priority ?? 0);
-      this.#submit(new Call(driver, spec.parse(request), how, { settled }), options?.signal);
+      this.#submit(new Call(driver, parse(spec, request), how, { settled }), options?.signal);
     });
   }
 
@@ -128,7 +128,7 @@ class ShardedEngine implements Engine {
     return new EngineStream(link, async (events, checkWanted) => {
       const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0);
       const bounds = { deadline: how.deadline, signal: options.signal };
-      const parsed = spec.resolve ? await prepare(spec, request, bounds, this.#clock) : spec.parse(request);
+      const parsed = spec.resolve ? await prepare(spec, request, bounds, this.#clock) : parse(spec, request);
       checkWanted();
       return this.#submit(new Call(driver, parsed, how, events), options.signal);
     });
@@ -216,7 +216,7 @@ class ShardedEngine implements Engine {
     return {
       clock: this.#clock,
       random: Math.random,
-      parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : spec.parse(request)),
+      parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : parse(spec, request)),
       ok: (response) => spec.ok(response),
       submit: (parsed: Parsed, { deadline, priority, signal }, events: CallEvents) => {
         const how: CallHow = { mode, priority, deadline, now: this.#clock.now() };

@@ -13,7 +13,30 @@ export interface PrepareBounds {
  * the deadline and `ERR_CANCELED` at the signal, whether `resolve` ever settles or not.
  */
 export async function prepare(spec: Spec, request: unknown, bounds: PrepareBounds, clock: Clock): Promise<Parsed> {
-  return spec.parse(spec.resolve ? await within(spec.resolve(request), bounds, clock) : request);
+  if (!spec.resolve) return parse(spec, request);
+  let resolved: unknown;
+  try {
+    resolved = await within(spec.resolve(request), bounds, clock);
+  } catch (thrown) {
+    throw asInputError(spec, thrown);
+  }
+  return parse(spec, resolved);
+}
+
+/** The request as its spec reads it. Whatever a spec throws is a KeylaneError here. */
+export function parse(spec: Spec, request: unknown): Parsed {
+  try {
+    return spec.parse(request);
+  } catch (thrown) {
+    throw asInputError(spec, thrown);
+  }
+}
+
+function asInputError(spec: Spec, thrown: unknown): KeylaneError {
+  if (thrown instanceof KeylaneError) return thrown;
+  return new KeylaneError('ERR_INPUT', `the driver ${spec.name} cannot read the request: ${String(thrown)}`, {
+    cause: thrown,
+  });
 }
 
 function within(resolving: Promise<unknown>, { deadline, signal }: PrepareBounds, clock: Clock): Promise<unknown> {

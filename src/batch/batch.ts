@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Call, CallEvents } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { type Tried, tryUntilSettled } from '../tries.js';
-import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
+import type { BatchOptions, Chunk, Outcome, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
 import { KeyGate } from './key-gate.js';
@@ -69,12 +69,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   async next(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
     for (;;) {
+      // First, because what is refused on the spot is a result at once, and nothing else would tell of it.
+      void this.#fill();
       const result = this.#results.shift();
       if (result) {
         void this.#fill();
         return { done: false, value: result };
       }
-      void this.#fill();
       if (this.#over) {
         this.#unlisten();
         if (this.#failure) throw this.#failure;
@@ -217,17 +218,22 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   #settled(index: number, request: Req, { call, attempts, history }: Tried): Result<Req, Res> {
     const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs } = call;
-    const timing = { queuedMs: Math.round(heldMs * 1000 + queuedUs) / 1000, openMs: openUs / 1000, runMs: runUs / 1000 };
+    const timing = {
+      queuedMs: Math.round(heldMs * 1000 + queuedUs) / 1000,
+      openMs: openUs / 1000,
+      runMs: runUs / 1000,
+    };
     const how = { attempts, shard, reused, cache: 'none' as const, timing, history };
     if (error) return { index, request, key, outcome: error.outcome, error, ...how };
-    return {
-      index,
-      request,
-      key,
-      outcome: this.#host.ok(response) ? 'ok' : 'failed',
-      response: response as Res,
-      ...how,
-    };
+    let outcome: Outcome;
+    try {
+      outcome = this.#host.ok(response) ? 'ok' : 'failed';
+    } catch (cause) {
+      const says = `the driver cannot read its own response: ${String(cause)}`;
+      const unread = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
+      return { index, request, key, outcome: unread.outcome, error: unread, ...how };
+    }
+    return { index, request, key, outcome, response: response as Res, ...how };
   }
 
   #notSubmitted(index: number, request: Req, key: string, error: KeylaneError): Result<Req, Res> {
