@@ -174,3 +174,31 @@ test.each(['crash-in', 'crash-after'] as const)(
   // Less than the closeTimeoutMs of one engine.
   20_000,
 );
+
+test('what a spec throws is told as ERR_INPUT, by run, stream and batch', async () => {
+  const engine = await startEngine({ drivers: [PUPPET] });
+  const nothing = null as unknown as PuppetRequest;
+  const errors = [
+    await failure(engine.run('puppet', nothing)),
+    await failure(engine.run('puppet', nothing, { attempts: 2 })),
+    await failure(engine.stream('puppet', nothing).response),
+  ];
+  for await (const { error } of engine.batch('puppet', [nothing])) if (error) errors.push(error);
+  expect(errors.map(({ code, outcome }) => `${code} ${outcome}`)).toEqual(errors.map(() => 'ERR_INPUT not_started'));
+  expect(errors).toHaveLength(4);
+});
+
+test('a response that its spec cannot read is not taken for a request that has not started', async () => {
+  const engine = await startEngine({ drivers: [PUPPET] });
+  for await (const { outcome, error, attempts } of engine.batch('puppet', [{ key: 'a', payload: 'unreadable' }])) {
+    expect({ outcome, code: error?.code, attempts }).toEqual({ outcome: 'unknown', code: 'ERR_PROTOCOL', attempts: 1 });
+  }
+});
+
+test('two drivers that call a lane by the same name share no connection', async () => {
+  const engine = await startEngine({ drivers: [PUPPET] });
+  // The lane of an echo request is its key and its openMs.
+  expect(await engine.run('echo', { key: 'a', payload: 1 })).toEqual({ payload: 1 });
+  expect(await engine.run('puppet', { key: 'a', exactLane: 'a 0' })).toMatchObject({ connection: 1 });
+  expect(await engine.run('echo', { key: 'a', payload: 2 })).toEqual({ payload: 2 });
+});

@@ -1,7 +1,7 @@
 import { KeylaneError, type Result } from 'keylane';
 import { expect, test } from 'vitest';
 import { FLOOD, PUPPET } from '../support/drivers/own.js';
-import { startEngine, until } from '../support/engine.js';
+import { failure, startEngine, until } from '../support/engine.js';
 
 /** A, B, A, B …: so many requests in all, counted as they are taken. */
 function counted(requests: number, delayMs = 0) {
@@ -166,4 +166,23 @@ test('the books balance: what was submitted is the sum of the outcomes', async (
   expect(outcomes).toEqual({ ok: 100, failed: 100, not_started: 100, unknown: 300 });
   const { inFlight, queued } = await engine.stats();
   expect({ inFlight, queued }).toEqual({ inFlight: 0, queued: 0 });
+});
+
+test('an earlier try that may have run is not forgotten when a later one could not start', async () => {
+  const engine = await startEngine({ drivers: [PUPPET] });
+  const options = { attempts: 3, idempotent: true };
+  const call = failure(engine.run('puppet', { key: 'a', run: 'lost' }, options));
+  const results: string[] = [];
+  const batch = engine.batch('puppet', [{ key: 'a', run: 'lost' as const }], options);
+  const reading = (async () => {
+    for await (const { outcome, attempts } of batch) results.push(`${outcome} ${attempts}`);
+  })();
+  // The first tries are over; the next ones wait, and find a closed engine.
+  await until(async () => (await engine.stats()).shards[0]?.inside?.opened === 2);
+  await until(async () => (await engine.stats()).inFlight === 0);
+  await engine.destroy();
+  expect(await call).toMatchObject({ outcome: 'unknown' });
+  await reading;
+  expect(results).toHaveLength(1);
+  expect(results[0]).toMatch(/^unknown [123]$/);
 });

@@ -86,3 +86,13 @@ test('a prewarm that takes too long is told, and its connection is of use all th
   expect({ ready, codes: failed.map(({ code }) => code) }).toEqual({ ready: 0, codes: ['ERR_TIMEOUT'] });
   expect(await engine.run('puppet', request)).toMatchObject({ connection: 1 });
 });
+
+test('connections through another lane of their key are opened, however few handshakes a key may have', async () => {
+  const limits = { opensPerKey: 2, connectionsPerLane: 1, connectTimeoutMs: 5_000 };
+  const engine = await startEngine({ drivers: [PUPPET], limits });
+  const calls = Array.from({ length: 10 }, (_, i) => engine.run('puppet', { key: 'a', lane: `user${i}`, via: true }));
+  await Promise.all(calls);
+  // Ten, and the one that carries them.
+  expect((await engine.run('puppet', { key: 'b', run: 'seen' })).seen?.opens).toBe(12);
+  await engine.close();
+});

@@ -8,6 +8,10 @@ export interface PuppetRequest {
   key: string;
   /** Another lane of the key. @default '' */
   lane?: string;
+  /** The lane, whatever it shares its name with. */
+  exactLane?: string;
+  /** Opened through a connection of another lane of the key. */
+  via?: true;
   /** Streams of a connection. @default 10 */
   streams?: number;
   /**

@@ -4,12 +4,16 @@ import { KeylaneError, StreamsExceeded, systemClock } from 'keylane';
 export const spec = {
   name: 'puppet',
   parse(input) {
-    const { key, lane = '', streams = 10, open, close, reusable, run, payload } = input;
+    const { key, lane = '', streams = 10, exactLane, via, open, close, reusable, run, payload } = input;
     if (typeof key !== 'string') throw new KeylaneError('ERR_INPUT', '`key` must be a string');
-    const target = { streams, open, close, reusable };
-    return { key, lane: `${key} ${lane} ${JSON.stringify(target)}`, target, request: { run, payload } };
+    const target = { streams, via, open, close, reusable };
+    const own = exactLane ?? `${key} ${lane} ${JSON.stringify(target)}`;
+    return { key, lane: own, target, request: { run, payload } };
   },
-  ok: () => true,
+  ok({ payload }) {
+    if (payload === 'unreadable') throw new Error('thrown by ok');
+    return true;
+  },
 };
 
 const seen = {
@@ -44,8 +48,14 @@ function open(target, context) {
     case 'bare':
       return opened(connection);
     default:
-      return opening(connection, target.open);
+      return target.via ? through(connection, context) : opening(connection, target.open);
   }
+}
+
+/** As a jump host is used: for as long as the connection lives. */
+async function through(connection, context) {
+  connection.lease = await context.lease({ streams: 10 });
+  return opening(connection);
 }
 
 async function opening(connection, ms) {
@@ -142,6 +152,7 @@ function reusable(connection) {
 function close(connection) {
   seen.open--;
   seen.closes++;
+  connection.lease?.release();
   switch (connection.close) {
     case 'never':
       return never;
