@@ -6,6 +6,7 @@ import { type FaultProxy, randomCut, startProxy } from '../support/proxy.js';
 import { type Random, seeded, seedsOf } from '../support/seed.js';
 import { loginTo, sessionsEnded } from '../support/ssh-login.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
+import { socketsTo } from '../support/tcp.js';
 
 const REQUESTS = 1_000;
 /** 10 nightly. */
@@ -120,8 +121,19 @@ async function round(random: Random, faults: readonly string[]): Promise<void> {
     expect(restarts).toBe(0);
     expect(inside).toMatchObject({ requests: 0, waiting: 0, connections: { busy: 0, full: 0 } });
   }
+  // The end of its thread would close what a shard forgot, so it is looked at before.
+  await expect.poll(() => forgotten(engine, hosts), { timeout: 20_000 }).toBe(0);
   await engine.close();
   await Promise.all(Object.values(hosts).map((proxy: FaultProxy) => proxy.stop()));
+}
+
+/** Sockets to the hosts beyond the connections that the pools know of. */
+async function forgotten(engine: Engine, hosts: Hosts): Promise<number> {
+  // Not the refusing one: its port is anybody's.
+  const ports = new Set([hosts.good, hosts.cut, hosts.slow, hosts.strict].map(({ port }) => port));
+  const { shards } = await engine.stats();
+  const known = shards.flatMap(({ inside }) => Object.values(inside?.connections ?? {}));
+  return Math.max(0, socketsTo(ports) - known.reduce((sum, connections) => sum + connections, 0));
 }
 
 /** The code of its error, or `ok`. */
