@@ -1,12 +1,12 @@
 import { createEngine, type Engine } from 'keylane';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { failure, until } from '../support/engine.js';
+import { failure, startEngine, until } from '../support/engine.js';
 import { type Fault, startProxy } from '../support/proxy.js';
 import { loginTo } from '../support/ssh-login.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
 
 /** Of each step of the protocol. */
-const STEP_MS = 600;
+const STEP_MS = 1_000;
 /** Of the whole call, where no step's deadline is to come first. */
 const CALL_MS = 30_000;
 /** How late at most: the machine is shared. */
@@ -121,13 +121,14 @@ test('a peer that falls silent while the command runs is unknown at the deadline
 });
 
 test('a late answer to a call that is over is no answer to the next one (S9)', async () => {
-  // An answer takes 100 ms, so that it comes when the call is over.
+  // An answer takes 100 ms, so that it comes when the call is over. No step is short of time.
+  const patient = await startEngine();
   await using slow = await muted({ delayMs: 50 });
-  const first = engine.run('ssh', request(slow.port, 'echo first'), { timeoutMs: CALL_MS });
+  const first = patient.run('ssh', request(slow.port, 'echo first'), { timeoutMs: CALL_MS });
   expect((await first).stdout).toBe('first\n');
-  const late = failure(engine.run('ssh', request(slow.port, 'echo late'), { timeoutMs: 60 }));
-  const next = engine.run('ssh', request(slow.port, 'echo next'), { timeoutMs: CALL_MS });
+  const late = failure(patient.run('ssh', request(slow.port, 'echo late'), { timeoutMs: 60 }));
+  const next = patient.run('ssh', request(slow.port, 'echo next'), { timeoutMs: CALL_MS });
   expect((await late).code).toBe('ERR_TIMEOUT');
   expect((await next).stdout).toBe('next\n');
-  await until(async () => (await engine.stats()).shards[0]?.inside?.requests === 0);
+  await until(async () => (await patient.stats()).shards[0]?.inside?.requests === 0);
 });
