@@ -35,18 +35,38 @@ export function fromWire(wire: WireError, key: string | undefined): KeylaneError
 export function asKeylaneError(thrown: unknown, outcome: Outcome): KeylaneError {
   if (thrown instanceof KeylaneError) return thrown;
   // An error of another copy of this module (a driver of one's own may bring one) still speaks by its code.
-  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && thrown.code in ERRORS) {
-    const said = 'outcome' in thrown ? (thrown.outcome as Outcome) : outcome;
-    return new KeylaneError(thrown.code as ErrorCode, thrown.message, { outcome: said, cause: thrown.cause });
+  if (thrown instanceof Error && 'code' in thrown && isCode(thrown.code)) {
+    const said = 'outcome' in thrown && isOutcome(thrown.outcome) ? thrown.outcome : outcome;
+    return new KeylaneError(thrown.code, thrown.message, { outcome: said, cause: thrown.cause });
   }
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = thrown instanceof Error ? thrown.message : textOf(thrown);
   return new KeylaneError('ERR_PROTOCOL', `the driver failed: ${message}`, { outcome, cause: thrown });
 }
 
 function causeOf(cause: unknown): WireCause {
-  if (!(cause instanceof Error)) return { name: 'Error', message: String(cause) };
+  if (!(cause instanceof Error)) return { name: 'Error', message: textOf(cause) };
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   return code === undefined
     ? { name: cause.name, message: cause.message }
     : { name: cause.name, message: cause.message, code };
+}
+
+function isCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERRORS, value);
+}
+
+/** Of an error; what is ok or failed has a response. */
+const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>(['not_started', 'unknown', 'canceled']);
+
+function isOutcome(value: unknown): value is Outcome {
+  return OUTCOMES.has(value);
+}
+
+/** Anything can be thrown, also what has no text: that must not leave the run without its answer. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return typeof thrown;
+  }
 }
