@@ -10,11 +10,11 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test('256 MiB to a slow reader come whole, with at most 64 MiB more memory (W6)', async () => {
+test('1 GiB to a slow reader come whole, with at most 64 MiB more memory (W6)', async () => {
   const engine = await startEngine({ drivers: [FLOOD] });
   // What the two heaps take for themselves is not of this stream.
   for await (const _ of engine.stream('flood', { key: 'a', bytes: 64 * MIB }));
-  const bytes = 256 * MIB;
+  const bytes = 1024 * MIB;
   const stream = engine.stream('flood', { key: 'a', bytes });
   const hash = createHash('sha256');
   const before = process.memoryUsage.rss();
@@ -23,7 +23,7 @@ test('256 MiB to a slow reader come whole, with at most 64 MiB more memory (W6)'
   for await (const { data } of stream) {
     hash.update(data);
     count += data.length;
-    if (count % (4 * MIB) === 0) await turns(50);
+    if (count % (8 * MIB) === 0) await turns(50);
     most = Math.max(most, process.memoryUsage.rss());
   }
   expect(count).toBe(bytes);
