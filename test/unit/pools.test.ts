@@ -1,0 +1,291 @@
+import { describe, expect, test } from 'vitest';
+import { KeylaneError } from '../../src/errors.ts';
+import { laneOf } from '../../src/routing.ts';
+import type { Limits } from '../../src/wire/limits.ts';
+import type { Pool } from '../../workers/pool.ts';
+import { FakeClock, settled } from '../support/fake-clock.ts';
+import { type Caller, call, FakeDriver, poolsWith } from '../support/fake-driver.ts';
+
+function setUp({ streams = 1, ...limits }: Partial<Limits> & { streams?: number } = {}) {
+  const clock = new FakeClock(1_000_000);
+  const driver = new FakeDriver(streams);
+  const pools = poolsWith(clock, limits);
+  const lane = (name: string, key = 'host'): Pool => pools.of(key, laneOf(key, name), name, driver);
+  const connected = async (name: string, key?: string): Promise<Caller> => {
+    const caller = call(lane(name, key), name);
+    driver.letOpen();
+    await settled();
+    return caller;
+  };
+  const nothingLeft = () => {
+    expect({ ...pools.counts, pools: pools.size, timers: clock.pending, alive: driver.alive }).toEqual({
+      ...{ opening: 0, idle: 0, busy: 0, full: 0, closing: 0 },
+      ...{ pools: 0, timers: 0, alive: 0 },
+    });
+  };
+  return { clock, driver, pools, lane, connected, nothingLeft };
+}
+
+const CLOSED = new KeylaneError('ERR_CLOSED');
+
+describe('opens', () => {
+  test('of one key are at most eight at once, over all its lanes, and its lanes take turns', async () => {
+    const { driver, lane } = setUp({ connectionsPerLane: 20 });
+    for (let i = 0; i < 10; i++) call(lane('a'));
+    for (let i = 0; i < 10; i++) call(lane('b'));
+    expect(driver.opens).toHaveLength(8);
+    for (let i = 0; i < 3; i++) {
+      driver.letOpen();
+      await settled();
+      expect(driver.opens).toHaveLength(8);
+    }
+    expect(driver.opens.map(({ about }) => about.target)).toContain('b');
+  });
+
+  test('of different keys never wait for each other', () => {
+    const { driver, lane } = setUp({ connectionsPerLane: 20 });
+    for (let i = 0; i < 20; i++) call(lane('a', 'slow'));
+    for (let i = 0; i < 20; i++) call(lane('a', `quick${i}`));
+    const targets = driver.opens.length;
+    expect(targets).toBe(8 + 20);
+  });
+
+  test('whose turn comes when nobody wants them any more leave it to the next lane', async () => {
+    const { driver, lane } = setUp({ opensPerKey: 1 });
+    call(lane('a'));
+    const gone = call(lane('b'));
+    call(lane('c'));
+    lane('b').abandon(gone);
+    driver.letOpen();
+    await settled();
+    expect(driver.opens.map(({ about }) => about.target)).toEqual(['c']);
+  });
+});
+
+describe('a shard that is full', () => {
+  test('ends the connection that has been idle for longest, of any lane', async () => {
+    const { clock, driver, lane, connected, pools } = setUp({ connectionsPerShard: 3 });
+    const [a, b, c] = [await connected('a'), await connected('b', 'other'), await connected('c', 'third')];
+    for (const caller of [b, a, c]) {
+      clock.advance(10);
+      caller.lease.release();
+    }
+    call(lane('d'));
+    await settled();
+    expect(driver.closed).toEqual([b.connection]);
+    expect(driver.opens.map(({ about }) => about.target)).toEqual(['d']);
+    expect(pools.totals.evicted).toBe(1);
+  });
+
+  test('never ends one in use, and opens nothing until one is gone', async () => {
+    const { driver, lane, connected } = setUp({ connectionsPerShard: 2 });
+    const [a] = [await connected('a'), await connected('b')];
+    driver.closesAtOnce = false;
+    call(lane('c'));
+    await settled();
+    expect([driver.closed.length, driver.opens.length]).toEqual([0, 0]);
+    a.lease.release();
+    expect([driver.closed.length, driver.opens.length]).toEqual([1, 0]);
+    driver.letClose();
+    await settled();
+    expect(driver.opens.map(({ about }) => about.target)).toEqual(['c']);
+  });
+
+  test.each([1, 2])('gives a lane its turn although another of %i streams is always busy', async (streams) => {
+    const { clock, driver, lane, connected } = setUp({ connectionsPerShard: 1, connectionsPerLane: 1, streams });
+    let busy = [await connected('a')];
+    const other = call(lane('b'));
+    for (let turn = 0; turn < 20 && other.waits; turn++) {
+      busy.push(call(lane('a')));
+      clock.advance(100);
+      busy[0]?.lease.release();
+      busy = busy.slice(1);
+      await settled();
+      while (driver.opens.length > 0) driver.letOpen();
+      await settled();
+    }
+    expect(other.waits).toBe(false);
+  });
+
+  test('keeps the busy connection of a lane that only its own requests wait for', async () => {
+    const { clock, driver, lane, connected } = setUp({ connectionsPerShard: 1 });
+    let busy = await connected('a');
+    for (let turn = 0; turn < 20; turn++) {
+      const next = call(lane('a'));
+      clock.advance(100);
+      busy.lease.release();
+      busy = next;
+    }
+    expect(busy.waits).toBe(false);
+    expect([driver.begun, driver.closed.length]).toEqual([1, 0]);
+  });
+
+  test('ends nothing for a lane whose waiters were served otherwise, or left', async () => {
+    const { driver, lane, connected, pools } = setUp({ connectionsPerShard: 1 });
+    const first = await connected('a');
+    const [second, third] = [call(lane('a')), call(lane('a'))];
+    first.lease.release();
+    lane('a').abandon(third);
+    second.lease.release();
+    await settled();
+    expect(driver.closed).toEqual([]);
+    expect(pools.othersWait).toBe(false);
+  });
+});
+
+describe('after two authentication failures', () => {
+  const refused = () => new KeylaneError('ERR_AUTH', 'permission denied');
+
+  test('nothing is opened for any lane of the key for 30 s, and then a try is let through', async () => {
+    const { clock, driver, lane, pools } = setUp();
+    for (const name of ['a', 'b']) {
+      call(lane(name));
+      driver.failOpen(refused());
+      await settled();
+    }
+    expect(call(lane('c')).error).toMatchObject({ code: 'ERR_AUTH', message: expect.stringContaining('in 30 s') });
+    expect(call(lane('c', 'another')).waits).toBe(true);
+    clock.advance(29_999);
+    expect(call(lane('a')).error.code).toBe('ERR_AUTH');
+    expect(driver.begun).toBe(3);
+    clock.advance(1);
+    call(lane('a'));
+    expect(driver.begun).toBe(4);
+    expect(pools.keys.size).toBe(2);
+  });
+
+  test('a lane that has a connection goes on with it', async () => {
+    const { driver, lane, connected } = setUp();
+    const first = await connected('a');
+    for (const name of ['b', 'b']) {
+      call(lane(name));
+      driver.failOpen(refused());
+      await settled();
+    }
+    const waiting = call(lane('a'));
+    expect(waiting.waits).toBe(true);
+    expect(driver.opens).toHaveLength(0);
+    first.lease.discard(CLOSED);
+    expect(waiting.error.code).toBe('ERR_AUTH');
+  });
+});
+
+describe('an idle connection', () => {
+  test('is closed when its time is over, the longest idle first', async () => {
+    const { clock, driver, connected, pools } = setUp({ idleMs: 1_000 });
+    const [a, b] = [await connected('a'), await connected('b')];
+    b.lease.release();
+    clock.advance(400);
+    a.lease.release();
+    await clock.advanceSettling(599);
+    expect(driver.closed).toEqual([]);
+    await clock.advanceSettling(1);
+    expect(driver.closed).toEqual([b.connection]);
+    await clock.advanceSettling(400);
+    expect(driver.closed).toEqual([b.connection, a.connection]);
+    expect(pools.size).toBe(0);
+  });
+
+  test('that was used meanwhile has all its time again', async () => {
+    const { clock, driver, lane, connected } = setUp({ idleMs: 1_000 });
+    (await connected('a')).lease.release();
+    clock.advance(900);
+    call(lane('a')).lease.release();
+    await clock.advanceSettling(999);
+    expect(driver.closed).toEqual([]);
+    await clock.advanceSettling(1);
+    expect(driver.closed).toHaveLength(1);
+  });
+});
+
+describe('end', () => {
+  test('refuses who waits, ends what opens and what is idle, and waits for what is in use', async () => {
+    const { driver, lane, connected, pools, nothingLeft } = setUp();
+    const inUse = await connected('used');
+    (await connected('idle')).lease.release();
+    const waiting = call(lane('opening'));
+    let ended = false;
+    const end = pools.end(CLOSED).then(() => {
+      ended = true;
+    });
+    await settled();
+    expect([waiting.error.code, ended]).toEqual(['ERR_CLOSED', false]);
+    expect(driver.opens[0]?.about.context.signal.aborted).toBe(true);
+    driver.letOpen();
+    inUse.lease.release();
+    await end;
+    nothingLeft();
+  });
+
+  test('of a shard without connections is over at once', async () => {
+    const { pools, nothingLeft } = setUp();
+    await pools.end(CLOSED);
+    nothingLeft();
+  });
+
+  test('waits no more than five seconds for a close that hangs', async () => {
+    const { clock, driver, connected, pools } = setUp();
+    driver.closesAtOnce = false;
+    (await connected('a')).lease.release();
+    const end = pools.end(CLOSED);
+    await clock.advanceSettling(5_000);
+    await end;
+    expect([clock.pending, pools.counts.closing, pools.totals.closed]).toEqual([0, 0, 1]);
+  });
+
+  test.each(['throws', 'rejects'])('takes a close that %s for done', async (how) => {
+    const { driver, connected, pools } = setUp();
+    driver.close = () => {
+      if (how === 'throws') throw new Error('a bug');
+      return Promise.reject(new Error('a bug'));
+    };
+    (await connected('a')).lease.release();
+    await pools.end(CLOSED);
+    expect(pools.totals.closed).toBe(1);
+  });
+});
+
+describe('a stream for a driver that opens through another lane of its key', () => {
+  test('is one of that lane, and is given back to it', async () => {
+    const { driver, lane, pools } = setUp();
+    call(lane('inner'));
+    const leasing = driver.opens[0]?.about.context.lease('bastion');
+    driver.opens.reverse();
+    const bastion = driver.letOpen();
+    const lease = await leasing;
+    expect(lease?.connection).toBe(bastion);
+    expect(pools.counts).toMatchObject({ opening: 1, full: 1 });
+    lease?.release();
+    expect(() => lease?.release()).toThrow('settled twice');
+    expect(call(lane('bastion')).connection).toBe(bastion);
+  });
+
+  test('is refused with what went wrong there', async () => {
+    const { driver, lane } = setUp();
+    call(lane('inner'));
+    const leasing = driver.opens[0]?.about.context.lease('bastion');
+    driver.opens.reverse();
+    driver.failOpen();
+    await expect(leasing).rejects.toMatchObject({ code: 'ERR_CONNECT', message: 'nobody there' });
+  });
+
+  test('is not wanted any more when the opening is aborted: no waiter is left', async () => {
+    const { clock, driver, lane } = setUp({ connectTimeoutMs: 1_000 });
+    const caller = call(lane('inner'));
+    clock.advance(500);
+    const leasing = driver.opens[0]?.about.context.lease('bastion');
+    const refused = expect(leasing).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+    expect(lane('bastion').waiting).toBe(1);
+    await clock.advanceSettling(520);
+    await refused;
+    expect([caller.error.code, lane('bastion').waiting]).toEqual(['ERR_CONNECT', 0]);
+  });
+
+  test('is not asked for after the opening was aborted', async () => {
+    const { clock, driver, lane, pools } = setUp({ connectTimeoutMs: 1_000 });
+    call(lane('inner'));
+    await clock.advanceSettling(1_020);
+    await expect(driver.opens[0]?.about.context.lease('bastion')).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+    expect([driver.begun, pools.size]).toEqual([1, 0]);
+  });
+});
