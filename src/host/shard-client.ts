@@ -29,11 +29,20 @@ export class ShardClient implements FrameVisitor<Reply> {
   readonly #freeSlots: number[] = [];
   readonly #slots: number;
   readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
-  #lastId = 0;
+  #lastId: number;
   #lastAsk = 0;
 
-  constructor(shard: number, port: MessagePort, memory: SharedArrayBuffer, slots: number, events: ClientEvents) {
+  /** `lastId`: the id before the first; a test begins near the wrap. */
+  constructor(
+    shard: number,
+    port: MessagePort,
+    memory: SharedArrayBuffer,
+    slots: number,
+    events: ClientEvents,
+    lastId = 0,
+  ) {
     this.shard = shard;
+    this.#lastId = lastId;
     this.ledger = new Ledger(memory);
     this.#events = events;
     this.#slots = slots;
