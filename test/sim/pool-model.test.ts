@@ -9,6 +9,8 @@ import { type Random, seeded, seedsOf } from '../support/seed.ts';
 /** PROMISES P2. `STEPS=100000 npm test -- test/sim` takes the long way. */
 const STEPS = Number(process.env.STEPS ?? 5_000);
 const STREAMS = 3;
+/** In one lane: long enough a line to see its order, short enough to see its end. */
+const MOST_WAITING = 8;
 const LIMITS = {
   connectionsPerLane: 3,
   connectionsPerShard: 7,
@@ -42,7 +44,10 @@ class Model {
 
   readonly #steps: Record<string, () => void> = {
     acquire: () => this.#acquire(),
+    // Callers outnumber those who leave, so that most lanes have a line most of the time.
     acquireMore: () => this.#acquire(),
+    acquireStillMore: () => this.#acquire(),
+    acquireMost: () => this.#acquire(),
     release: () => this.#settle((caller) => caller.lease.release()),
     releaseMore: () => this.#settle((caller) => caller.lease.release()),
     discard: () => this.#settle((caller) => caller.lease.discard(new Error('broken'))),
@@ -71,6 +76,7 @@ class Model {
 
   #acquire(): void {
     const lane = this.#random.pick(LANES);
+    if ((this.waiting.get(lane)?.length ?? 0) >= MOST_WAITING) return;
     const caller = new ModelCaller(this, lane, this.#random.pick([-1, 0, 0, 0, 1]));
     this.all.push(caller);
     this.enqueue(caller, false);
@@ -85,7 +91,6 @@ class Model {
   }
 
   #exceed(): void {
-    if (!this.#rarely()) return;
     const caller = this.#take();
     if (!caller) return;
     const { lease } = caller;
