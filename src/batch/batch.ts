@@ -212,8 +212,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#inputEnded = true;
     this.#stop.abort(new KeylaneError('ERR_CANCELED', 'the batch was canceled'));
     // Not awaited: a generator that waits for something inside answers only when that comes.
-    void Promise.resolve(this.#input.return?.()).catch(() => {});
+    void this.#endInput().catch(() => {});
     this.#changed.ring();
+  }
+
+  /** Asynchronous for its rejection: `return` of a generator that is running throws, and nobody may be hit by that. */
+  async #endInput(): Promise<void> {
+    await this.#input.return?.();
   }
 
   #settled(index: number, request: Req, { call, attempts, history }: Tried): Result<Req, Res> {
