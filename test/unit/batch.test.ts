@@ -1,0 +1,424 @@
+import { describe, expect, test } from 'vitest';
+import { Batch, type BatchHost } from '../../src/batch/batch.ts';
+import { Call, type CallEvents } from '../../src/call.ts';
+import { KeylaneError } from '../../src/errors.ts';
+import type { BatchOptions, Result } from '../../src/types.ts';
+import { FakeClock, settled } from '../support/fake-clock.ts';
+
+/** An engine that settles a call when a test says so. A request is its key; one that begins with `bad` is not valid. */
+class FakeHost implements BatchHost {
+  readonly clock = new FakeClock();
+  readonly random = () => 1;
+  /** In flight, in the order they were handed over. */
+  readonly calls: Call[] = [];
+  readonly credits: number[] = [];
+  submitted = 0;
+  /** Thrown by the next `submit`. */
+  refusal: KeylaneError | undefined = undefined;
+
+  parse(request: unknown) {
+    const key = String(request);
+    if (key.startsWith('bad')) throw new KeylaneError('ERR_INPUT', `${key} is no host`);
+    return { key, lane: key, target: null, request };
+  }
+
+  ok(response: unknown): boolean {
+    return response !== 'no';
+  }
+
+  submit(parsed: ReturnType<FakeHost['parse']>, how: Parameters<BatchHost['submit']>[1], events: CallEvents): Call {
+    if (how.signal.aborted) throw new KeylaneError('ERR_CANCELED');
+    if (this.refusal) throw this.refusal;
+    const call = new Call('echo', parsed, { ...how, mode: 'once', now: this.clock.now() }, events);
+    this.submitted++;
+    this.calls.push(call);
+    how.signal.addEventListener('abort', () => this.settle(call, undefined, new KeylaneError('ERR_CANCELED')));
+    return call;
+  }
+
+  credit(_call: Call, bytes: number): void {
+    this.credits.push(bytes);
+  }
+
+  settle(call: Call, response: unknown, error?: KeylaneError): void {
+    const at = this.calls.indexOf(call);
+    if (at >= 0) this.calls.splice(at, 1);
+    call.settle(response, error);
+  }
+
+  /** Settles the oldest call of a key, when it is there, and lets the batch hear of it. */
+  async answer(key: string, response: unknown = 'yes', error?: KeylaneError): Promise<void> {
+    await settled();
+    const call = this.calls.find((one) => one.key === key);
+    if (!call) throw new Error(`${key} is not in flight`);
+    this.settle(call, response, error);
+    await settled();
+  }
+
+  get keys(): string[] {
+    return this.calls.map(({ key }) => key);
+  }
+}
+
+type Requests = Iterable<string> | AsyncIterable<string>;
+
+function setUp(requests: Requests, options: BatchOptions<string> = {}) {
+  const host = new FakeHost();
+  return { host, batch: new Batch<string, string>(host, requests, options) };
+}
+
+/** Reads to the end; `error` is what the loop threw. */
+async function readAll(batch: Batch<string, string>) {
+  const results: Result<string, string>[] = [];
+  try {
+    for await (const result of batch) results.push(result);
+  } catch (error) {
+    return { results, error };
+  }
+  return { results, error: undefined };
+}
+
+/** An endless input that counts what was taken, and whether it was told to end. */
+function endless({ isAsync = false } = {}) {
+  const seen = { taken: 0, returned: 0 };
+  const next = () => ({ done: false as const, value: `h${seen.taken++}` });
+  const over = () => {
+    seen.returned++;
+    return { done: true as const, value: undefined };
+  };
+  const input: Requests = isAsync
+    ? { [Symbol.asyncIterator]: () => ({ next: async () => next(), return: async () => over() }) }
+    : { [Symbol.iterator]: () => ({ next, return: over }) };
+  return { seen, input };
+}
+
+const lost = () => new KeylaneError('ERR_CONNECTION_LOST');
+const refused = () => new KeylaneError('ERR_CONNECT');
+const outcomes = (results: readonly Result[]) => results.map(({ outcome }) => outcome);
+
+describe('results', () => {
+  test('they come in the order they settle, with their place in the input', async () => {
+    const { host, batch } = setUp(['a', 'b', 'c']);
+    const read = readAll(batch);
+    for (const [key, response] of [
+      ['c', 'yes'],
+      ['a', 'no'],
+    ] as const)
+      await host.answer(key, response);
+    await host.answer('b', undefined, new KeylaneError('ERR_AUTH'));
+    const { results, error } = await read;
+    expect(error).toBeUndefined();
+    expect(results.map(({ index, request, outcome }) => [index, request, outcome])).toEqual([
+      [2, 'c', 'ok'],
+      [0, 'a', 'failed'],
+      [1, 'b', 'not_started'],
+    ]);
+    expect(results[1]).toMatchObject({ key: 'a', response: 'no', attempts: 1, history: [] });
+    expect(results[2]).not.toHaveProperty('response');
+  });
+
+  test('a bad request costs one result, without an attempt', async () => {
+    const { host, batch } = setUp(['a', 'bad', 'c']);
+    const read = readAll(batch);
+    await host.answer('a');
+    await host.answer('c');
+    const { results } = await read;
+    const bad = results.find(({ request }) => request === 'bad');
+    expect(results).toHaveLength(3);
+    expect(bad).toMatchObject({ index: 1, key: '', outcome: 'not_started', attempts: 0, shard: -1 });
+    expect(bad?.error).toMatchObject({ code: 'ERR_INPUT', message: 'bad is no host' });
+    expect(host.submitted).toBe(2);
+  });
+
+  test('an empty input ends at once', async () => {
+    expect(await readAll(setUp([]).batch)).toEqual({ results: [], error: undefined });
+  });
+
+  test('two readers at once each get a result, and both hear of the end', async () => {
+    const { host, batch } = setUp(['a', 'b']);
+    const reads = [batch.next(), batch.next(), batch.next(), batch.next()];
+    await host.answer('a');
+    await host.answer('b');
+    const answers = await Promise.all(reads);
+    expect(answers.map(({ done }) => done).sort()).toEqual([false, false, true, true]);
+  });
+});
+
+describe('the bound', () => {
+  for (const isAsync of [false, true]) {
+    const kind = isAsync ? 'an asynchronous' : 'a synchronous';
+    test(`nothing is taken from ${kind} endless input before it can start`, async () => {
+      const { seen, input } = endless({ isAsync });
+      const { host, batch } = setUp(input, { concurrency: 3 });
+      expect(seen.taken).toBe(0);
+      const first = batch.next();
+      await settled();
+      expect(host.keys).toEqual(['h0', 'h1', 'h2']);
+      await host.answer('h1');
+      expect((await first).value?.request).toBe('h1');
+      await settled();
+      expect(seen.taken).toBe(4);
+      await batch.return();
+      expect(seen).toEqual({ taken: 4, returned: 1 });
+    });
+  }
+
+  test('what is in flight and what is unread are together at most the concurrency', async () => {
+    const { seen, input } = endless();
+    const { host, batch } = setUp(input, { concurrency: 4 });
+    const first = batch.next();
+    await settled();
+    for (const key of ['h0', 'h1', 'h2']) await host.answer(key);
+    await first;
+    await settled();
+    // h1 and h2 wait to be read: two may be in flight, the one that was read has made room for h4.
+    expect(host.keys).toEqual(['h3', 'h4']);
+    expect(seen.taken).toBe(5);
+    await host.answer('h3');
+    await host.answer('h4');
+    expect(host.keys).toEqual([]);
+    await batch.next();
+    await settled();
+    expect(host.keys).toEqual(['h5']);
+    await batch.return();
+  });
+
+  test('a key has at most its own bound in flight, the others go on', async () => {
+    const { host, batch } = setUp(['a', 'a', 'a', 'b'], { concurrencyPerKey: 2 });
+    const read = readAll(batch);
+    await settled();
+    expect(host.keys.sort()).toEqual(['a', 'a', 'b']);
+    await host.answer('a');
+    expect(host.keys.sort()).toEqual(['a', 'a', 'b']);
+    for (const key of ['a', 'a', 'b']) await host.answer(key);
+    expect(outcomes((await read).results)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+});
+
+describe('the end', () => {
+  test('leaving the loop cancels the rest, waits until it is over, and ends the input', async () => {
+    const { seen, input } = endless();
+    const { host, batch } = setUp(input, { concurrency: 3 });
+    const loop = (async () => {
+      for await (const _ of batch) break;
+    })();
+    await host.answer('h0');
+    await loop;
+    expect(host.calls).toEqual([]);
+    expect(seen.returned).toBe(1);
+    expect(await batch.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('leaving waits for a call that is slow to settle', async () => {
+    const { host, batch } = setUp(['a']);
+    const slow = Object.assign(host, { settle: () => {} });
+    void batch.next();
+    await settled();
+    let left = false;
+    const leaving = batch.return().then(() => {
+      left = true;
+    });
+    await settled();
+    expect(left).toBe(false);
+    slow.calls[0]?.settle(undefined, new KeylaneError('ERR_CANCELED'));
+    await leaving;
+  });
+
+  test('an input that throws ends the loop with its error, after what is in flight', async () => {
+    const broken = new Error('the file is gone');
+    const { host, batch } = setUp(
+      (function* () {
+        yield 'a';
+        throw broken;
+      })(),
+    );
+    const read = readAll(batch);
+    await host.answer('a');
+    const { results, error } = await read;
+    expect(outcomes(results)).toEqual(['ok']);
+    expect(error).toBe(broken);
+  });
+
+  test('a signal that aborted before takes nothing from the input', async () => {
+    const { seen, input } = endless();
+    const { host, batch } = setUp(input, { signal: AbortSignal.abort() });
+    expect(await readAll(batch)).toEqual({ results: [], error: undefined });
+    expect([seen.taken, host.submitted]).toEqual([0, 0]);
+  });
+
+  test('a signal that aborts settles what is in flight as canceled and ends the loop', async () => {
+    const controller = new AbortController();
+    const { seen, input } = endless();
+    const { batch } = setUp(input, { signal: controller.signal, concurrency: 2 });
+    const read = readAll(batch);
+    await settled();
+    controller.abort();
+    const { results, error } = await read;
+    expect(outcomes(results)).toEqual(['canceled', 'canceled']);
+    expect(error).toBeUndefined();
+    expect(seen).toEqual({ taken: 2, returned: 1 });
+  });
+
+  test('a signal ends a batch whose input never answers', async () => {
+    const controller = new AbortController();
+    const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+    const { batch } = setUp(silent, { signal: controller.signal });
+    const read = readAll(batch);
+    await settled();
+    controller.abort();
+    expect(await read).toEqual({ results: [], error: undefined });
+  });
+
+  test('an input may abort the batch from inside itself', async () => {
+    const controller = new AbortController();
+    const { batch } = setUp(
+      (function* () {
+        yield 'a';
+        // A generator that runs cannot be told to end: its `return` throws.
+        controller.abort();
+        yield 'b';
+      })(),
+      { signal: controller.signal },
+    );
+    const { results, error } = await readAll(batch);
+    expect(error).toBeUndefined();
+    expect(outcomes(results)).toContain('canceled');
+    await settled();
+  });
+
+  test('an input whose own ending throws does not keep what is in flight from being canceled', async () => {
+    const input = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false as const, value: 'a' }),
+        return: () => {
+          throw new Error('cannot end');
+        },
+      }),
+    };
+    const { host, batch } = setUp(input, { concurrency: 1 });
+    void batch.next();
+    await settled();
+    expect(await batch.return()).toEqual({ done: true, value: undefined });
+    expect(host.calls).toEqual([]);
+  });
+});
+
+describe("the caller's functions", () => {
+  test('onStart hears of each request, onChunk of its pieces, and the pieces are taken', async () => {
+    const heard: unknown[] = [];
+    const { host, batch } = setUp(['a', 'b'], {
+      onStart: (index, request) => heard.push([index, request]),
+      onChunk: (index, { data }) => heard.push([index, data.toString()]),
+    });
+    const read = readAll(batch);
+    await settled();
+    const [, second] = host.calls;
+    second?.events.chunk?.({ channel: 'stdout', data: Buffer.from('piece') }, second);
+    await host.answer('a');
+    await host.answer('b');
+    await read;
+    expect(heard).toEqual([
+      [0, 'a'],
+      [1, 'b'],
+      [1, 'piece'],
+    ]);
+    expect(host.credits).toEqual([5]);
+  });
+
+  test('onChunk that throws cancels the rest and ends the loop with that error', async () => {
+    const thrown = new Error('the disk is full');
+    const onChunk = () => {
+      throw thrown;
+    };
+    const { host, batch } = setUp(['a', 'b'], { onChunk });
+    const read = readAll(batch);
+    await settled();
+    const [call] = host.calls;
+    call?.events.chunk?.({ channel: 'stdout', data: Buffer.from('piece') }, call);
+    const { results, error } = await read;
+    expect(error).toBe(thrown);
+    expect(outcomes(results)).toEqual(['canceled', 'canceled']);
+  });
+
+  test('onStart that throws starts nothing more and ends the loop with that error', async () => {
+    const thrown = new Error('no');
+    const { seen, input } = endless();
+    const onStart = (index: number) => {
+      if (index === 1) throw thrown;
+    };
+    const { host, batch } = setUp(input, { onStart });
+    const { error } = await readAll(batch);
+    expect(error).toBe(thrown);
+    expect([seen.taken, host.calls.length]).toEqual([2, 0]);
+  });
+});
+
+describe('retries', () => {
+  test('what is retryable is tried again, up to the attempts, and the history tells of it', async () => {
+    const { host, batch } = setUp(['a'], { attempts: 3 });
+    const read = readAll(batch);
+    for (const wait of [500, 1_000]) {
+      await host.answer('a', undefined, refused());
+      await host.clock.advanceSettling(wait - 1);
+      expect(host.calls).toEqual([]);
+      await host.clock.advanceSettling(1);
+    }
+    await host.answer('a', undefined, refused());
+    const { results } = await read;
+    expect(results[0]).toMatchObject({ outcome: 'not_started', attempts: 3 });
+    expect(results[0]?.history.map(({ code }) => code)).toEqual(['ERR_CONNECT', 'ERR_CONNECT']);
+  });
+
+  test('a try that succeeds ends it', async () => {
+    const { host, batch } = setUp(['a']);
+    const read = readAll(batch);
+    await host.answer('a', undefined, refused());
+    await host.clock.advanceSettling(500);
+    await host.answer('a');
+    expect((await read).results[0]).toMatchObject({ outcome: 'ok', attempts: 2, history: [{ code: 'ERR_CONNECT' }] });
+  });
+
+  test('unknown is tried again only where twice does no harm, failed never', async () => {
+    for (const [idempotent, attempts] of [
+      [false, 1],
+      [true, 2],
+    ] as const) {
+      const { host, batch } = setUp(['a', 'b'], { idempotent });
+      const read = readAll(batch);
+      await host.answer('a', undefined, lost());
+      await host.answer('b', 'no');
+      await host.clock.advanceSettling(500);
+      if (idempotent) await host.answer('a');
+      const byKey = new Map((await read).results.map((result) => [result.key, result]));
+      expect(byKey.get('a')).toMatchObject({ attempts, outcome: idempotent ? 'ok' : 'unknown' });
+      expect(byKey.get('b')).toMatchObject({ attempts: 1, outcome: 'failed' });
+    }
+  });
+
+  test('a retry that cannot be handed over leaves the result of the try before', async () => {
+    const { host, batch } = setUp(['a'], { idempotent: true });
+    const read = readAll(batch);
+    await host.answer('a', undefined, lost());
+    host.refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE');
+    await host.clock.advanceSettling(500);
+    // It may have run: `not_started`, of the refusal, would be a lie.
+    expect((await read).results[0]).toMatchObject({ outcome: 'unknown', attempts: 1, history: [] });
+  });
+
+  test('a first try that cannot be handed over is a result without an attempt', async () => {
+    const { host, batch } = setUp(['a']);
+    host.refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE');
+    const { results } = await readAll(batch);
+    expect(results[0]).toMatchObject({ key: 'a', outcome: 'not_started', attempts: 0 });
+  });
+
+  test('leaving the loop ends the wait for the next try', async () => {
+    const { host, batch } = setUp(['a']);
+    void batch.next();
+    await host.answer('a', undefined, refused());
+    expect(host.clock.pending).toBe(1);
+    await batch.return();
+    expect(host.clock.pending).toBe(0);
+    expect(host.submitted).toBe(1);
+  });
+});
