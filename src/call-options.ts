@@ -35,9 +35,14 @@ export function checkCallOptions(options: CallOptions, known: ReadonlySet<string
       throw new KeylaneError('ERR_INPUT', `unknown option \`${name}\`: this call takes ${[...known].join(', ')}`);
     }
     if (!check.valid(value)) {
-      throw new KeylaneError('ERR_INPUT', `\`${name}\` must be ${check.expected}, not ${String(value)}`);
+      throw new KeylaneError('ERR_INPUT', `\`${name}\` must be ${check.expected}, not ${shown(value)}`);
     }
   }
+}
+
+/** An object may have no text, or one that throws. */
+function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 function isNumber(value: unknown, least: number, most: number): boolean {
