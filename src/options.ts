@@ -112,7 +112,7 @@ export function resolveOptions(given: EngineOptions = {}): ResolvedOptions {
     shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
     limits: Object.freeze({ ...DEFAULTS.limits, ...withoutUndefined(options.limits ?? {}) }),
     ssh: Object.freeze({ ...options.ssh }),
-    drivers: (options.drivers ?? []).map(String),
+    drivers: Object.freeze((options.drivers ?? []).map(String)),
   });
 }
 
