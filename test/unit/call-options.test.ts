@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import {
+  BATCH_OPTIONS,
+  checkCallOptions,
+  PREWARM_OPTIONS,
+  RUN_OPTIONS,
+  STREAM_OPTIONS,
+} from '../../src/call-options.ts';
+import { KeylaneError } from '../../src/errors.ts';
+import type { CallOptions } from '../../src/types.ts';
+
+const KINDS = { run: RUN_OPTIONS, stream: STREAM_OPTIONS, batch: BATCH_OPTIONS, prewarm: PREWARM_OPTIONS };
+const EVERY = new Set(Object.values(KINDS).flatMap((known) => [...known]));
+
+/** What is right and what is wrong for each option. */
+const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
+  timeoutMs: {
+    right: [0, 0.5, 60_000, 30 * 86_400_000],
+    wrong: [-1, 30 * 86_400_000 + 1, Number.NaN, Infinity, '1', null],
+  },
+  signal: {
+    right: [new AbortController().signal, AbortSignal.abort()],
+    wrong: [{}, null, new AbortController(), 'stop'],
+  },
+  idempotent: { right: [true, false], wrong: [1, 'yes', null] },
+  attempts: { right: [1, 100], wrong: [0, 101, 1.5, '3', Number.NaN, null] },
+  priority: { right: [-10, 0, 10], wrong: [-11, 11, 0.5, '0', Number.NaN, null] },
+  concurrency: { right: [1, 1_000_000], wrong: [0, 1_000_001, 1.5, Infinity, null] },
+  concurrencyPerKey: { right: [1, 1_000_000], wrong: [0, 1_000_001, 1.5, null] },
+  onChunk: { right: [() => {}], wrong: [{}, 'log', null] },
+  onStart: { right: [() => {}], wrong: [{}, 'log', null] },
+  perKey: { right: [1, 10_000], wrong: [0, 10_001, 1.5, null] },
+};
+
+function refusal(options: object, known: ReadonlySet<string>): KeylaneError | undefined {
+  try {
+    checkCallOptions(options as CallOptions, known);
+    return undefined;
+  } catch (error) {
+    return error as KeylaneError;
+  }
+}
+
+test('the table here has every option there is', () => {
+  expect(Object.keys(VALUES).sort()).toEqual([...EVERY].sort());
+});
+
+describe.each(Object.entries(KINDS))('%s', (_, known) => {
+  test('takes every value that is right', () => {
+    for (const name of known) {
+      for (const value of VALUES[name]!.right) expect(refusal({ [name]: value }, known), `${name}`).toBeUndefined();
+    }
+  });
+
+  test('refuses every value that is wrong, and names the option and what it takes', () => {
+    for (const name of known) {
+      for (const value of VALUES[name]!.wrong) {
+        const error = refusal({ [name]: value }, known);
+        expect(error, `${name}: ${value}`).toBeInstanceOf(KeylaneError);
+        expect(error).toMatchObject({ code: 'ERR_INPUT', outcome: 'not_started', retryable: false });
+        expect(error!.message).toMatch(new RegExp(`^\`${name}\` must be .+, not `));
+      }
+    }
+  });
+
+  test('refuses the options of other calls, and says which ones it takes', () => {
+    for (const name of [...EVERY].filter((other) => !known.has(other))) {
+      const error = refusal({ [name]: VALUES[name]!.right[0] }, known);
+      expect(error).toMatchObject({ code: 'ERR_INPUT' });
+      expect(error!.message).toContain(`\`${name}\``);
+      for (const own of known) expect(error!.message).toContain(own);
+    }
+  });
+
+  test('takes no options, and options that are undefined', () => {
+    expect(refusal({}, known)).toBeUndefined();
+    expect(refusal(Object.fromEntries([...known].map((name) => [name, undefined])), known)).toBeUndefined();
+  });
+});
+
+test('a name that every object has is an unknown option like any other', () => {
+  for (const name of ['toString', 'constructor', 'timeout', 'timeoutMS']) {
+    expect(refusal({ [name]: 1 }, RUN_OPTIONS)).toMatchObject({ code: 'ERR_INPUT' });
+  }
+});
+
+test('a value that has no text is refused as any other', () => {
+  for (const value of [Object.create(null), Symbol('s')]) {
+    expect(refusal({ timeoutMs: value }, RUN_OPTIONS)).toMatchObject({ code: 'ERR_INPUT' });
+  }
+});
