@@ -1,0 +1,147 @@
+import { availableParallelism } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { KeylaneError } from '../../src/errors.ts';
+import { DEFAULTS, type EngineOptions, resolveOptions } from '../../src/options.ts';
+
+/** Of each option: its path, values at the ends of what it takes, and values that it refuses. */
+const NUMBERS: [path: string, right: number[], wrong: unknown[]][] = [
+  ['shards', [1, 256], [0, 257]],
+  ['maxInFlight', [256, 1_000_000], [0, 1_000_001]],
+  ['maxQueued', [0, 10_000_000], [-1, 10_000_001]],
+  ['limits.connectionsPerLane', [1, 10_000], [0, 10_001]],
+  ['limits.connectionsPerShard', [1, 1_000_000], [0, 1_000_001]],
+  ['limits.opensPerKey', [1, 10_000], [0, 10_001]],
+  ['limits.inFlightPerKey', [1, 1_000_000], [0, 1_000_001]],
+  ['limits.queuedPerKey', [0, 10_000_000], [-1, 10_000_001]],
+];
+const MILLISECONDS: [path: string, right: number[], wrong: unknown[]][] = [
+  ['closeTimeoutMs', [0, 0.5, 86_400_000], [-1, 86_400_001]],
+  ['shardBlockedMs', [1_000, 86_400_000], [999, 86_400_001]],
+  ['limits.idleMs', [0, 86_400_000], [-1, 86_400_001]],
+  ['limits.connectTimeoutMs', [1, 86_400_000], [0, 86_400_001]],
+];
+const NEVER_RIGHT = ['1', null, Number.NaN, Number.POSITIVE_INFINITY, true, {}, []];
+
+/** `{ limits: { idleMs: value } }` of `limits.idleMs`. */
+function at(path: string, value: unknown): EngineOptions {
+  return path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as EngineOptions;
+}
+
+function read(options: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((outer, name) => (outer as Record<string, unknown>)[name], options);
+}
+
+function refusal(options: unknown): KeylaneError {
+  try {
+    resolveOptions(options as EngineOptions);
+  } catch (error) {
+    expect(error).toBeInstanceOf(KeylaneError);
+    expect(error).toMatchObject({ code: 'ERR_CONFIG', outcome: 'not_started', retryable: false });
+    return error as KeylaneError;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('an option', () => {
+  test.each([...NUMBERS, ...MILLISECONDS])('%s is taken as it is given, up to both ends', (path, right) => {
+    for (const value of right) expect(read(resolveOptions(at(path, value)), path)).toBe(value);
+  });
+
+  test.each([...NUMBERS, ...MILLISECONDS])('%s is refused by its path if it is not valid', (path, _, wrong) => {
+    for (const value of [...wrong, ...NEVER_RIGHT]) {
+      expect(refusal(at(path, value)).message).toMatch(new RegExp(`^createEngine\\.${path}: `));
+    }
+  });
+
+  test.each(NUMBERS)('%s counts whole things', (path) => {
+    expect(refusal(at(path, 256.5)).message).toContain(`createEngine.${path}: `);
+  });
+
+  test('that is not known is refused by name, with the one that was meant', () => {
+    expect(refusal({ shard: 2 }).message).toMatch(/createEngine\.shard: unknown field.*`shards`/);
+    expect(refusal({ limits: { idle: 1 } }).message).toContain('createEngine.limits.idle: unknown field');
+    expect(refusal({ ssh: { prot: 22 } }).message).toMatch(/createEngine\.ssh\.prot: unknown field.*`port`/);
+  });
+
+  test('of ssh is refused by its path', () => {
+    expect(refusal({ ssh: { port: 70_000 } }).message).toContain('createEngine.ssh.port: ');
+    expect(refusal({ ssh: { hostKeys: 'no' } }).message).toContain('createEngine.ssh.hostKeys: ');
+  });
+
+  test('of a wrong kind is refused', () => {
+    expect(refusal({ limits: 3 }).message).toContain('createEngine.limits: ');
+    expect(refusal({ drivers: 'a.js' }).message).toContain('createEngine.drivers: ');
+    expect(refusal({ drivers: ['a.js', 7] }).message).toContain('createEngine.drivers[1]: ');
+    for (const options of [null, 7, 'fast', []]) expect(refusal(options).message).toContain('createEngine: ');
+  });
+
+  test('that is wrong does not hide another one', () => {
+    const { message } = refusal({ shards: 0, limits: { idleMs: -1 }, nonsense: 1 });
+    for (const path of ['shards', 'limits.idleMs', 'nonsense']) expect(message).toContain(`createEngine.${path}: `);
+    expect(message.split('\n')).toHaveLength(3);
+  });
+});
+
+describe('the defaults', () => {
+  test('fill in whatever is not given', () => {
+    const shards = Math.max(1, availableParallelism() - 1);
+    const all = {
+      shards,
+      maxInFlight: 4_096 * shards,
+      maxQueued: 65_536,
+      closeTimeoutMs: 30_000,
+      shardBlockedMs: 10_000,
+      limits: {
+        connectionsPerLane: 2,
+        connectionsPerShard: 1_000,
+        opensPerKey: 8,
+        inFlightPerKey: 1_024,
+        queuedPerKey: 1_024,
+        idleMs: 300_000,
+        connectTimeoutMs: 10_000,
+      },
+      ssh: {},
+      drivers: [],
+    };
+    expect(resolveOptions()).toEqual(all);
+    expect(resolveOptions({})).toEqual(all);
+    const undefinedAll = Object.fromEntries(Object.keys(all).map((name) => [name, undefined]));
+    expect(resolveOptions(undefinedAll as EngineOptions)).toEqual(all);
+  });
+
+  test('fill in what an undefined member of the limits leaves open', () => {
+    const { limits } = resolveOptions({ limits: { idleMs: undefined, opensPerKey: 3 } as never });
+    expect(limits).toEqual({ ...DEFAULTS.limits, opensPerKey: 3 });
+  });
+
+  test('give every shard a window of 4,096', () => {
+    expect(resolveOptions({ shards: 3 }).maxInFlight).toBe(3 * 4_096);
+  });
+
+  test('do not change when a caller changes what it gave', () => {
+    const given = { limits: { idleMs: 5 }, ssh: { port: 2222 }, drivers: ['/a.js'] };
+    const resolved = resolveOptions(given);
+    given.limits.idleMs = 6;
+    given.ssh.port = 23;
+    given.drivers.push('/b.js');
+    expect(resolved).toMatchObject({ limits: { idleMs: 5 }, ssh: { port: 2222 }, drivers: ['/a.js'] });
+    expect(resolveOptions().limits.idleMs).toBe(300_000);
+  });
+});
+
+test('the resolved options are frozen, all of them', () => {
+  const resolved = resolveOptions({ ssh: { port: 22 }, drivers: ['/a.js'] });
+  for (const part of [resolved, resolved.limits, resolved.ssh, resolved.drivers, DEFAULTS, DEFAULTS.limits]) {
+    expect(Object.isFrozen(part)).toBe(true);
+  }
+});
+
+test('fewer requests in flight than shards are refused, because each shard needs one', () => {
+  expect(refusal({ shards: 4, maxInFlight: 3 }).message).toMatch(/^createEngine\.maxInFlight: .*shards \(4\)/);
+  expect(resolveOptions({ shards: 4, maxInFlight: 4 }).maxInFlight).toBe(4);
+});
+
+test('a driver is a path or a URL, and a URL becomes its text', () => {
+  const { drivers } = resolveOptions({ drivers: ['/a.js', new URL('file:///b.js')] });
+  expect(drivers).toEqual(['/a.js', 'file:///b.js']);
+});
