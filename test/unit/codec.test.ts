@@ -1,0 +1,150 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { encode, FRAME_BYTES, FrameReader } from '../../src/wire/codec.ts';
+import type { Command, Reply, ResponseReply, RunCommand } from '../../src/wire/protocol.ts';
+import { SEED } from '../support/seed.ts';
+
+function run(id: number, request: unknown): RunCommand {
+  const deadline = Number.POSITIVE_INFINITY;
+  return {
+    kind: 'run',
+    slot: id,
+    id,
+    mode: 'once',
+    driver: 'd',
+    key: 'k',
+    lane: 'k',
+    target: null,
+    request,
+    deadline,
+    priority: 0,
+  };
+}
+
+function response(id: number, value: unknown): ResponseReply {
+  return { kind: 'response', slot: id, id, queuedUs: 1, openUs: 2, runUs: 3, reused: true, response: value };
+}
+
+const never = (_: unknown, why: Error) => {
+  throw why;
+};
+
+/** What arrives of these messages, in order: id and payload, or the message. */
+function crossed(messages: readonly (Command | Reply)[], refused: (m: Command | Reply, why: Error) => void = never) {
+  const frames = encode<Command | Reply>(messages, refused);
+  const seen: unknown[][] = [];
+  const reader = new FrameReader<Command | Reply>();
+  for (const frame of frames) {
+    reader.read(frame, {
+      run: ({ id, request }) => seen.push([id, request]),
+      response: (_, id, _queued, _open, _run, _reused, value) => seen.push([id, value]),
+      other: (message) => seen.push([message]),
+    });
+  }
+  return { frames, seen };
+}
+
+const bytes = fc.uint8Array({ maxLength: 40 });
+const leaf = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.double(),
+  fc.integer(),
+  fc.boolean(),
+  fc.constantFrom(null, undefined),
+  bytes.map((data) => Buffer.from(data)),
+  fc.oneof(fc.int8Array(), fc.int16Array(), fc.uint16Array(), fc.int32Array(), fc.uint32Array()),
+  fc.oneof(fc.uint8ClampedArray(), fc.float32Array(), fc.float64Array()),
+  fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('2100-01-01') }),
+);
+const { tree: payload } = fc.letrec((tie) => ({
+  tree: fc.oneof(
+    { depthSize: 'small' },
+    leaf,
+    fc.array(tie('tree'), { maxLength: 4 }),
+    fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), tie('tree'), { maxKeys: 4 }).map((object) => ({ ...object })),
+    fc.array(fc.tuple(fc.string(), tie('tree')), { maxLength: 3 }).map((entries) => new Map(entries)),
+  ),
+}));
+
+function buffersOf(value: unknown): Buffer[] {
+  if (Buffer.isBuffer(value)) return [value];
+  if (ArrayBuffer.isView(value) || typeof value !== 'object' || value === null) return [];
+  return [...(value instanceof Map ? value.values() : Object.values(value))].flatMap(buffersOf);
+}
+
+describe('what crosses', () => {
+  test("2,000 payloads of any kind arrive as they left, with nobody else's bytes about them", () => {
+    const property = fc.property(fc.array(payload, { minLength: 1, maxLength: 3 }), (payloads) => {
+      for (const make of [run, response]) {
+        const { frames, seen } = crossed(payloads.map((value, i) => make(i, value)));
+        expect(seen).toStrictEqual(payloads.map((value, i) => [i, value]));
+        for (const frame of frames) expect(frame.buffer.byteLength).toBe(frame.byteLength);
+        for (const buffer of buffersOf(seen)) expect(buffer.buffer.byteLength).toBe(buffer.byteLength);
+      }
+    });
+    fc.assert(property, { seed: SEED, numRuns: 2_000 });
+  });
+
+  test("a decoded Buffer does not hold a neighbour's bytes", () => {
+    const { seen } = crossed([
+      response(1, 'CANARY-CANARY'),
+      response(2, Buffer.from('mine')),
+      response(3, 'CANARY-CANARY'),
+    ]);
+    const mine = seen[1]![1] as Buffer;
+    expect(mine.toString()).toBe('mine');
+    expect(Buffer.from(mine.buffer).includes('CANARY')).toBe(false);
+  });
+
+  test('300 shapes of objects cross in one frame', () => {
+    const shapes = Array.from({ length: 300 }, (_, i) => ({ [`field${i}`]: i, same: [i] }));
+    const { frames, seen } = crossed(shapes.map((shape, i) => run(i, shape)));
+    expect(frames).toHaveLength(1);
+    expect(seen).toEqual(shapes.map((shape, i) => [i, shape]));
+  });
+});
+
+describe('a frame', () => {
+  test('is cut near 256 KiB, in order', () => {
+    const data = Buffer.alloc(50_000, 1);
+    const { frames, seen } = crossed(Array.from({ length: 20 }, (_, i) => response(i, data)));
+    expect(frames.length).toBe(4);
+    for (const frame of frames) expect(frame.byteLength).toBeLessThan(FRAME_BYTES + 4_096);
+    expect(seen.map(([id]) => id)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+  });
+
+  test.each([
+    ['request', run],
+    ['response', response],
+  ])('a %s of 1 MiB crosses in parts, between other messages', (_, make) => {
+    const large = [1, 2].map((fill) => Buffer.alloc(1 << 20, fill));
+    const cancel: Command = { kind: 'cancel', slot: 1, id: 1 };
+    const { frames, seen } = crossed([make(1, 'a'), make(2, large[0]), cancel, make(3, large[1]), make(4, 'b')]);
+    expect(frames.length).toBeGreaterThan(8);
+    for (const frame of frames) expect(frame.byteLength).toBeLessThan(FRAME_BYTES + 4_096);
+    expect(seen.map(([first]) => first)).toEqual([1, 2, cancel, 3, 4]);
+    expect(large[0]!.equals(seen[1]![1] as Buffer) && large[1]!.equals(seen[3]![1] as Buffer)).toBe(true);
+  });
+});
+
+test('what cannot be encoded is refused alone, and its neighbours go in order', () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.self = cycle;
+  const throwing = {
+    get bad() {
+      throw new Error('getter');
+    },
+  };
+  for (const bad of [Symbol('s'), { deep: [Symbol('s')] }, throwing]) {
+    const refused: number[] = [];
+    const { seen } = crossed([run(1, 'a'), run(2, bad), run(3, 'c')], (m) => refused.push((m as RunCommand).id));
+    expect(refused).toEqual([2]);
+    expect(seen).toEqual([
+      [1, 'a'],
+      [3, 'c'],
+    ]);
+  }
+  const refused: number[] = [];
+  const { seen } = crossed([run(1, 'a'), run(2, cycle), run(3, 'c')], (m) => refused.push((m as RunCommand).id));
+  expect([refused, seen.map(([id]) => id)]).toEqual([[2], [1, 3]]);
+});
