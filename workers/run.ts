@@ -2,6 +2,7 @@ import { KeylaneError } from '../src/errors.js';
 import { type Channel, type Driver, type ExecuteContext, StreamsExceeded } from '../src/types.js';
 import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
+import { isThenable } from '../src/util/thenable.js';
 import { Credit, PIECE_BYTES } from '../src/wire/credit.js';
 import type { Reply, RunCommand } from '../src/wire/protocol.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
@@ -113,7 +114,7 @@ export class Run implements Waiter, ExecuteContext, Due {
       return;
     }
     this.#host.noteRunning(-1);
-    if (response instanceof Promise) {
+    if (isThenable(response)) {
       response.then(
         (value) => this.#succeeded(value),
         (thrown) => this.#failed(thrown),

@@ -5,6 +5,7 @@ import { type Tried, tryUntilSettled } from '../tries.js';
 import type { BatchOptions, Chunk, Outcome, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
+import { isThenable } from '../util/thenable.js';
 import { KeyGate } from './key-gate.js';
 
 /** What a batch needs of its engine. */
@@ -119,7 +120,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       while (this.#hasRoom) {
         asked = true;
         const answer = this.#input.next();
-        const { done, value } = answer instanceof Promise ? await this.#orStopped(answer) : answer;
+        const { done, value } = isThenable(answer) ? await this.#orStopped(answer) : answer;
         if (done) this.#inputEnded = true;
         else void this.#one(this.#taken++, value as Req);
       }
@@ -133,12 +134,12 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   /** An input that never answers must not keep a batch that was called off. */
-  #orStopped(answer: Promise<IteratorResult<Req>>): Promise<IteratorResult<Req>> {
+  #orStopped(answer: PromiseLike<IteratorResult<Req>>): Promise<IteratorResult<Req>> {
     const { signal } = this.#stop;
     return new Promise((resolve, reject) => {
       const stopped = () => resolve({ done: true, value: undefined });
       signal.addEventListener('abort', stopped, { once: true });
-      answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stopped));
+      void Promise.resolve(answer.then(resolve, reject)).finally(() => signal.removeEventListener('abort', stopped));
     });
   }
 
@@ -152,7 +153,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     let result: Result<Req, Res>;
     try {
       const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
-      const parsed = answer instanceof Promise ? await answer : answer;
+      const parsed = isThenable(answer) ? await answer : answer;
       key = parsed.key;
       result = this.#settled(index, request, await this.#tries(index, parsed, deadline));
     } catch (thrown) {
