@@ -8,11 +8,12 @@ const page = new URL('docs/options.md', root);
 const SECTIONS = [
   ['createEngine(options)', 'src/options.ts', 'EngineOptions'],
   ['limits', 'src/options.ts', 'LimitOptions'],
-  ['ssh: defaults of all SSH requests of an engine', 'src/specs/ssh.ts', 'SshOptions'],
+  ['ssh: defaults of all SSH requests of an engine, and', 'src/specs/ssh.ts', 'SshOptions'],
+  ['how a host is reached: in ssh, in a request and in a hop', 'src/ssh-types.ts', 'SshAccess'],
   ['run(driver, request, options)', 'src/types.ts', 'CallOptions'],
   ['batch(driver, requests, options): those of run, and', 'src/types.ts', 'BatchOptions'],
   ['prewarm(driver, requests, options)', 'src/engine.ts', 'PrewarmOptions'],
-  ['The ssh request', 'src/types.ts', 'SshRequest'],
+  ['The ssh request', 'src/ssh-types.ts', 'SshRequest'],
   ['The echo request', 'src/types.ts', 'EchoRequest'],
 ];
 

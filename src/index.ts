@@ -8,6 +8,15 @@ export {
 } from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineOptions, LimitOptions } from './options.js';
+export type {
+  HostKeys,
+  SshAccess,
+  SshAlgorithms,
+  SshHop,
+  SshRequest,
+  SshResponse,
+  SshTransport,
+} from './ssh-types.js';
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
 export { excludeHosts, expandHosts, type HostAddress, parseHost } from './targets/hosts.js';
@@ -25,7 +34,6 @@ export {
   type EchoRequest,
   type EchoResponse,
   type ExecuteContext,
-  type HostKeys,
   type OpenContext,
   type Outcome,
   type Parsed,
@@ -33,8 +41,6 @@ export {
   type ResponseOf,
   type Result,
   type Spec,
-  type SshRequest,
-  type SshResponse,
   StreamsExceeded,
   type Timing,
 } from './types.js';

@@ -18,6 +18,7 @@
  */
 
 import type { KeylaneError } from './errors.js';
+import type { SshRequest, SshResponse } from './ssh-types.js';
 
 /**
  * How a request ended, by what is known of the peer:
@@ -86,52 +87,6 @@ export interface EchoResponse {
   payload: unknown;
   /** There if the peer said no (`fault: 'failed'`). */
   refused?: true;
-}
-
-/** How to decide about a host's key: as OpenSSH's StrictHostKeyChecking yes, accept-new, no. */
-export type HostKeys = 'strict' | 'accept-new' | 'insecure';
-
-/** One command on one host. Exactly one of `command` and `argv`. */
-export interface SshRequest {
-  /** Host name or address; `user@host:port` is not taken apart here (the command line does that). */
-  host: string;
-  /** @default 22 */
-  port?: number;
-  /** @default the user of this process */
-  user?: string;
-  /** Given to the login shell as it stands. */
-  command?: string;
-  /** Each word reaches the program exactly as it is: quoted for a POSIX shell. */
-  argv?: readonly string[];
-  /** Sent on stdin, then end of file. Without it stdin is empty. */
-  stdin?: string | Uint8Array;
-  /** Variables to set; a server that refuses one (sshd's AcceptEnv) fails the request by name. */
-  env?: Readonly<Record<string, string>>;
-  /** Path of a private key. @default the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa */
-  identity?: string;
-  /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
-  passphrase?: string;
-  /** Password, as a reference: `env:NAME` or `file:PATH`. */
-  password?: string;
-  /** Path of the known_hosts file. @default ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts */
-  knownHosts?: string;
-  /** @default 'strict' */
-  hostKeys?: HostKeys;
-  /** Bytes kept of each of stdout and stderr; more is read and dropped, and `truncated` says so. @default 1_048_576 */
-  maxOutputBytes?: number;
-  /** `utf8`: strings, with U+FFFD for what is not UTF-8. `buffer`: Buffers. @default 'utf8' */
-  encoding?: 'utf8' | 'buffer';
-}
-
-export interface SshResponse {
-  /** Exit status, 0 to 255; null where a signal ended the command. */
-  code: number | null;
-  /** As Node names it (`SIGTERM`), or null. */
-  signal: string | null;
-  stdout: string | Buffer;
-  stderr: string | Buffer;
-  /** True if stdout or stderr had more than `maxOutputBytes`. */
-  truncated: boolean;
 }
 
 /** Options of one call. */

@@ -1,10 +1,28 @@
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
-import type { z } from 'zod';
 import { laneOf } from '../routing.js';
+import type { SshAccess, SshRequest } from '../ssh-types.js';
 import type { SSH_DEFAULTS, SshOptions, SshTarget } from './ssh.js';
 import { hostOf } from './ssh-names.js';
-import type { sshRequest } from './ssh-schema.js';
+
+/** The part of a request that says how its host is reached. */
+export function accessOf(request: SshRequest): Stop {
+  const { host, port, user, identity, passphrase, password, knownHosts, hostKeys } = request;
+  const access: Stop = { host, port, user, identity, passphrase, password, knownHosts, hostKeys } as Stop;
+  for (const field of RARE) if (request[field] !== undefined) Object.assign(access, { [field]: request[field] });
+  return access;
+}
+
+const RARE = [
+  'identitiesOnly',
+  'agent',
+  'hostKeyAlias',
+  'hashKnownHosts',
+  'algorithms',
+  'bindAddress',
+  'addressFamily',
+  'transport',
+] as const satisfies readonly (keyof SshAccess)[];
 
 interface Lane {
   key: string;
@@ -12,15 +30,14 @@ interface Lane {
   target: SshTarget;
 }
 
-type Who = Pick<
-  z.output<typeof sshRequest>,
-  'host' | 'port' | 'user' | 'identity' | 'passphrase' | 'password' | 'knownHosts' | 'hostKeys'
->;
+/** One host of the way to a request's: the last one is the request's own. */
+export type Stop = SshAccess & { host: string };
+
 type Defaults = SshOptions & Required<Pick<SshOptions, keyof typeof SSH_DEFAULTS>>;
 
 /**
- * Takes a request's who and where apart, and remembers the answers: sorting and printing a target as JSON costs as much
- * as all else of `parse`, and a fleet asks for the same few lanes again and again.
+ * Makes a target of who and where, and remembers the answers: sorting and printing a target as JSON costs as much as all
+ * else of `parse`, and a fleet asks for the same few lanes again and again.
  */
 export class Lanes {
   readonly #defaults: Defaults;
@@ -31,42 +48,58 @@ export class Lanes {
     this.#defaults = defaults;
   }
 
-  of(who: Who): Lane {
+  /** Of the request's host, behind the hops on its way. */
+  of(host: Stop, hops: readonly Stop[] = NO_HOPS): Lane {
     const agent = process.env.SSH_AUTH_SOCK ?? '';
-    // NUL is in none of these.
-    const name = `${who.host}\0${who.port ?? ''}\0${who.user ?? ''}\0${who.identity ?? ''}\0${who.passphrase ?? ''}\0${who.password ?? ''}\0${who.knownHosts ?? ''}\0${who.hostKeys ?? ''}\0${agent}`;
+    const name = nameOf(host, hops, agent);
     const known = this.#known.get(name);
     if (known) return known;
-    const lane = this.#make(who, agent);
+    const lane = this.#make(host, hops, agent);
     if (this.#known.size >= LANES_KEPT) this.#known.clear();
     this.#known.set(name, lane);
     return lane;
   }
 
-  #make(who: Who, agent: string): Lane {
-    const defaults = this.#defaults;
-    const identity = who.identity ?? defaults.identity;
-    const passphrase = who.passphrase ?? defaults.passphrase;
-    const password = who.password ?? defaults.password;
-    const knownHosts = who.knownHosts ?? defaults.knownHosts;
+  #make(host: Stop, hops: readonly Stop[], agent: string): Lane {
+    const { port: _port, user: _user, password: _password, hostKeyAlias: _alias, ...defaults } = this.#defaults;
+    let jump: SshTarget | undefined;
+    for (const hop of hops) jump = this.#target({ ...defaults, ...defined(hop) }, agent, jump);
+    const target = this.#target({ ...this.#defaults, ...defined(host) }, agent, jump);
+    let first = target;
+    while (first.jump) first = first.jump;
+    const key = keyOf(first);
+    return { key, lane: laneOf(key, target), target };
+  }
+
+  #target(who: Stop & Omit<Defaults, 'port'>, agent: string, jump: SshTarget | undefined): SshTarget {
+    const { identity, knownHosts, passphrase, password, hostKeyAlias, algorithms, bindAddress, addressFamily } = who;
     const home = homedir();
     const target: SshTarget = {
       host: hostOf(who.host),
-      port: who.port ?? defaults.port,
-      user: who.user ?? defaults.user ?? this.#ownUser(),
-      hostKeys: who.hostKeys ?? defaults.hostKeys,
-      keepaliveMs: defaults.keepaliveMs,
-      connectTimeoutMs: defaults.connectTimeoutMs,
-      streams: defaults.streams,
+      port: who.port ?? 22,
+      user: who.user ?? this.#ownUser(),
+      hostKeys: who.hostKeys,
+      identitiesOnly: who.identitiesOnly ?? identity !== undefined,
+      transport: who.transport === 'openssh' ? 'openssh' : 'ssh2',
+      keepaliveMs: who.keepaliveMs,
+      keepaliveCount: who.keepaliveCount,
+      connectTimeoutMs: who.connectTimeoutMs,
+      streams: who.streams,
     };
-    if (identity !== undefined) target.identity = absolute(identity, home);
-    else if (agent !== '') target.agent = agent;
+    const socket = who.agent ?? agent;
+    if (socket !== '' && socket !== 'none') target.agent = absolute(socket, home);
+    if (identity !== undefined) target.identities = list(identity).map((path) => absolute(path, home));
     if (passphrase !== undefined) target.passphrase = passphrase;
     if (password !== undefined) target.password = password;
-    if (knownHosts !== undefined) target.knownHosts = absolute(knownHosts, home);
+    if (knownHosts !== undefined) target.knownHosts = list(knownHosts).map((path) => absolute(path, home));
+    if (hostKeyAlias !== undefined) target.hostKeyAlias = hostKeyAlias;
+    if (who.hashKnownHosts) target.hashKnownHosts = true;
+    if (algorithms !== undefined) target.algorithms = algorithms;
+    if (bindAddress !== undefined) target.bindAddress = bindAddress;
+    if (addressFamily !== undefined && addressFamily !== 'any') target.addressFamily = addressFamily;
     if (identity === undefined || knownHosts === undefined) target.home = home;
-    const key = target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
-    return { key, lane: laneOf(key, target), target };
+    if (jump !== undefined) target.jump = jump;
+    return target;
   }
 
   #ownUser(): string {
@@ -77,6 +110,36 @@ export class Lanes {
 
 /** A fleet of 10,000 hosts under a few users fits; a caller that makes up lanes without end costs 30 MB at most. */
 const LANES_KEPT = 32_768;
+const NO_HOPS: readonly Stop[] = Object.freeze([]);
+
+/** Tells requests for the same lane, at a glance: the usual fields without a look at the others. */
+function nameOf(host: Stop, hops: readonly Stop[], agent: string): string {
+  const { host: name, port, user, identity, passphrase, password, knownHosts, hostKeys, ...others } = host;
+  // NUL is in none of these, and no list is a text that begins with [".
+  let text = `${name}\0${port ?? ''}\0${user ?? ''}\0${textOf(identity)}\0${passphrase ?? ''}\0${password ?? ''}\0${textOf(knownHosts)}\0${hostKeys ?? ''}\0${agent}`;
+  for (const other in others) {
+    const value = others[other as keyof typeof others];
+    if (value !== undefined) text += `\0${other}\0${JSON.stringify(value)}`;
+  }
+  return hops.length === 0 ? text : `${text}\0${JSON.stringify(hops)}`;
+}
+
+function textOf(value: string | readonly string[] | undefined): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function keyOf({ host, port }: SshTarget): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function list(value: string | readonly string[]): readonly string[] {
+  return typeof value === 'string' ? [value] : value;
+}
+
+function defined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
 
 /** A shard has the same working directory, but what is in a lane must mean one file for ever. */
 function absolute(path: string, home: string): string {

@@ -1,4 +1,7 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import type { SshRequest } from '../ssh-types.js';
+import { jumpProblem } from './ssh-jump.js';
 import { hostProblem, identifierProblem } from './ssh-names.js';
 
 const MAX_COMMAND = 1 << 20;
@@ -47,7 +50,29 @@ const reference = named((value) =>
     ? undefined
     : 'expected a reference, `env:NAME` or `file:PATH`; keylane takes no secret in the open (put it into an environment variable or a file)',
 );
-const hostKeys = z.enum(['strict', 'accept-new', 'insecure']);
+const hostKeys = z.enum(['strict', 'accept-new', 'ask', 'insecure']);
+const MOST_PATHS = 64;
+const paths = z.union(
+  [
+    path,
+    z
+      .array(path)
+      .min(1, 'expected at least one path; leave the field out for the default')
+      .max(MOST_PATHS, `expected at most ${MOST_PATHS} paths`),
+  ],
+  'expected a path or a list of paths, none of them empty',
+);
+const algorithm = named((value) =>
+  /^[+^-]?[A-Za-z0-9@.*?_-]+(,[A-Za-z0-9@.*?_-]+)*$/.test(value) && value.length <= 4_096
+    ? undefined
+    : 'expected a list as ssh_config has it: names with commas between, after +, - or ^ if they change the default',
+);
+const algorithms = z.strictObject({
+  kex: algorithm.optional(),
+  ciphers: algorithm.optional(),
+  macs: algorithm.optional(),
+  hostKeys: algorithm.optional(),
+});
 const maxOutputBytes = z
   .int('expected a whole number of bytes')
   .min(0, 'expected 0 bytes or more')
@@ -72,22 +97,75 @@ const stdin = z.custom<string | Uint8Array>().superRefine((value, context) => {
   if (!fine || value.length > MAX_STDIN) context.addIssue({ code: 'custom', message, input: value });
 });
 
-const shared = {
+/** How a host is reached. */
+const access = {
   port: port.optional(),
   user: user.optional(),
-  identity: path.optional(),
+  identity: paths.optional(),
+  identitiesOnly: z.boolean().optional(),
+  agent: path.optional(),
   passphrase: reference.optional(),
   password: reference.optional(),
-  knownHosts: path.optional(),
+  knownHosts: paths.optional(),
+  hostKeyAlias: named((value) => identifierProblem(value, 'a name in known_hosts')).optional(),
+  hashKnownHosts: z.boolean().optional(),
   hostKeys: hostKeys.optional(),
-  maxOutputBytes: maxOutputBytes.optional(),
+  algorithms: algorithms.optional(),
+  bindAddress: named((value) => (isIP(value) === 0 ? 'expected an address of this machine' : undefined)).optional(),
+  addressFamily: z.enum(['any', 'inet', 'inet6']).optional(),
+  transport: z.enum(['ssh2', 'openssh', 'auto']).optional(),
 };
+
+/** Each hop is a log-in on top of the one before: nobody needs more. */
+const MOST_HOPS = 8;
+const hop = z.union([named(jumpProblem), z.strictObject({ host, ...access })], 'expected `user@host:port` or a hop');
+const jump = z.union(
+  [named(jumpProblem), z.array(hop).max(MOST_HOPS, `expected at most ${MOST_HOPS} hops`)],
+  'expected `user@host:port` (more with commas between) or a list of hops',
+);
+
+const id = named((value) =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(value)
+    ? undefined
+    : 'expected an id of letters, digits, `.`, `_` and `-`, at most 128, beginning with a letter or digit',
+);
+const size = (most: number) => z.int('expected a whole number').min(1).max(most).optional();
+const pty = z.union([
+  z.boolean(),
+  z.strictObject({
+    columns: size(10_000),
+    rows: size(10_000),
+    term: named((value) =>
+      /^[A-Za-z0-9._+-]{1,64}$/.test(value) ? undefined : 'expected the name of a terminal, like xterm-256color',
+    ).optional(),
+  }),
+]);
+const sudo = z.union([z.boolean(), z.strictObject({ user: user.optional(), password: reference.optional() })]);
+
+/** Fields that mean something to some operations only. */
+const FIELDS_OF = [
+  ['command', ['exec']],
+  ['argv', ['exec']],
+  ['stdin', ['exec']],
+  ['env', ['exec']],
+  ['encoding', ['exec', 'collect']],
+  ['silenceMs', ['exec']],
+  ['killTree', ['exec']],
+  ['pty', ['exec']],
+  ['sudo', ['exec']],
+  ['detach', ['exec']],
+  ['id', ['poll', 'collect']],
+  ['local', ['put', 'get']],
+  ['remote', ['put', 'get']],
+] as const satisfies readonly [keyof SshRequest, readonly string[]][];
 
 /** The schema of one request. */
 export const sshRequest = z
   .strictObject({
     host,
-    ...shared,
+    ...access,
+    jump: jump.optional(),
+    op: z.enum(['exec', 'put', 'get', 'poll', 'collect']).optional(),
     command: text(MAX_COMMAND, 'send a longer script on `stdin` to `sh -s`').optional(),
     argv: z
       .array(text(MAX_COMMAND, 'send it on `stdin`'))
@@ -99,32 +177,42 @@ export const sshRequest = z
       .optional(),
     stdin: stdin.optional(),
     env: env.optional(),
+    maxOutputBytes: maxOutputBytes.optional(),
     encoding: z.enum(['utf8', 'buffer']).optional(),
+    silenceMs: z.int('expected whole milliseconds').min(1).max(DAY_MS).optional(),
+    killTree: z.boolean().optional(),
+    pty: pty.optional(),
+    sudo: sudo.optional(),
+    detach: z.union([z.boolean(), z.strictObject({ id: id.optional() })]).optional(),
+    id: id.optional(),
+    local: path.optional(),
+    remote: path.optional(),
   })
-  .superRefine(({ command, argv }, context) => {
-    if ((command === undefined) !== (argv === undefined)) {
-      const words = argv?.reduce((sum, word) => sum + word.length + 3, 0) ?? 0;
-      if (words > MAX_COMMAND) {
-        context.addIssue({
-          code: 'custom',
-          path: ['argv'],
-          message: 'expected at most 1 MiB in all; send the rest on `stdin`',
-          input: argv,
-        });
-      }
-      return;
-    }
-    const both = command !== undefined;
-    const message = both
-      ? 'expected `command` or `argv`, not both'
-      : 'expected a `command` (for the shell) or `argv` (words, passed exactly)';
-    context.addIssue({ code: 'custom', path: [both ? 'argv' : 'command'], message, input: command });
+  .superRefine((request, context) => {
+    const { op = 'exec', command, argv } = request;
+    const wrong = (field: keyof typeof request, message: string) =>
+      context.addIssue({ code: 'custom', path: [field], message, input: request[field] });
+    for (const [field, ops] of FIELDS_OF)
+      if (request[field] !== undefined && !(ops as readonly string[]).includes(op))
+        wrong(field, `goes with ${ops.join(', ')}, not with ${op}`);
+    if ((op === 'poll' || op === 'collect') && request.id === undefined)
+      wrong('id', 'expected the id of the detached command');
+    if ((op === 'put' || op === 'get') && request.remote === undefined) wrong('remote', 'expected a file on the host');
+    if (op !== 'exec') return;
+    if (command !== undefined && argv !== undefined) wrong('argv', 'expected `command` or `argv`, not both');
+    else if (command === undefined && argv === undefined)
+      wrong('command', 'expected a `command` (for the shell) or `argv` (words, passed exactly)');
+    const words = argv?.reduce((sum, word) => sum + word.length + 3, 0) ?? 0;
+    if (words > MAX_COMMAND) wrong('argv', 'expected at most 1 MiB in all; send the rest on `stdin`');
   });
 
 /** The schema of `createEngine({ ssh })`. */
 export const sshOptions = z.strictObject({
-  ...shared,
+  ...access,
+  jump: jump.optional(),
+  maxOutputBytes: maxOutputBytes.optional(),
   keepaliveMs: z.int('expected whole milliseconds').min(0).max(DAY_MS).optional(),
+  keepaliveCount: z.int('expected a whole number').min(1).max(1_000).optional(),
   connectTimeoutMs: z.int('expected whole milliseconds').min(1).max(DAY_MS).optional(),
   streams: z.int('expected a whole number').min(1).max(10, "expected at most 10, sshd's own MaxSessions").optional(),
 });

@@ -45,8 +45,12 @@ const TYPES = [
   'ResponseOf',
   'Result',
   'Spec',
+  'SshAccess',
+  'SshAlgorithms',
+  'SshHop',
   'SshRequest',
   'SshResponse',
+  'SshTransport',
   'StreamOptions',
   'Timing',
 ];

@@ -3,7 +3,7 @@ import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, writeFileSync 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
-import type { SshRequest } from '../../src/types.js';
+import type { SshRequest } from '../../src/ssh-types.js';
 import { rejection, SshHarness } from '../support/ssh-harness.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
 

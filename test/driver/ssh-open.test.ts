@@ -4,7 +4,7 @@ import { createServer, type Server as TcpServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
-import type { SshRequest } from '../../src/types.js';
+import type { SshRequest } from '../../src/ssh-types.js';
 import { portOf } from '../support/ports.js';
 import { startProxy } from '../support/proxy.js';
 import { rejection, SshHarness } from '../support/ssh-harness.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Server as NetServer } from 'node:net';
 import { type AuthContext, type Connection, Server, type ServerChannel, type Session } from 'ssh2';
 import { afterEach, expect, test } from 'vitest';
-import type { SshRequest } from '../../src/types.js';
+import type { SshRequest } from '../../src/ssh-types.js';
 import { FakeExecute } from '../support/driver-context.js';
 import { rejection, SshHarness } from '../support/ssh-harness.js';
 

@@ -1,5 +1,6 @@
 import { makeSshSpec, type SshOptions } from '../../src/specs/ssh.js';
-import type { Questions, SshRequest, SshResponse } from '../../src/types.js';
+import type { SshRequest, SshResponse } from '../../src/ssh-types.js';
+import type { Questions } from '../../src/types.js';
 import type { SshConnection } from '../../workers/drivers/ssh/connection.js';
 import { load } from '../../workers/drivers/ssh/index.js';
 import { FakeExecute, FakeOpen } from './driver-context.js';

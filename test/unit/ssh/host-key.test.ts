@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { HostKeys } from '../../../src/types.js';
+import type { HostKeys } from '../../../src/ssh-types.js';
 import { HostKey } from '../../../workers/drivers/ssh/host-key.js';
 import { KnownHosts } from '../../../workers/drivers/ssh/known-hosts.js';
 
@@ -29,15 +29,19 @@ const OTHER_TYPE = lineOf('a', ECDSA, 'ecdsa-sha2-nistp256');
 const REVOKED = `${SAME}@revoked * ssh-ed25519 ${RIGHT.toString('base64')}\n`;
 
 test.each<[string, string | undefined, Record<HostKeys, boolean>]>([
-  ['no file', undefined, { strict: false, 'accept-new': true, insecure: true }],
-  ['a file without the host', NOTHING, { strict: false, 'accept-new': true, insecure: true }],
-  ['the key', SAME, { strict: true, 'accept-new': true, insecure: true }],
-  ['the key among others', CHANGED + OTHER_TYPE + SAME, { strict: true, 'accept-new': true, insecure: true }],
-  ['another key', CHANGED, { strict: false, 'accept-new': false, insecure: true }],
-  ['a key of another type', OTHER_TYPE, { strict: false, 'accept-new': false, insecure: true }],
-  ['the key, revoked', REVOKED, { strict: false, 'accept-new': false, insecure: false }],
+  ['no file', undefined, { strict: false, 'accept-new': true, ask: false, insecure: true }],
+  ['a file without the host', NOTHING, { strict: false, 'accept-new': true, ask: false, insecure: true }],
+  ['the key', SAME, { strict: true, 'accept-new': true, ask: true, insecure: true }],
+  [
+    'the key among others',
+    CHANGED + OTHER_TYPE + SAME,
+    { strict: true, 'accept-new': true, ask: true, insecure: true },
+  ],
+  ['another key', CHANGED, { strict: false, 'accept-new': false, ask: false, insecure: true }],
+  ['a key of another type', OTHER_TYPE, { strict: false, 'accept-new': false, ask: false, insecure: true }],
+  ['the key, revoked', REVOKED, { strict: false, 'accept-new': false, ask: false, insecure: false }],
 ])('with %s the answer is exactly true or exactly false', (_what, text, answers) => {
-  for (const hostKeys of ['strict', 'accept-new', 'insecure'] as const) {
+  for (const hostKeys of ['strict', 'accept-new', 'ask', 'insecure'] as const) {
     const hostKey = made(hostKeys, text);
     expect(hostKey.verify(RIGHT), hostKeys).toBe(answers[hostKeys]);
     expect(hostKey.refusal === undefined, hostKeys).toBe(answers[hostKeys]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { KeylaneError } from '../../../src/errors.js';
-import type { SshOrder } from '../../../src/specs/ssh.js';
+import type { ExecOrder } from '../../../src/specs/ssh.js';
 import { StreamsExceeded } from '../../../src/types.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
 import { Session } from '../../../workers/drivers/ssh/session.js';
@@ -26,14 +26,18 @@ class FakeHost implements SessionHost {
   readonly session: Session;
   readonly #deadlines: Deadlines<Session>;
 
-  constructor(order: Partial<SshOrder> = {}, context = new FakeExecute()) {
+  constructor(order: Partial<ExecOrder> = {}, context = new FakeExecute()) {
     const note =
       (_: object, name: string) =>
       (_channel: number, ...rest: unknown[]) =>
         void this.sent.push([name, ...rest].join(' '));
     this.transport = new Proxy({}, { get: note as never }) as Transport;
     this.context = context;
-    this.session = new Session(this, { command: 'x', maxOutputBytes: 100, encoding: 'utf8', ...order }, context);
+    this.session = new Session(
+      this,
+      { op: 'exec', command: 'x', maxOutputBytes: 100, encoding: 'utf8', ...order },
+      context,
+    );
     this.#deadlines = new Deadlines<Session>(
       this.clock,
       () => [this.session],

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KeylaneError } from '../../../src/errors.js';
 import { makeSshSpec, type SshOptions, type SshTarget, sshOptions } from '../../../src/specs/ssh.js';
-import type { SshRequest } from '../../../src/types.js';
+import type { SshRequest } from '../../../src/ssh-types.js';
 import { check } from '../../../src/util/check.js';
 
 const spec = makeSshSpec();
@@ -103,6 +103,7 @@ test.each([
 test('argv arrives quoted, and the rest as it was', () => {
   const { request } = parse({ host: 'a', argv: ['echo', "it's"], stdin: 'in', env: { A: 'b' } });
   expect(request).toEqual({
+    op: 'exec',
     command: "'echo' 'it'\\''s'",
     stdin: 'in',
     env: { A: 'b' },
@@ -113,16 +114,19 @@ test('argv arrives quoted, and the rest as it was', () => {
 
 test('a path means one file for ever', () => {
   const { target } = parse({ ...fine, identity: 'keys/a', knownHosts: '~/kh' }) as { target: SshTarget };
-  expect(target.identity).toBe(`${process.cwd()}/keys/a`);
-  expect(target.knownHosts).toMatch(/^\/.*\/kh$/);
+  expect(target.identities).toEqual([`${process.cwd()}/keys/a`]);
+  expect(target.knownHosts).toEqual([expect.stringMatching(/^\/.*\/kh$/)]);
 });
 
-test('an identity leaves the agent out', () => {
+test('an identity leaves the other keys of the agent out', () => {
   const before = process.env.SSH_AUTH_SOCK;
   process.env.SSH_AUTH_SOCK = '/run/agent';
   try {
-    expect((parse({ ...fine, host: 'with-agent' }).target as SshTarget).agent).toBe('/run/agent');
-    expect((parse({ ...fine, host: 'with-agent', identity: '/k' }).target as SshTarget).agent).toBeUndefined();
+    const targetOf = (other: object) => parse({ ...fine, host: 'with-agent', ...other }).target as SshTarget;
+    expect(targetOf({})).toMatchObject({ agent: '/run/agent', identitiesOnly: false });
+    expect(targetOf({ identity: '/k' })).toMatchObject({ agent: '/run/agent', identitiesOnly: true });
+    expect(targetOf({ agent: '/other' }).agent).toBe('/other');
+    expect(targetOf({ agent: 'none' }).agent).toBeUndefined();
   } finally {
     if (before === undefined) delete process.env.SSH_AUTH_SOCK;
     else process.env.SSH_AUTH_SOCK = before;
@@ -141,11 +145,20 @@ const who = fc.record(
     host: fc.constantFrom('a', 'A', 'b', '::1', '[::1]'),
     port: fc.constantFrom(22, 2222),
     user: fc.constantFrom('me', 'you'),
-    identity: fc.constantFrom('/k1', '/k2'),
+    identity: fc.constantFrom('/k1', '/k2', ['/k1', '/k2']),
+    identitiesOnly: fc.boolean(),
+    agent: fc.constantFrom('/a1', 'none'),
     passphrase: fc.constantFrom('env:P1', 'env:P2'),
     password: fc.constantFrom('env:W1', 'file:/w'),
-    knownHosts: fc.constantFrom('/h1', '/h2'),
-    hostKeys: fc.constantFrom('strict', 'accept-new', 'insecure'),
+    knownHosts: fc.constantFrom('/h1', '/h2', ['/h1', '/h2']),
+    hostKeys: fc.constantFrom('strict', 'accept-new', 'ask', 'insecure'),
+    hostKeyAlias: fc.constantFrom('x', 'y'),
+    hashKnownHosts: fc.boolean(),
+    algorithms: fc.constantFrom({}, { kex: '+x' }, { macs: '+x' }),
+    bindAddress: fc.constantFrom('127.0.0.1', '127.0.0.2'),
+    addressFamily: fc.constantFrom('any', 'inet', 'inet6'),
+    transport: fc.constantFrom('ssh2', 'openssh'),
+    jump: fc.constantFrom('none', 'a', 'b:2222', 'me@a,b', ['b', { host: 'a', identity: '/k1' }]),
   },
   { requiredKeys: ['host'] },
 );
@@ -175,6 +188,9 @@ test.each<[string, SshOptions]>([
   ['keepaliveMs', { keepaliveMs: 1 }],
   ['connectTimeoutMs', { connectTimeoutMs: 1 }],
   ['streams', { streams: 1 }],
+  ['keepaliveCount', { keepaliveCount: 1 }],
+  ['jump', { jump: 'bastion' }],
+  ['algorithms', { algorithms: { ciphers: '+aes128-cbc' } }],
 ])('the default %s changes the lane', (_name, options) => {
   expect(check(sshOptions, options, 'ssh', 'ERR_CONFIG')).toEqual(options);
   expect(makeSshSpec(options).parse(fine).lane).not.toBe(parse(fine).lane);
@@ -187,6 +203,41 @@ test("a request's own field goes before the default", () => {
     hostKeys: 'strict',
   }).target;
   expect(target).toMatchObject({ user: 'b', port: 1, hostKeys: 'strict' });
+});
+
+test('the key is the first hop, and the lane has all of them', () => {
+  const parsed = parse({
+    ...fine,
+    jump: ['me@bastion:2222', { host: 'inner', identity: '/k', hostKeys: 'accept-new' }],
+  });
+  expect(parsed.key).toBe('bastion:2222');
+  const { jump, ...target } = parsed.target as SshTarget;
+  expect(target).toMatchObject({ host: 'web-17', port: 22 });
+  expect(jump).toMatchObject({ host: 'inner', identities: ['/k'], hostKeys: 'accept-new' });
+  expect(jump?.jump).toMatchObject({ host: 'bastion', port: 2222, user: 'me', hostKeys: 'strict' });
+  expect(parse({ ...fine, jump: 'none' })).toEqual(parse(fine));
+});
+
+test("a hop takes the engine's defaults but user, port and password, and nothing of the request", () => {
+  const own = parse({ ...fine, jump: 'bastion' }).target as SshTarget;
+  const options: SshOptions = { user: 'a', port: 1, password: 'env:P', identity: '/k', hostKeys: 'accept-new' };
+  const request = { ...fine, jump: 'bastion', user: 'b', hostKeys: 'insecure', knownHosts: '/h' } as const;
+  const { jump } = makeSshSpec(options).parse(request).target as SshTarget;
+  expect(jump).toMatchObject({ port: 22, identities: ['/k'], hostKeys: 'accept-new' });
+  expect(jump?.user).toBe(own.jump?.user);
+  expect(jump?.password).toBeUndefined();
+  expect(jump?.knownHosts).toBeUndefined();
+});
+
+test.each<[Partial<SshRequest>, string]>([
+  [{ op: 'put', remote: 'f', command: 'x' }, 'ssh.command: goes with exec, not with put'],
+  [{ op: 'get' }, 'ssh.remote: expected a file on the host'],
+  [{ op: 'poll' }, 'ssh.id: expected the id'],
+  [{ op: 'collect', id: '../x' }, 'ssh.id: expected an id of letters'],
+  [{ command: 'x', local: '/f' }, 'ssh.local: goes with put, get'],
+  [{ command: 'x', jump: 'a,$(id)' }, 'ssh.jump: '],
+])('%j is refused: %s', (request, says) => {
+  expect(refusal({ host: 'a', ...request }).message).toContain(says);
 });
 
 test.each([

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import type { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
-import { type ExecuteContext, type SshResponse, StreamsExceeded } from '../../../src/types.js';
+import type { SshResponse } from '../../../src/ssh-types.js';
+import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
 import { Session } from './session.js';
@@ -12,8 +13,6 @@ import { Channels, type Transport } from './transport.js';
 
 /** What a polite end gets before the socket is destroyed. */
 const CLOSE_MS = 1_000;
-/** Questions for a sign of life without an answer, after which the connection is lost. */
-const UNANSWERED = 3;
 
 /**
  * One authenticated connection.
@@ -79,6 +78,9 @@ export class SshConnection implements SessionHost {
     let pending = 0;
     for (const session of this.#sessions) if (session.pending) pending++;
     if (pending >= this.#target.streams) return Promise.reject(new StreamsExceeded(this.#target.streams));
+    if (order.op !== 'exec') {
+      return Promise.reject(new KeylaneError('ERR_INPUT', `ssh.op: ${order.op} is not there yet`, { key: this.key }));
+    }
     const session = new Session(this, order, context);
     this.#sessions.add(session);
     session.open(this.#channels.add(session));
@@ -157,13 +159,13 @@ export class SshConnection implements SessionHost {
 
   /**
    * Looks twice an interval whether anything was heard; asks once an interval while nothing is, and half an interval
-   * after the last question the connection is lost: between 3.5 and 4 intervals after it fell silent.
+   * after the last question the connection is lost: with three questions between 3.5 and 4 intervals after it fell silent.
    */
   #watchOver(read: number, quiet: number): void {
     this.#keepalive = this.#clock.timer(this.#target.keepaliveMs / 2, () => {
       const now = this.#socket.bytesRead;
       const looks = now === read ? quiet + 1 : 0;
-      if (looks > 2 * UNANSWERED) {
+      if (looks > 2 * this.#target.keepaliveCount) {
         this.end(this.#lostError(`gave no sign of life for ${(this.#target.keepaliveMs * looks) / 2} ms`));
         return;
       }

@@ -70,14 +70,13 @@ export class Connector {
   }
 
   async #hostKey(target: SshTarget): Promise<HostKey> {
-    const own = target.knownHosts ?? join(target.home ?? '/', '.ssh', 'known_hosts');
-    const files = target.knownHosts === undefined ? [own, SYSTEM_KNOWN_HOSTS] : [own];
+    const files = target.knownHosts ?? [join(target.home ?? '/', '.ssh', 'known_hosts'), SYSTEM_KNOWN_HOSTS];
     const reading = files.map((file) => {
       const hosts = this.#knownHosts.read(file);
       // Without a check only revoked keys matter, and only where they can be read.
       return target.hostKeys === 'insecure' ? hosts.catch(() => undefined) : hosts;
     });
-    return new HostKey(target, await Promise.all(reading), own);
+    return new HostKey(target, await Promise.all(reading), files[0] as string);
   }
 }
 

@@ -34,9 +34,11 @@ export async function credentialsOf(
   clock: Clock,
 ): Promise<Credentials> {
   const found: Credentials = { list: [], skipped: [] };
-  if (target.identity !== undefined) {
-    const key = await identities.read(target.identity, target.passphrase, secret);
-    found.list.push({ method: 'publickey', says: `identity ${target.identity}`, key });
+  if (target.identities) {
+    for (const path of target.identities) {
+      const key = await identities.read(path, target.passphrase, secret);
+      found.list.push({ method: 'publickey', says: `identity ${path}`, key });
+    }
   } else {
     if (target.agent !== undefined) await addAgent(target.agent, clock, found);
     if (target.home !== undefined) await addDefaults(target.home, target.passphrase, identities, secret, found);

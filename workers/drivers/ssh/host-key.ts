@@ -89,7 +89,7 @@ export class HostKey {
     // A new type of key is no excuse: whoever is in between could offer nothing else.
     if (other) return this.#changed(key, type, other);
     if (portless.some((entry) => !entry.revoked && entry.key.equals(key))) return 'known';
-    return this.#target.hostKeys === 'strict' ? this.#unknown(key, type, files) : 'new';
+    return this.#target.hostKeys === 'accept-new' ? 'new' : this.#unknown(key, type, files);
   }
 
   #keys(files: Files): KnownKey[] {

@@ -1,5 +1,6 @@
-import type { SshOrder } from '../../../src/specs/ssh.js';
-import type { ExecuteContext, SshResponse } from '../../../src/types.js';
+import type { ExecOrder } from '../../../src/specs/ssh.js';
+import type { SshResponse } from '../../../src/ssh-types.js';
+import type { ExecuteContext } from '../../../src/types.js';
 import { Live } from './live.js';
 import { Output } from './output.js';
 
@@ -22,7 +23,7 @@ export class Incoming {
 
   /** `grant` gives the server so much more; `failed` is told when the reader fails. */
   constructor(
-    order: SshOrder,
+    order: ExecOrder,
     context: ExecuteContext,
     grant: (bytes: number) => void,
     failed: (error: unknown) => void,

@@ -1,5 +1,6 @@
 import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
-import type { Driver, SshResponse } from '../../../src/types.js';
+import type { SshResponse } from '../../../src/ssh-types.js';
+import type { Driver } from '../../../src/types.js';
 import { type Clock, systemClock } from '../../../src/util/clock.js';
 import type { SshConnection } from './connection.js';
 import { Connector } from './connector.js';

@@ -1,6 +1,7 @@
 import { KeylaneError } from '../../../src/errors.js';
-import type { SshOrder } from '../../../src/specs/ssh.js';
-import { type ExecuteContext, type SshResponse, StreamsExceeded } from '../../../src/types.js';
+import type { ExecOrder } from '../../../src/specs/ssh.js';
+import type { SshResponse } from '../../../src/ssh-types.js';
+import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { Incoming, WINDOW } from './incoming.js';
 import { Outgoing } from './outgoing.js';
@@ -60,7 +61,7 @@ export class Session implements ChannelPeer, Due {
   channel = -1;
   readonly result: Promise<SshResponse>;
   readonly #host: SessionHost;
-  readonly #order: SshOrder;
+  readonly #order: ExecOrder;
   readonly #context: ExecuteContext;
   readonly #incoming: Incoming;
   #outgoing: Outgoing | undefined = undefined;
@@ -78,7 +79,7 @@ export class Session implements ChannelPeer, Due {
   #exitedAt = 0;
   #ended = false;
 
-  constructor(host: SessionHost, order: SshOrder, context: ExecuteContext) {
+  constructor(host: SessionHost, order: ExecOrder, context: ExecuteContext) {
     this.#host = host;
     this.#order = order;
     this.#context = context;

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { SshRequest } from '../ssh-types.js';
+import { quoteArgv } from '../util/quote.js';
+
+/** What crosses the wall for one request. */
+export type SshOrder = ExecOrder | CopyOrder | DetachedOrder;
+
+/** A command. */
+export interface ExecOrder {
+  op: 'exec';
+  /** For the login shell; `argv` is quoted by now. */
+  command: string;
+  stdin?: string | Uint8Array;
+  /** Must be set. */
+  env?: Readonly<Record<string, string>>;
+  /** May be refused, as ssh_config's SetEnv and SendEnv may. */
+  wishedEnv?: Readonly<Record<string, string>>;
+  maxOutputBytes: number;
+  encoding: 'utf8' | 'buffer';
+  silenceMs?: number;
+  killTree?: true;
+  pty?: { columns: number; rows: number; term: string };
+  sudo?: { user: string; password?: string };
+  /** The id under which it is left running. */
+  detach?: string;
+}
+
+/** One file, by SFTP. */
+export interface CopyOrder {
+  op: 'put' | 'get';
+  /** Absolute; undefined: the bytes are the stream's. */
+  local?: string;
+  remote: string;
+  maxOutputBytes: number;
+}
+
+/** A look at a detached command: `collect` takes its output and, if it has ended, removes what it left. */
+export interface DetachedOrder {
+  op: 'poll' | 'collect';
+  id: string;
+  maxOutputBytes: number;
+  encoding: 'utf8' | 'buffer';
+}
+
+/** What the shard is told of a request that is valid. */
+export function orderOf(request: SshRequest, usualOutput: number): SshOrder {
+  const { op = 'exec', encoding = 'utf8', maxOutputBytes = usualOutput } = request;
+  if (op === 'poll' || op === 'collect') return { op, id: request.id as string, maxOutputBytes, encoding };
+  if (op === 'put' || op === 'get') {
+    const order: CopyOrder = { op, remote: request.remote as string, maxOutputBytes };
+    // A shard has the same working directory, but may change it.
+    if (request.local !== undefined) order.local = resolve(request.local);
+    return order;
+  }
+  const { command, argv, stdin, env, silenceMs, killTree, pty, sudo, detach } = request;
+  const order: ExecOrder = { op, command: command ?? quoteArgv(argv as string[]), maxOutputBytes, encoding };
+  if (stdin !== undefined && stdin.length > 0) order.stdin = stdin;
+  if (env !== undefined) order.env = env;
+  if (silenceMs !== undefined) order.silenceMs = silenceMs;
+  if (killTree) order.killTree = true;
+  if (pty) order.pty = { columns: 80, rows: 24, term: 'xterm', ...(pty === true ? {} : pty) };
+  if (sudo) order.sudo = { user: 'root', ...(sudo === true ? {} : sudo) };
+  if (detach) order.detach = (detach === true ? undefined : detach.id) ?? randomUUID();
+  return order;
+}

@@ -1,0 +1,115 @@
+/** What the `ssh` driver is asked and what it answers. */
+
+/** How to decide about a host's key: as OpenSSH's StrictHostKeyChecking yes, accept-new, ask, no. */
+export type HostKeys = 'strict' | 'accept-new' | 'ask' | 'insecure';
+
+/**
+ * Who does the protocol: `ssh2` in this process · `openssh` the system's `ssh`, for what ssh2 cannot do (certificates,
+ * FIDO keys, post-quantum key exchange, GSSAPI) · `auto` the first, unless the host's configuration needs the second.
+ */
+export type SshTransport = 'ssh2' | 'openssh' | 'auto';
+
+/** Lists as ssh_config has them: `a,b` these only, `+a` these too, `-a` not these, `^a` these first. */
+export interface SshAlgorithms {
+  kex?: string;
+  ciphers?: string;
+  macs?: string;
+  hostKeys?: string;
+}
+
+/** How a host is reached and who we are there. Given for one request, one hop, or for all of an engine. */
+export interface SshAccess {
+  /** @default 22 */
+  port?: number;
+  /** @default the user of this process */
+  user?: string;
+  /** Paths of the private keys to try, and no others. @default the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa */
+  identity?: string | readonly string[];
+  /** False: the agent's other keys are tried too. @default true where `identity` is given, else false */
+  identitiesOnly?: boolean;
+  /** Path of the agent's socket; `none` asks no agent. @default SSH_AUTH_SOCK */
+  agent?: string;
+  /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
+  passphrase?: string;
+  /** Password, as a reference: `env:NAME` or `file:PATH`. */
+  password?: string;
+  /** Paths of the known_hosts files; new keys are added to the first. @default ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts */
+  knownHosts?: string | readonly string[];
+  /** What known_hosts calls the host. @default its name */
+  hostKeyAlias?: string;
+  /** True: names are hashed where a new key is added. @default false */
+  hashKnownHosts?: boolean;
+  /** @default 'strict' */
+  hostKeys?: HostKeys;
+  algorithms?: SshAlgorithms;
+  /** Local address to connect from. */
+  bindAddress?: string;
+  /** @default 'any' */
+  addressFamily?: 'any' | 'inet' | 'inet6';
+  /** @default 'ssh2' */
+  transport?: SshTransport;
+}
+
+/** One jump host (ssh_config's ProxyJump). */
+export interface SshHop extends SshAccess {
+  host: string;
+}
+
+/**
+ * One command on one host (exactly one of `command` and `argv`), or one file (`op: 'put' | 'get'`, with `remote`), or one
+ * look at a detached command (`op: 'poll' | 'collect'`, with `id`).
+ */
+export interface SshRequest extends SshAccess {
+  /** Host name or address; `user@host:port` is not taken apart here (the command line does that). */
+  host: string;
+  /**
+   * Hosts to go through, the first one first: `user@bastion:22,inner`, or hops with fields of their own. A hop takes the
+   * engine's defaults, as any host, but for user, port and password; nothing of the request.
+   */
+  jump?: string | readonly (string | SshHop)[];
+  /** @default 'exec' */
+  op?: 'exec' | 'put' | 'get' | 'poll' | 'collect';
+  /** Given to the login shell as it stands. */
+  command?: string;
+  /** Each word reaches the program exactly as it is: quoted for a POSIX shell. */
+  argv?: readonly string[];
+  /** Sent on stdin, then end of file. Without it stdin is empty. */
+  stdin?: string | Uint8Array;
+  /** Variables to set; a server that refuses one (sshd's AcceptEnv) fails the request by name. */
+  env?: Readonly<Record<string, string>>;
+  /** Bytes kept of each of stdout and stderr; more is read and dropped, and `truncated` says so. @default 1_048_576 */
+  maxOutputBytes?: number;
+  /** `utf8`: strings, with U+FFFD for what is not UTF-8. `buffer`: Buffers. @default 'utf8' */
+  encoding?: 'utf8' | 'buffer';
+  /** Milliseconds without a byte of output after which the command is stopped. @default none */
+  silenceMs?: number;
+  /** True: whatever the command has started is stopped with it. @default false */
+  killTree?: boolean;
+  /** A terminal on the host: stdout and stderr come as one. @default false */
+  pty?: boolean | { columns?: number; rows?: number; term?: string };
+  /** Runs the command as another user (`root` by default); `password` is a reference. */
+  sudo?: boolean | { user?: string; password?: string };
+  /** Starts the command and leaves it running on the host under an id; `op: 'poll'` and `'collect'` ask for it later. */
+  detach?: boolean | { id?: string };
+  /** Of `poll` and `collect`: the id that the detached command was started under. */
+  id?: string;
+  /** Of `put` and `get`: a file of this machine. Without it the bytes go by the stream (`engine.stream`). */
+  local?: string;
+  /** Of `put` and `get`: the file on the host; relative to the user's home. */
+  remote?: string;
+}
+
+export interface SshResponse {
+  /** Exit status, 0 to 255; null where a signal ended the command. */
+  code: number | null;
+  /** As Node names it (`SIGTERM`), or null. */
+  signal: string | null;
+  stdout: string | Buffer;
+  stderr: string | Buffer;
+  /** True if stdout or stderr had more than `maxOutputBytes`. */
+  truncated: boolean;
+  /** Of `put` and `get`: bytes of the file. */
+  bytes?: number;
+  /** Of a detached command: its id, and whether it still runs. */
+  detached?: { id: string; running: boolean };
+}
