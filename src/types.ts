@@ -165,8 +165,13 @@ export interface Parsed<Request = unknown> {
 
 /** The working half of a driver, in a shard. Stateless: the pool owns the connections. */
 export interface Driver<Target = unknown, Connection = unknown, Request = unknown, Response = unknown> {
-  /** Requests that one connection serves at once. */
-  readonly streams: number;
+  /** Requests that one connection serves at once; where targets differ, those of one. */
+  readonly streams: number | ((target: Target) => number);
+  /**
+   * Who the target's connections shake hands with: handshakes and failed log-ins are bounded for each of these.
+   * @default the key; another where connections to several peers go through one host
+   */
+  peer?(target: Target): string;
   /** Opens a connection. Rejects with KeylaneError (`ERR_CONNECT`, `ERR_AUTH`, …); outcome is always `not_started`. */
   open(target: Target, context: OpenContext): Promise<Connection>;
   /**

@@ -19,7 +19,9 @@ export async function loadDriver(name: string, own: Record<string, string>): Pro
   for (const part of ['open', 'execute', 'reusable', 'close'] as const) {
     if (typeof driver?.[part] !== 'function') throw new Error(`\`load\` gave no driver: it has no \`${part}\``);
   }
+  const { streams } = driver as Driver;
   // Not a number is not at least 1 either.
-  if (!((driver?.streams ?? 0) >= 1)) throw new Error('`load` gave no driver: its `streams` must be at least 1');
+  if (typeof streams !== 'function' && !(streams >= 1))
+    throw new Error('`load` gave no driver: its `streams` must be at least 1');
   return driver as Driver;
 }

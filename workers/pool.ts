@@ -28,6 +28,9 @@ const TURN_MS = 250;
  */
 export class Pool implements ConnectionOwner, LeaseOwner {
   readonly lane: string;
+  /** What it was routed by. */
+  readonly keyName: string;
+  /** Its peer, whose handshakes and log-ins are bounded. */
   readonly key: Key;
   readonly target: unknown;
   readonly driver: Driver;
@@ -55,13 +58,14 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   /** Connections asked for by `warm`, and who waits for them. */
   #warming: { count: number; done: (error: KeylaneError | undefined) => void }[] = [];
 
-  constructor(pools: Pools, key: Key, lane: string, target: unknown, driver: Driver) {
+  constructor(pools: Pools, keyName: string, key: Key, lane: string, target: unknown, driver: Driver) {
     this.#pools = pools;
+    this.keyName = keyName;
     this.key = key;
     this.lane = lane;
     this.target = target;
     this.driver = driver;
-    this.#streams = Math.max(1, driver.streams);
+    this.#streams = Math.max(1, typeof driver.streams === 'number' ? driver.streams : driver.streams(target));
   }
 
   get waiting(): number {
@@ -274,7 +278,9 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   #notOpened(connection: Connection, thrown: unknown): void {
     const error = asKeylaneError(thrown, 'not_started');
-    if (error.code === 'ERR_AUTH') this.#pools.keys.authFailed(this.key);
+    // A host on the way that refuses us says nothing of what this host thinks of us.
+    const own = error.key === undefined || error.key === this.key.name;
+    if (error.code === 'ERR_AUTH' && own) this.#pools.keys.authFailed(this.key);
     this.#move(connection, 'closing');
     this.#pools.openEnded(connection, false);
     this.#openFailed(error);

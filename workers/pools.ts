@@ -80,9 +80,9 @@ export class Pools {
     }
     let pool = lanes.get(lane);
     if (!pool) {
-      const key = this.keys.of(keyName);
+      const key = this.keys.of(driver.peer?.(target) ?? keyName);
       key.lanes++;
-      pool = new Pool(this, key, lane, target, driver);
+      pool = new Pool(this, keyName, key, lane, target, driver);
       lanes.set(lane, pool);
     }
     return pool;
@@ -136,8 +136,8 @@ export class Pools {
   /** A stream of another lane of the same key, for a driver that opens one connection through another. */
   leaseFor(pool: Pool, target: unknown, signal: AbortSignal): Promise<DriverLease> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    const lane = laneOf(pool.key.name, target);
-    const carrier = this.of(pool.key.name, lane, target, pool.driver);
+    const lane = laneOf(pool.keyName, target);
+    const carrier = this.of(pool.keyName, lane, target, pool.driver);
     if (!carrier.carriesOthers) {
       carrier.carriesOthers = true;
       carrier.inHungry.list?.remove(carrier.inHungry);

@@ -8,9 +8,10 @@ import { Ledger } from '../src/wire/ledger.js';
 import type { Limits } from '../src/wire/limits.js';
 import { Outbox } from '../src/wire/outbox.js';
 import type { Command, Reply, RunCommand } from '../src/wire/protocol.js';
-import { toWire } from '../src/wire/wire-error.js';
+import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Asks } from './asks.js';
 import { loadDriver } from './load-driver.js';
+import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
 import { Run, type RunHost } from './run.js';
 
@@ -176,7 +177,15 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #admit(run: Run, driver: Driver): void {
     if (!run.waiting) return;
     const { key, lane, target } = run.command;
-    run.start(driver, this.#pools.of(key, lane, target, driver));
+    let pool: Pool;
+    try {
+      pool = this.#pools.of(key, lane, target, driver);
+    } catch (thrown) {
+      // A driver of one's own that does not know its own target.
+      run.refused(asKeylaneError(thrown, 'not_started'));
+      return;
+    }
+    run.start(driver, pool);
   }
 
   /** Loaded at first use: a shard that never speaks SSH does not hold ssh2. */

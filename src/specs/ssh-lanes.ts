@@ -1,5 +1,6 @@
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
+import { KeylaneError } from '../errors.js';
 import { laneOf } from '../routing.js';
 import type { SshAccess, SshRequest } from '../ssh-types.js';
 import type { SSH_DEFAULTS, SshOptions, SshTarget } from './ssh.js';
@@ -63,11 +64,9 @@ export class Lanes {
   #make(host: Stop, hops: readonly Stop[], agent: string): Lane {
     const { port: _port, user: _user, password: _password, hostKeyAlias: _alias, ...defaults } = this.#defaults;
     let jump: SshTarget | undefined;
-    for (const hop of hops) jump = this.#target({ ...defaults, ...defined(hop) }, agent, jump);
+    for (const hop of hops) jump = { ...this.#target({ ...defaults, ...defined(hop) }, agent, jump), streams: TUNNELS };
     const target = this.#target({ ...this.#defaults, ...defined(host) }, agent, jump);
-    let first = target;
-    while (first.jump) first = first.jump;
-    const key = keyOf(first);
+    const key = keyOf(firstHop(target));
     return { key, lane: laneOf(key, target), target };
   }
 
@@ -110,6 +109,11 @@ export class Lanes {
 
 /** A fleet of 10,000 hosts under a few users fits; a caller that makes up lanes without end costs 30 MB at most. */
 const LANES_KEPT = 32_768;
+/**
+ * Hosts behind one connection to a hop. sshd's MaxSessions counts no forwarded connections, so this is ours: a bound on
+ * what one lost connection can cost.
+ */
+const TUNNELS = 250;
 const NO_HOPS: readonly Stop[] = Object.freeze([]);
 
 /** Tells requests for the same lane, at a glance: the usual fields without a look at the others. */
@@ -127,6 +131,19 @@ function nameOf(host: Stop, hops: readonly Stop[], agent: string): string {
 function textOf(value: string | readonly string[] | undefined): string {
   if (value === undefined) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Where the way begins. A host that is on it twice is a loop: in a configuration it would never end. */
+function firstHop(target: SshTarget): SshTarget {
+  const seen = new Set<string>();
+  for (let at = target; ; at = at.jump) {
+    const name = keyOf(at);
+    if (seen.has(name)) {
+      throw new KeylaneError('ERR_INPUT', `ssh.jump: ${name} is on the way to ${keyOf(target)} twice; leave one out`);
+    }
+    seen.add(name);
+    if (!at.jump) return at;
+  }
 }
 
 function keyOf({ host, port }: SshTarget): string {

@@ -158,7 +158,7 @@ const who = fc.record(
     bindAddress: fc.constantFrom('127.0.0.1', '127.0.0.2'),
     addressFamily: fc.constantFrom('any', 'inet', 'inet6'),
     transport: fc.constantFrom('ssh2', 'openssh'),
-    jump: fc.constantFrom('none', 'a', 'b:2222', 'me@a,b', ['b', { host: 'a', identity: '/k1' }]),
+    jump: fc.constantFrom('none', 'j', 'k:2222', 'me@j,k', ['k', { host: 'j', identity: '/k1' }]),
   },
   { requiredKeys: ['host'] },
 );

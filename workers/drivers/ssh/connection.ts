@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
@@ -10,6 +9,8 @@ import { Session } from './session.js';
 import type { SessionHost } from './session-host.js';
 import { Slots } from './slots.js';
 import { Channels, type Transport } from './transport.js';
+import { Tunnel, type TunnelHost } from './tunnel.js';
+import type { Wire } from './wire.js';
 
 /** What a polite end gets before the socket is destroyed. */
 const CLOSE_MS = 1_000;
@@ -26,7 +27,7 @@ const CLOSE_MS = 1_000;
  */
 export type SshConnectionState = 'open' | 'retired' | 'closing' | 'closed';
 
-export class SshConnection implements SessionHost {
+export class SshConnection implements SessionHost, TunnelHost {
   state: SshConnectionState = 'open';
   readonly key: string;
   readonly transport: Transport;
@@ -36,11 +37,12 @@ export class SshConnection implements SessionHost {
   readonly gone: Promise<void>;
   readonly #target: SshTarget;
   readonly #client: Client;
-  readonly #socket: Socket;
+  readonly #socket: Wire;
   readonly #clock: Clock;
   readonly #channels: Channels;
   readonly #lost: (error: Error) => void;
   readonly #sessions = new Set<Session>();
+  readonly #tunnels = new Set<Tunnel>();
   readonly #deadlines: Deadlines<Session>;
   #keepalive: Timer | undefined = undefined;
   #outlived = 0;
@@ -48,7 +50,7 @@ export class SshConnection implements SessionHost {
   /** Of a client that is logged in; whoever made it tells `end` what becomes of the socket. */
   constructor(
     client: Client,
-    socket: Socket,
+    socket: Wire,
     key: string,
     target: SshTarget,
     clock: Clock,
@@ -87,6 +89,18 @@ export class SshConnection implements SessionHost {
     return session.result;
   }
 
+  /** A way through this host to another; not yet open. The one who asked keeps a stream of this connection for as long. */
+  tunnel(address: { host: string; port: number }, to: string): Tunnel {
+    const tunnel = new Tunnel(this, to);
+    if (this.state !== 'open' && this.state !== 'retired') {
+      tunnel.cut(this.#notStarted());
+      return tunnel;
+    }
+    this.#tunnels.add(tunnel);
+    tunnel.open(this.#channels.add(tunnel.peer), address);
+    return tunnel;
+  }
+
   /** Ends it politely; resolves when the socket is closed, by force if need be. */
   async close(): Promise<void> {
     if (this.state === 'open' || this.state === 'retired') {
@@ -112,6 +126,7 @@ export class SshConnection implements SessionHost {
       if (session.pending) pending++;
       session.cut(error);
     }
+    for (const tunnel of [...this.#tunnels]) tunnel.cut(error);
     if (pending === 0 && !wanted) this.#lost(error);
   }
 
@@ -152,9 +167,10 @@ export class SshConnection implements SessionHost {
     session.open(this.#channels.add(session));
   }
 
-  removed(session: Session): void {
-    this.#sessions.delete(session);
-    this.#channels.remove(session.channel);
+  removed(peer: Session | Tunnel): void {
+    if (peer instanceof Tunnel) this.#tunnels.delete(peer);
+    else this.#sessions.delete(peer);
+    this.#channels.remove(peer.channel);
   }
 
   /**

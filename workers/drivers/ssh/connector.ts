@@ -9,12 +9,14 @@ import type { SshConnection } from './connection.js';
 import { credentialsOf } from './credentials.js';
 import { HostKey } from './host-key.js';
 import { Identities } from './identity.js';
+import { jump } from './jump.js';
 import { KnownHostsFiles } from './known-hosts-file.js';
 import { logIn } from './log-in.js';
 import { NewHosts } from './new-hosts.js';
 import { notOpened } from './open-errors.js';
 import { Opening } from './opening.js';
 import { connectAny } from './tcp.js';
+import type { Wire } from './wire.js';
 
 const SYSTEM_KNOWN_HOSTS = '/etc/ssh/ssh_known_hosts';
 /** Before the pool's own deadline: we know how far it came. */
@@ -32,7 +34,7 @@ export class Connector {
   }
 
   async open(target: SshTarget, context: OpenContext): Promise<SshConnection> {
-    const key = target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+    const key = keyOf(target);
     const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
     const opening = new Opening(key, Math.max(1, ms), context.signal, this.#clock);
     try {
@@ -46,10 +48,9 @@ export class Connector {
     const secret = (reference: string) => context.ask('secret', reference);
     const credentials = await opening.step(credentialsOf(target, this.#identities, secret, this.#clock));
     const hostKey = await opening.step(this.#hostKey(target));
-    opening.phase = 'look-up';
-    const addresses = await opening.step(lookUp(target.host, context));
-    opening.phase = 'connect';
-    const socket = await connectAny(addresses, target.port, opening);
+    const socket = target.jump
+      ? await jump(target.jump, target, context, opening)
+      : await connect(target, context, opening);
     opening.phase = 'key exchange';
     let handedOut = false;
     const lost = (error: Error) => {
@@ -78,6 +79,18 @@ export class Connector {
     });
     return new HostKey(target, await Promise.all(reading), files[0] as string);
   }
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export function keyOf({ host, port }: SshTarget): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function connect(target: SshTarget, context: OpenContext, opening: Opening): Promise<Wire> {
+  opening.phase = 'look-up';
+  const addresses = await opening.step(lookUp(target.host, context));
+  opening.phase = 'connect';
+  return connectAny(addresses, target.port, opening);
 }
 
 async function lookUp(host: string, context: OpenContext): Promise<string[]> {

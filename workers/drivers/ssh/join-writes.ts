@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /**
  * From now on the writes of one turn of the event loop leave this socket in one system call. ssh2 writes each packet by
@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
  * For a connected socket: `connect` puts Node's own `write` back, so that overriding it in a class has no effect. `end`
  * sends what is held (Node uncorks on end), `destroy` drops it, as ever.
  */
-export function joinWrites(socket: Socket): void {
+export function joinWrites(socket: Duplex): void {
   const write = socket.write;
   let held = false;
   const flush = () => {
@@ -21,6 +21,6 @@ export function joinWrites(socket: Socket): void {
       socket.cork();
       setImmediate(flush);
     }
-    return write.apply(socket, rest as [string]);
+    return (write as (...rest: unknown[]) => boolean).apply(socket, rest);
   };
 }

@@ -10,6 +10,7 @@ import type { HostKey } from './host-key.js';
 import { notOpened } from './open-errors.js';
 import type { Opening } from './opening.js';
 import { onRefusedAuth } from './transport.js';
+import type { Wire } from './wire.js';
 
 /**
  * Makes an SSH connection of a TCP connection. Whatever goes wrong before, during and after ends here: the listeners stay
@@ -17,7 +18,7 @@ import { onRefusedAuth } from './transport.js';
  */
 export function logIn(
   target: SshTarget,
-  socket: Socket,
+  socket: Wire,
   hostKey: HostKey,
   auth: Auth,
   opening: Opening,
@@ -56,7 +57,8 @@ export function logIn(
 
   try {
     client.connect({
-      sock: socket,
+      // Its types ask for more of a stream than it uses.
+      sock: socket as Socket,
       username: target.user,
       // Time is kept by Opening, and signs of life by SshConnection.
       readyTimeout: 0,

@@ -1,7 +1,7 @@
 import { KeylaneError } from '../../../src/errors.js';
 
 /** How far an open came. */
-export type Phase = 'preparation' | 'look-up' | 'connect' | 'key exchange' | 'authentication';
+export type Phase = 'preparation' | 'jump' | 'look-up' | 'connect' | 'key exchange' | 'authentication';
 
 /** What ssh2 and node put on their errors. */
 interface Thrown extends Error {
@@ -12,7 +12,12 @@ interface Thrown extends Error {
 /** The open took too long. */
 export function openTimedOut(key: string, phase: Phase, ms: number): KeylaneError {
   const code = phase === 'look-up' ? 'ERR_DNS' : 'ERR_CONNECT';
-  const what = phase === 'preparation' ? 'the keys and secrets were not read' : `no answer to the ${phase}`;
+  const what =
+    phase === 'preparation'
+      ? 'the keys and secrets were not read'
+      : phase === 'jump'
+        ? 'no way through the jump host'
+        : `no answer to the ${phase}`;
   return new KeylaneError(code, `${key}: ${what} within ${Math.round(ms)} ms`, { key });
 }
 

@@ -13,6 +13,7 @@ export interface Transport {
   session(channel: number, window: number, packetSize: number): void;
   env(channel: number, name: string, value: string, wantReply: boolean): void;
   exec(channel: number, command: string, wantReply: boolean): void;
+  directTcpip(channel: number, window: number, packetSize: number, where: Forwarded): void;
   signal(channel: number, name: string): void;
   channelData(channel: number, data: Buffer): void;
   channelEOF(channel: number): void;
@@ -21,6 +22,14 @@ export interface Transport {
   channelFailure(channel: number): void;
   requestFailure(): void;
   ping(): void;
+}
+
+/** A TCP connection that the server is to make (RFC 4254, 7.2), and where it is said to come from. */
+export interface Forwarded {
+  dstIP: string;
+  dstPort: number;
+  srcIP: string;
+  srcPort: number;
 }
 
 /** What the messages of one channel are told to. None of these may throw: ssh2 would end the connection. */
@@ -49,6 +58,7 @@ const METHODS = [
   'session',
   'env',
   'exec',
+  'directTcpip',
   'signal',
   'channelData',
   'channelEOF',
