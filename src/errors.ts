@@ -1,4 +1,4 @@
-import type { Outcome } from './types.js';
+import type { Outcome, Stopped } from './types.js';
 
 /** What each code means, and what it says of the request unless the thrower knows better. docs/errors.md has a row for each. */
 export const ERRORS = {
@@ -19,6 +19,7 @@ export const ERRORS = {
   ERR_HOST_KEY: { outcome: 'not_started', retryable: false, says: "the host's key is unknown or wrong" },
   ERR_CONNECTION_LOST: { outcome: 'unknown', retryable: false, says: 'the connection was lost before an answer' },
   ERR_PROTOCOL: { outcome: 'unknown', retryable: false, says: 'the peer broke its protocol' },
+  ERR_SUDO: { outcome: 'not_started', retryable: false, says: 'sudo refused to run the command' },
   ERR_SHARD_DIED: { outcome: 'unknown', retryable: false, says: 'the shard died with the request in flight' },
   ERR_SHARD_UNAVAILABLE: { outcome: 'not_started', retryable: true, says: 'the shard does not start' },
 } as const satisfies Record<string, { outcome: Outcome; retryable: boolean; says: string }>;
@@ -31,6 +32,7 @@ export interface KeylaneErrorOptions {
   /** @default true where the outcome is `not_started` and the code's cause may pass */
   retryable?: boolean;
   key?: string;
+  stopped?: Stopped;
   cause?: unknown;
 }
 
@@ -45,6 +47,8 @@ export class KeylaneError extends Error {
   readonly retryable: boolean;
   /** The host or account it is about; undefined where it is about none. */
   readonly key: string | undefined;
+  /** There where the request was stopped after it had begun to run. */
+  declare readonly stopped?: Stopped;
 
   constructor(code: ErrorCode, message?: string, options: KeylaneErrorOptions = {}) {
     super(message ?? ERRORS[code].says, 'cause' in options ? { cause: options.cause } : undefined);
@@ -53,6 +57,7 @@ export class KeylaneError extends Error {
     this.outcome = options.outcome ?? ERRORS[code].outcome;
     this.retryable = options.retryable ?? (this.outcome === 'not_started' && MAY_PASS.has(code));
     this.key = options.key;
+    if (options.stopped !== undefined) this.stopped = options.stopped;
   }
 }
 

@@ -100,7 +100,7 @@ export interface SshRequest extends SshAccess {
 }
 
 export interface SshResponse {
-  /** Exit status, 0 to 255; null where a signal ended the command. */
+  /** Exit status, 0 to 255; null where a signal ended the command, where it still runs, or where it left none. */
   code: number | null;
   /** As Node names it (`SIGTERM`), or null. */
   signal: string | null;
@@ -110,6 +110,9 @@ export interface SshResponse {
   truncated: boolean;
   /** Of `put` and `get`: bytes of the file. */
   bytes?: number;
-  /** Of a detached command: its id, and whether it still runs. */
+  /**
+   * Of a detached command: its id, and whether it still runs. Without code and not running it was killed, or the host
+   * was started anew: nobody wrote down how it ended.
+   */
   detached?: { id: string; running: boolean };
 }

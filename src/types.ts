@@ -27,6 +27,9 @@ import type { SshRequest, SshResponse } from './ssh-types.js';
  */
 export type Outcome = 'ok' | 'failed' | 'not_started' | 'unknown' | 'canceled';
 
+/** What is known of a command that was stopped. Of what it had started, only with `killTree`. */
+export type Stopped = 'killed' | 'left running' | 'unknown';
+
 /** Milliseconds a request spent waiting (in admission and for a stream), opening a connection, and running. */
 export interface Timing {
   queuedMs: number;
@@ -227,6 +230,8 @@ export interface ExecuteContext {
   chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined;
   /** What the caller writes; undefined unless the call is a stream. */
   readonly input: AsyncIterable<Uint8Array> | undefined;
+  /** Asks the main thread for what only it may do. Rejects with a KeylaneError. */
+  ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']>;
 }
 
 /** Thrown by `execute`: the peer allows only `streams` streams a connection. The request is put back, not failed. */

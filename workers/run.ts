@@ -1,5 +1,5 @@
 import { KeylaneError } from '../src/errors.js';
-import { type Channel, type Driver, type ExecuteContext, StreamsExceeded } from '../src/types.js';
+import { type Channel, type Driver, type ExecuteContext, type Questions, StreamsExceeded } from '../src/types.js';
 import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
 import { isThenable } from '../src/util/thenable.js';
@@ -23,6 +23,7 @@ export interface RunHost {
   noteRunning(slot: number): void;
   watch(dueAt: number): void;
   answered(run: Run): void;
+  ask: ExecuteContext['ask'];
 }
 
 /**
@@ -177,6 +178,10 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#host.noteSent(this);
   }
 
+  ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']> {
+    return this.#host.ask(question, about);
+  }
+
   chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined {
     if (!this.#credit || this.#state !== 'running' || this.#abortedWith) return undefined;
     const { slot, id } = this.command;
@@ -223,8 +228,11 @@ export class Run implements Waiter, ExecuteContext, Due {
     const outcome = this.#sent ? 'unknown' : 'not_started';
     const aborted = this.#abortedWith;
     if (!aborted) return asKeylaneError(thrown, outcome);
-    const says = thrown instanceof KeylaneError && thrown.code === aborted.code ? thrown.message : aborted.message;
-    return new KeylaneError(aborted.code, says, { outcome: aborted.outcome === 'canceled' ? 'canceled' : outcome });
+    const known = thrown instanceof KeylaneError && thrown.code === aborted.code ? thrown : aborted;
+    return new KeylaneError(aborted.code, known.message, {
+      outcome: aborted.outcome === 'canceled' ? 'canceled' : outcome,
+      ...(known.stopped === undefined ? {} : { stopped: known.stopped }),
+    });
   }
 
   #graceOver(error: KeylaneError): void {

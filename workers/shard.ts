@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { KeylaneError } from '../src/errors.js';
-import type { Driver, OpenContext } from '../src/types.js';
+import type { Driver, OpenContext, Questions } from '../src/types.js';
 import { type Clock, systemClock } from '../src/util/clock.js';
 import { Deadlines } from '../src/util/deadlines.js';
 import { FrameReader, type FrameVisitor } from '../src/wire/codec.js';
@@ -104,6 +104,10 @@ class Shard implements RunHost, FrameVisitor<Command> {
 
   noteRunning(slot: number): void {
     this.#ledger.running(slot);
+  }
+
+  ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']> {
+    return this.#asks.ask(question, about);
   }
 
   watch(dueAt: number): void {

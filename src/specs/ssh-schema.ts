@@ -159,6 +159,8 @@ const FIELDS_OF = [
   ['remote', ['put', 'get']],
 ] as const satisfies readonly [keyof SshRequest, readonly string[]][];
 
+const NOT_DETACHED = ['pty', 'sudo', 'silenceMs', 'killTree'] as const;
+
 /** The schema of one request. */
 export const sshRequest = z
   .strictObject({
@@ -199,6 +201,9 @@ export const sshRequest = z
       wrong('id', 'expected the id of the detached command');
     if ((op === 'put' || op === 'get') && request.remote === undefined) wrong('remote', 'expected a file on the host');
     if (op !== 'exec') return;
+    for (const field of NOT_DETACHED) {
+      if (request.detach && request[field]) wrong(field, 'does not go with `detach`: nobody is there when it runs');
+    }
     if (command !== undefined && argv !== undefined) wrong('argv', 'expected `command` or `argv`, not both');
     else if (command === undefined && argv === undefined)
       wrong('command', 'expected a `command` (for the shell) or `argv` (words, passed exactly)');

@@ -6,7 +6,7 @@ import { accessOf, Lanes } from './ssh-lanes.js';
 import { orderOf, type SshOrder } from './ssh-orders.js';
 import { sshRequest } from './ssh-schema.js';
 
-export type { ExecOrder, SshOrder } from './ssh-orders.js';
+export type { DetachedOrder, ExecOrder, SshOrder } from './ssh-orders.js';
 export { sshOptions } from './ssh-schema.js';
 
 /** Defaults of all `ssh` requests of an engine; a request's own field goes before. */
@@ -83,6 +83,6 @@ export function makeSshSpec(defaults: SshOptions = {}): Spec<SshRequest, SshOrde
       return { key, lane, target, request: order };
     },
 
-    ok: (response) => response.code === 0 && response.signal === null,
+    ok: ({ code, signal, detached }) => detached?.running || (code === 0 && signal === null),
   };
 }

@@ -1,5 +1,5 @@
 import { ERRORS, type ErrorCode, KeylaneError } from '../errors.js';
-import type { Outcome } from '../types.js';
+import type { Outcome, Stopped } from '../types.js';
 
 /** An error as data: what crosses the wall. The key is added where it arrives, by who knows it. */
 export interface WireError {
@@ -7,6 +7,7 @@ export interface WireError {
   message: string;
   outcome: Outcome;
   retryable: boolean;
+  stopped?: Stopped;
   cause?: WireCause;
 }
 
@@ -17,15 +18,21 @@ export interface WireCause {
 }
 
 export function toWire(error: KeylaneError): WireError {
-  const { code, message, outcome, retryable, cause } = error;
-  return cause === undefined
-    ? { code, message, outcome, retryable }
-    : { code, message, outcome, retryable, cause: causeOf(cause) };
+  const { code, message, outcome, retryable, stopped, cause } = error;
+  const wire: WireError = { code, message, outcome, retryable };
+  if (stopped !== undefined) wire.stopped = stopped;
+  if (cause !== undefined) wire.cause = causeOf(cause);
+  return wire;
 }
 
 export function fromWire(wire: WireError, key: string | undefined): KeylaneError {
-  const { code, message, outcome, retryable, cause } = wire;
-  const options = { outcome, retryable, ...(key === undefined ? {} : { key }) };
+  const { code, message, outcome, retryable, stopped, cause } = wire;
+  const options = {
+    outcome,
+    retryable,
+    ...(key === undefined ? {} : { key }),
+    ...(stopped === undefined ? {} : { stopped }),
+  };
   if (!cause) return new KeylaneError(code, message, options);
   const error = Object.assign(new Error(cause.message), { name: cause.name }, cause.code ? { code: cause.code } : {});
   return new KeylaneError(code, message, { ...options, cause: error });

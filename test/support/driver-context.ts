@@ -59,6 +59,8 @@ export class FakeExecute implements ExecuteContext {
   readonly input: AsyncIterable<Uint8Array> | undefined;
   /** How often `sent` was called. */
   sents = 0;
+  /** By their references. */
+  secrets: Record<string, string> = {};
   readonly chunks: { channel: Channel; data: Buffer }[] = [];
   readonly #onChunk: ((channel: Channel, data: Uint8Array) => Promise<void> | undefined) | undefined;
   readonly #onSent: (() => void) | undefined;
@@ -83,6 +85,12 @@ export class FakeExecute implements ExecuteContext {
   sent(): void {
     this.sents++;
     this.#onSent?.();
+  }
+
+  ask(question: keyof Questions, about: unknown): Promise<never> {
+    const secret = question === 'secret' ? this.secrets[about as string] : undefined;
+    if (secret === undefined) throw new Error(`nobody expected to be asked for ${question}`);
+    return Promise.resolve(secret as never);
   }
 
   chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined {

@@ -22,6 +22,7 @@ function setUp(command: Partial<RunCommand> = {}, streams = 1) {
     noteSent: () => noted.push('sent'),
     noteRunning: (slot) => noted.push(`running ${slot}`),
     watch: (dueAt) => noted.push(`watch ${dueAt}`),
+    ask: () => Promise.reject(new Error('nobody to ask')),
     answered: () => noted.push('answered'),
   };
   const start = (more: Partial<RunCommand> = {}) => {

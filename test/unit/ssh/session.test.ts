@@ -60,6 +60,8 @@ class FakeHost implements SessionHost {
     this.others.lingering++;
   };
   removed = () => undefined;
+  swept: 'killed' | 'left running' | 'unknown' = 'killed';
+  sweep = () => Promise.resolve(this.swept);
 
   /** Past the reply to `exec`. */
   running(): this {
@@ -198,4 +200,33 @@ test('input is cut to the window and the packet size of the server', () => {
   expect(host.sent.slice(2)).toEqual(['channelData abc', 'channelData de']);
   host.session.granted(10);
   expect(host.sent.slice(4)).toEqual(['channelData fgh', 'channelEOF']);
+});
+
+test('a connection that is lost while a command is stopped leaves open what became of it', async () => {
+  const host = new FakeHost({ killTree: true }).running();
+  host.context.controller.abort(new KeylaneError('ERR_CANCELED'));
+  host.session.cut(new KeylaneError('ERR_CONNECTION_LOST', 'cut'));
+  expect(await rejection(host.session.result)).toMatchObject({ code: 'ERR_CANCELED', stopped: 'unknown' });
+});
+
+test('a stop with killTree says what the look at the host said', async () => {
+  for (const swept of ['killed', 'left running', 'unknown'] as const) {
+    const host = new FakeHost({ killTree: true }).running();
+    host.swept = swept;
+    host.context.controller.abort(new KeylaneError('ERR_TIMEOUT'));
+    host.session.requested('exit-signal', false, { signal: 'TERM' });
+    expect(await rejection(host.session.result)).toMatchObject({ outcome: 'unknown', stopped: swept });
+  }
+});
+
+test('silence is counted from the last byte, and only while the command runs', async () => {
+  const host = new FakeHost({ silenceMs: 1_000 }).running();
+  host.clock.advance(900);
+  host.session.received(said('a'), false);
+  host.clock.advance(900);
+  expect(host.sent).toEqual([]);
+  host.clock.advance(200);
+  expect(host.sent).toEqual(['signal TERM']);
+  host.session.requested('exit-signal', false, { signal: 'TERM' });
+  expect(await rejection(host.session.result)).toMatchObject({ code: 'ERR_TIMEOUT', stopped: 'killed' });
 });

@@ -1,19 +1,23 @@
 import type { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
-import type { SshOrder, SshTarget } from '../../../src/specs/ssh.js';
+import type { ExecOrder, SshTarget } from '../../../src/specs/ssh.js';
 import type { SshResponse } from '../../../src/ssh-types.js';
-import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
+import { type ExecuteContext, type Stopped, StreamsExceeded } from '../../../src/types.js';
 import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
+import { OwnContext } from './own-context.js';
 import { Session } from './session.js';
-import type { SessionHost } from './session-host.js';
+import type { SessionHost, SudoOf } from './session-host.js';
 import { Slots } from './slots.js';
+import { Sweep } from './sweep.js';
 import { Channels, type Transport } from './transport.js';
 import { Tunnel, type TunnelHost } from './tunnel.js';
 import type { Wire } from './wire.js';
 
 /** What a polite end gets before the socket is destroyed. */
 const CLOSE_MS = 1_000;
+/** What it may take to stop what a command has started: less than the shard gives a driver to end a request. */
+const SWEEP_MS = 1_500;
 
 /**
  * One authenticated connection.
@@ -74,16 +78,24 @@ export class SshConnection implements SessionHost, TunnelHost {
     if (target.keepaliveMs > 0) this.#watchOver(socket.bytesRead, 0);
   }
 
-  run(order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
+  /** Runs a command. */
+  async exec(order: ExecOrder, context: ExecuteContext): Promise<SshResponse> {
+    const { sudo } = order;
+    if (!sudo) return this.#exec(order, context);
+    const password = sudo.password === undefined ? undefined : await context.ask('secret', sudo.password);
+    return this.#exec(order, context, { user: sudo.user, password });
+  }
+
+  #exec(order: ExecOrder, context: ExecuteContext, sudo?: SudoOf): Promise<SshResponse> {
     if (this.state !== 'open' && this.state !== 'retired') return Promise.reject(this.#notStarted());
     if (context.signal.aborted) return Promise.reject(context.signal.reason as Error);
     let pending = 0;
     for (const session of this.#sessions) if (session.pending) pending++;
     if (pending >= this.#target.streams) return Promise.reject(new StreamsExceeded(this.#target.streams));
-    if (order.op !== 'exec') {
-      return Promise.reject(new KeylaneError('ERR_INPUT', `ssh.op: ${order.op} is not there yet`, { key: this.key }));
-    }
-    const session = new Session(this, order, context);
+    return this.#start(new Session(this, order, context, sudo));
+  }
+
+  #start(session: Session): Promise<SshResponse> {
     this.#sessions.add(session);
     session.open(this.#channels.add(session));
     return session.result;
@@ -165,6 +177,22 @@ export class SshConnection implements SessionHost, TunnelHost {
   reopen(session: Session): void {
     this.#channels.remove(session.channel);
     session.open(this.#channels.add(session));
+  }
+
+  async sweep(sweep: Sweep, sudo: SudoOf | undefined): Promise<Stopped> {
+    if (this.state !== 'open' && this.state !== 'retired') return 'unknown';
+    const order: ExecOrder = { op: 'exec', command: sweep.script, maxOutputBytes: 100, encoding: 'utf8' };
+    if (sudo) order.sudo = { user: sudo.user };
+    const context = new OwnContext();
+    const timer = this.#clock.timer(SWEEP_MS, () => context.abort());
+    try {
+      const { stdout } = await this.#start(new Session(this, order, context, sudo));
+      return Sweep.read(stdout as string);
+    } catch {
+      return 'unknown';
+    } finally {
+      timer.cancel();
+    }
   }
 
   removed(peer: Session | Tunnel): void {

@@ -38,12 +38,12 @@ export class Incoming {
     return this.#live?.behind ?? false;
   }
 
-  /** False if the server sent more than it may. */
-  take(data: Buffer, stderr: boolean): boolean {
-    this.#window -= data.length;
+  /** False if the server sent more than it may. `bytes` came, and of these `data` is the command's output. */
+  take(bytes: number, data: Buffer | undefined, stderr: boolean): boolean {
+    this.#window -= bytes;
     if (this.#window < 0) return false;
     this.heard = true;
-    if (this.#kept) {
+    if (this.#kept && data) {
       (stderr ? this.#stderr : this.#stdout).add(data);
       this.#live?.add(stderr ? 'stderr' : 'stdout', data);
     }

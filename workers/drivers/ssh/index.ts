@@ -4,6 +4,7 @@ import type { Driver } from '../../../src/types.js';
 import { type Clock, systemClock } from '../../../src/util/clock.js';
 import type { SshConnection } from './connection.js';
 import { Connector, keyOf } from './connector.js';
+import { run } from './orders.js';
 
 /** Commands on SSH hosts. A connection opens a channel for each. */
 export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshConnection, SshOrder, SshResponse>> {
@@ -12,7 +13,7 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
     streams: ({ streams }) => streams,
     peer: keyOf,
     open: (target, context) => connector.open(target, context),
-    execute: (connection, order, context) => connection.run(order, context),
+    execute: (connection, order, context) => run(connection, order, context),
     reusable: (connection) => connection.state === 'open',
     close: (connection) => connection.close(),
   });

@@ -1,7 +1,37 @@
+import type { ExecOrder } from '../../../src/specs/ssh.js';
+import type { Transport } from './transport.js';
+
 /** What a command reads goes out here: to the channel of the one, in pieces that the server takes. */
 export interface OutgoingChannel {
   send(data: Buffer): void;
   end(): void;
+}
+
+const END_OF_TRANSMISSION = Buffer.from('\x04\x04');
+
+/** Sends what a command is to read; undefined where that is nothing but its end. */
+export function feed(
+  transport: Transport,
+  peer: number,
+  limits: { window: number; packet: number },
+  { stdin, pty }: ExecOrder,
+  input: AsyncIterable<Uint8Array> | undefined,
+  failed: (error: unknown) => void,
+): Outgoing | undefined {
+  // A terminal has no end: ^D ends one read at the beginning of a line, and needs a second one within a line.
+  const end = () => (pty ? transport.channelData(peer, END_OF_TRANSMISSION) : transport.channelEOF(peer));
+  if (stdin === undefined && input === undefined) {
+    end();
+    return undefined;
+  }
+  const outgoing = new Outgoing(
+    { send: (data) => transport.channelData(peer, data), end },
+    limits,
+    { stdin, input },
+    failed,
+  );
+  outgoing.resume();
+  return outgoing;
 }
 
 /**

@@ -1,8 +1,14 @@
 import { KeylaneError } from '../../../src/errors.js';
+import type { Stopped } from '../../../src/types.js';
 
 /** The server refused one variable. Nothing ran, and the connection is fine. */
 export function envRefused(key: string, name: string): KeylaneError {
   const message = `ssh.env.${name}: ${key} refuses to set it; add \`AcceptEnv ${name}\` to its sshd_config, or set it in the command`;
+  return new KeylaneError('ERR_INPUT', message, { key });
+}
+
+export function ptyRefused(key: string): KeylaneError {
+  const message = `ssh.pty: ${key} gives no terminal (sshd's PermitTTY); leave \`pty\` out`;
   return new KeylaneError('ERR_INPUT', message, { key });
 }
 
@@ -47,7 +53,26 @@ export function channelClosed(key: string, started: boolean): KeylaneError {
 }
 
 /** Why a request was called off, and what is known of its command, which was started. */
-export function stoppedWith(reason: KeylaneError, known: string, key: string): KeylaneError {
+export function stoppedWith(reason: KeylaneError, known: Known, key: string): KeylaneError {
   const outcome = reason.code === 'ERR_CANCELED' ? 'canceled' : 'unknown';
-  return new KeylaneError(reason.code, `${reason.message}; ${known}`, { outcome, key, cause: reason.cause });
+  const { stopped, says } = known;
+  return new KeylaneError(reason.code, `${reason.message}; ${says}`, { outcome, key, stopped, cause: reason.cause });
+}
+
+/** What is known of a command that was told to stop. */
+export interface Known {
+  stopped: Stopped;
+  says: string;
+}
+
+const WHO_KNOWS = 'and nobody knows whether it still runs';
+export const NOBODY_KNOWS = {
+  channelClosed: { stopped: 'unknown', says: `the channel was closed, ${WHO_KNOWS}` },
+  connectionLost: { stopped: 'unknown', says: `the connection was lost, ${WHO_KNOWS}` },
+  noEnd: { stopped: 'unknown', says: `SIGTERM and SIGKILL were sent, it did not end, ${WHO_KNOWS}` },
+} as const satisfies Record<string, Known>;
+
+/** No output for too long. */
+export function silent(ms: number): KeylaneError {
+  return new KeylaneError('ERR_TIMEOUT', `the command wrote nothing for ${ms} ms`);
 }

@@ -1,7 +1,15 @@
 import type { KeylaneError } from '../../../src/errors.js';
+import type { Stopped } from '../../../src/types.js';
 import type { Session } from './session.js';
 import type { Slots } from './slots.js';
+import type { Sweep } from './sweep.js';
 import type { Transport } from './transport.js';
+
+/** Who a command runs as, by sudo. */
+export interface SudoOf {
+  user: string;
+  password: string | undefined;
+}
 
 /** What a session needs of its connection. */
 export interface SessionHost {
@@ -23,6 +31,8 @@ export interface SessionHost {
   reopen(session: Session): void;
   /** A command may run on after its request, and counts for as long as it does. */
   outlived(): void;
+  /** Stops all that a command has started; rejects never. */
+  sweep(sweep: Sweep, sudo: SudoOf | undefined): Promise<Stopped>;
   /** The channel is gone and its number free. */
   removed(session: Session): void;
 }

@@ -4,20 +4,24 @@ import type { SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { Incoming, WINDOW } from './incoming.js';
-import { Outgoing } from './outgoing.js';
+import { feed, type Outgoing } from './outgoing.js';
 import {
   channelClosed,
   cutShort,
-  envRefused,
   execRefused,
+  NOBODY_KNOWS,
   outputCut,
   sessionRefused,
+  silent,
   stoppedWith,
   unanswered,
   windowOverrun,
 } from './session-errors.js';
-import type { SessionHost } from './session-host.js';
+import type { SessionHost, SudoOf } from './session-host.js';
+import { Setup } from './setup.js';
 import { Stopping } from './stopping.js';
+import { Sudo, type SudoPeer } from './sudo.js';
+import { Sweep } from './sweep.js';
 import type { ChannelPeer } from './transport.js';
 
 const PACKET = 32 << 10;
@@ -30,14 +34,14 @@ const LINGER_MOST_MS = 30_000;
  * from nothing else.
  *
  *     opening ──▶ setting ──▶ starting ──▶ running ──▶ exited ──▶ closed
- *        │        (only env)      └───────────┴── aborted ──▶ stopping
+ *        │       (env, pty)       └───────────┴── aborted ──▶ stopping
  *        │                                                       │
  *        └── aborted ──▶ abandoned ──▶ closing ──▶ closed ◀──────┘
  *
  * opening    CHANNEL_OPEN is sent
- * setting    `env` is sent, not all of it answered
+ * setting    what the command needs is asked for (Setup), and not all of it answered
  * starting   `exec` is sent: from here on the command may run
- * running    the server said that it runs
+ * running    the server said that it runs; under sudo, that sudo does
  * exited     the status is known; the output may not be complete
  * stopping   the request was aborted; the command is being signalled (Stopping)
  * abandoned  the request is settled and the channel not yet open
@@ -73,16 +77,25 @@ export class Session implements ChannelPeer, Due {
   #limits = { window: 0, packet: 0 };
   #mark = 0;
   #certain = true;
-  #unset: string[] = [];
+  readonly #setup: Setup;
+  readonly #sudo: Sudo | undefined;
+  readonly #sudoOf: SudoOf | undefined;
+  readonly #sweep: Sweep | undefined;
+  /** When it last wrote something; kept where silence has a limit. */
+  #heardAt = 0;
   #code: number | null = null;
   #signal: string | null = null;
   #exitedAt = 0;
   #ended = false;
 
-  constructor(host: SessionHost, order: ExecOrder, context: ExecuteContext) {
+  constructor(host: SessionHost, order: ExecOrder, context: ExecuteContext, sudo?: SudoOf) {
     this.#host = host;
-    this.#order = order;
     this.#context = context;
+    this.#sweep = order.killTree ? new Sweep() : undefined;
+    this.#order = this.#sweep ? { ...order, command: this.#sweep.mark(order.command) } : order;
+    this.#sudoOf = sudo;
+    this.#sudo = sudo ? new Sudo(this.#order, sudo.password, host.key) : undefined;
+    this.#setup = new Setup(order, host.key);
     this.#incoming = new Incoming(order, context, this.#grant, this.#readerFailed);
     this.dueAt = host.now() + host.answerMs;
     this.result = new Promise((resolve, reject) => {
@@ -114,14 +127,8 @@ export class Session implements ChannelPeer, Due {
     this.#limits = { window, packet };
     if (this.state === 'abandoned') this.#close();
     if (this.state !== 'opening') return;
-    const { env } = this.#order;
-    this.#unset = env ? Object.keys(env) : [];
-    if (!env || this.#unset.length === 0) {
-      this.#start();
-      return;
-    }
-    this.state = 'setting';
-    for (const name of this.#unset) this.#host.transport.env(channel, name, env[name] as string, true);
+    if (this.#setup.ask(this.#host.transport, channel)) this.state = 'setting';
+    else this.#start();
   }
 
   refused(reason: number, description: string): void {
@@ -143,21 +150,24 @@ export class Session implements ChannelPeer, Due {
 
   replied(ok: boolean): void {
     if (this.state === 'setting') {
-      const name = this.#unset.shift() as string;
-      if (!ok) this.#refuse(envRefused(this.#host.key, name));
-      else if (this.#unset.length === 0) this.#start();
+      const answer = this.#setup.answered(ok);
+      if (answer === 'done') this.#start();
+      else if (answer !== 'waiting') this.#refuse(answer);
     } else if (this.state === 'starting') {
       if (!ok) {
         this.#refuse(execRefused(this.#host.key));
         return;
       }
       this.state = 'running';
-      this.dueAt = Number.POSITIVE_INFINITY;
+      // Of sudo an answer is waited for as of the server.
+      if (!this.#sudo || this.#sudo.begun) this.#listen();
     }
   }
 
   received(data: Buffer, stderr: boolean): void {
-    if (!this.#incoming.take(data, stderr)) this.#host.destroy(windowOverrun(this.#host.key));
+    if (this.#order.silenceMs !== undefined) this.#heardAt = this.#host.now();
+    const output = this.#sudo ? this.#sudo.take(data, stderr, this.#sudoPeer) : data;
+    if (!this.#incoming.take(data.length, output, stderr)) this.#host.destroy(windowOverrun(this.#host.key));
   }
 
   granted(bytes: number): void {
@@ -182,8 +192,7 @@ export class Session implements ChannelPeer, Due {
     if (state === 'stopping') this.#host.outlived();
     this.#gone();
     if (state === 'exited') this.#succeed();
-    else if (state === 'stopping')
-      this.#fail(this.#stopped('the channel was closed, and nobody knows whether it still runs'));
+    else if (state === 'stopping') this.#stopping?.ended(NOBODY_KNOWS.channelClosed);
     else if (state === 'setting') this.#fail(channelClosed(this.#host.key, false));
     else if (state === 'starting' || state === 'running') this.#fail(channelClosed(this.#host.key, true));
   }
@@ -197,8 +206,7 @@ export class Session implements ChannelPeer, Due {
     this.#gone();
     if (state === 'opening' || state === 'setting') this.#fail(cutShort(key, false, cause));
     else if (state === 'starting' || state === 'running') this.#fail(cutShort(key, true, cause));
-    else if (state === 'stopping')
-      this.#fail(this.#stopped('the connection was lost, and nobody knows whether it still runs'));
+    else if (state === 'stopping') this.#stopping?.lost();
     else if (state === 'exited' && this.#ended) this.#succeed();
     else if (state === 'exited') this.#fail(outputCut(key, this.#how(), cause));
   }
@@ -210,6 +218,8 @@ export class Session implements ChannelPeer, Due {
     this.dueAt = Number.POSITIVE_INFINITY;
     if (state === 'opening' || state === 'setting' || state === 'starting') {
       this.#unanswered();
+    } else if (state === 'running') {
+      this.#quiet(now);
     } else if (state === 'stopping') {
       this.#stopping?.next();
     } else if (state === 'exited') {
@@ -226,23 +236,17 @@ export class Session implements ChannelPeer, Due {
 
   #start(): void {
     const { transport } = this.#host;
-    const { command, stdin } = this.#order;
-    const { input } = this.#context;
-    const peer = this.#peer;
     this.state = 'starting';
     this.#context.sent();
-    transport.exec(peer, command, true);
+    transport.exec(this.#peer, this.#sudo?.command ?? this.#order.command, true);
     // Without waiting for the reply: it all goes out in one write, and the server takes it in order.
-    if (stdin === undefined && input === undefined) {
-      transport.channelEOF(peer);
-      return;
-    }
-    const channel = {
-      send: (data: Buffer) => transport.channelData(peer, data),
-      end: () => transport.channelEOF(peer),
-    };
-    this.#outgoing = new Outgoing(channel, this.#limits, { stdin, input }, this.#inputFailed);
-    this.#outgoing.resume();
+    if (!this.#sudo) this.#feed();
+  }
+
+  /** Sends what the command is to read. */
+  #feed(): void {
+    const { transport } = this.#host;
+    this.#outgoing = feed(transport, this.#peer, this.#limits, this.#order, this.#context.input, this.#inputFailed);
   }
 
   #exit(code: number | null, signal: string | null): void {
@@ -252,7 +256,11 @@ export class Session implements ChannelPeer, Due {
     this.#signal = signal;
     if (state === 'stopping') {
       this.#close();
-      this.#fail(this.#stopped(this.#stopping?.endedBy(code, signal) ?? ''));
+      this.#stopping?.endedBy(code, signal);
+      return;
+    }
+    if (this.#sudo && !this.#sudo.begun) {
+      this.#refuse(this.#sudo.refusal(this.#how()));
       return;
     }
     this.state = 'exited';
@@ -296,32 +304,64 @@ export class Session implements ChannelPeer, Due {
       this.#refuse(reason);
     } else if (state === 'exited') {
       this.#refuse(
-        stoppedWith(reason, `the command ended (${this.#how()}) while its output was still coming`, this.#host.key),
+        stoppedWith(
+          reason,
+          { stopped: 'killed', says: `the command ended (${this.#how()}) while its output was still coming` },
+          this.#host.key,
+        ),
       );
     } else if (state === 'starting' || state === 'running') {
       this.state = 'stopping';
       this.#incoming.drop();
       this.#outgoing?.stop();
-      this.#stopping = new Stopping(reason, {
+      this.#stopping = new Stopping(reason, this.#host.key, {
         // Not by ssh2's channel, which drops a signal after end of file.
         signal: (name) => this.#host.transport.signal(this.#peer, name),
         wait: (ms) => {
           this.dueAt = this.#host.now() + ms;
           this.#host.watch(this.dueAt);
         },
-        giveUp: (known) => {
+        giveUp: () => {
           this.#close();
           this.#host.outlived();
-          this.#fail(this.#stopped(known));
         },
+        sweep: this.#sweep && (() => this.#host.sweep(this.#sweep as Sweep, this.#sudoOf)),
+        fail: (error) => this.#fail(error),
       });
       this.#stopping.next();
     }
   }
 
-  #stopped(known: string): KeylaneError {
-    return stoppedWith(this.#stopping?.reason as KeylaneError, known, this.#host.key);
+  /** From now on only silence has a limit. */
+  #listen(): void {
+    const { silenceMs } = this.#order;
+    this.#heardAt = this.#host.now();
+    this.dueAt = silenceMs === undefined ? Number.POSITIVE_INFINITY : this.#heardAt + silenceMs;
+    this.#host.watch(this.dueAt);
   }
+
+  #quiet(now: number): void {
+    const { silenceMs } = this.#order;
+    if (this.#sudo && !this.#sudo.begun) {
+      this.#refuse(this.#sudo.refusal(`no answer within ${Math.round(this.#host.answerMs)} ms`));
+      return;
+    }
+    if (silenceMs === undefined) return;
+    this.dueAt = this.#heardAt + silenceMs;
+    if (this.dueAt > now) this.#host.watch(this.dueAt);
+    else this.#stop(silent(silenceMs));
+  }
+
+  readonly #sudoPeer: SudoPeer = {
+    say: (line) => this.#host.transport.channelData(this.#peer, Buffer.from(line)),
+    begun: () => {
+      if (this.pending && this.state !== 'stopping') this.#feed();
+      if (this.state === 'running') this.#listen();
+    },
+    failed: (error) => {
+      if (this.state === 'starting' || this.state === 'running') this.#refuse(error);
+    },
+  };
 
   #unanswered(): void {
     const error = unanswered(this.#host.key, this.state === 'starting', this.#host.answerMs);

@@ -12,6 +12,16 @@ import type { Client } from 'ssh2';
 export interface Transport {
   session(channel: number, window: number, packetSize: number): void;
   env(channel: number, name: string, value: string, wantReply: boolean): void;
+  pty(
+    channel: number,
+    rows: number,
+    columns: number,
+    height: number,
+    width: number,
+    term: string,
+    modes: undefined,
+    wantReply: boolean,
+  ): void;
   exec(channel: number, command: string, wantReply: boolean): void;
   directTcpip(channel: number, window: number, packetSize: number, where: Forwarded): void;
   signal(channel: number, name: string): void;
@@ -57,6 +67,7 @@ type Handlers = Record<string, ((protocol: unknown, ...rest: any[]) => void) | u
 const METHODS = [
   'session',
   'env',
+  'pty',
   'exec',
   'directTcpip',
   'signal',

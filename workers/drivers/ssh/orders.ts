@@ -1,0 +1,30 @@
+import type { DetachedOrder, SshOrder } from '../../../src/specs/ssh.js';
+import type { SshResponse } from '../../../src/ssh-types.js';
+import type { ExecuteContext } from '../../../src/types.js';
+import type { SshConnection } from './connection.js';
+import { lookOf, readLook, readStart, removalOf, startOf } from './detached.js';
+import { OwnContext } from './own-context.js';
+
+/** Does on a connection what a request asks for. */
+export async function run(connection: SshConnection, order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
+  switch (order.op) {
+    case 'exec': {
+      const { detach: id } = order;
+      if (id === undefined) return connection.exec(order, context);
+      return readStart(await connection.exec(startOf(order, id), context), id, connection.key);
+    }
+    case 'poll':
+    case 'collect':
+      return look(connection, order, context);
+    default:
+      throw new Error('no such operation');
+  }
+}
+
+async function look(connection: SshConnection, order: DetachedOrder, context: ExecuteContext): Promise<SshResponse> {
+  const response = readLook(await connection.exec(lookOf(order), context), order, connection.key);
+  const complete = order.op === 'collect' && response.detached?.running === false && !response.truncated;
+  // Only what has arrived is removed. If that fails the answer is no less true, and the next `collect` tries again.
+  if (complete) await connection.exec(removalOf(order.id), new OwnContext()).catch(() => undefined);
+  return response;
+}
