@@ -58,7 +58,7 @@ export class Stopping {
     const how = signal === null ? `ended with status ${code} after ${this.#sent}` : `was killed by ${signal}`;
     this.ended({
       stopped: 'killed',
-      says: `it ${how}${this.#host.sweep ? '' : ' (what it had started may still run)'}`,
+      says: `it ${how}`,
     });
   }
 
