@@ -95,8 +95,19 @@ export interface SshRequest extends SshAccess {
   id?: string;
   /** Of `put` and `get`: a file of this machine. Without it the bytes go by the stream (`engine.stream`). */
   local?: string;
-  /** Of `put` and `get`: the file on the host; relative to the user's home. */
+  /** Of `put` and `get`: the file on the host; relative to the user's home. A directory takes it under its own name. */
   remote?: string;
+  /** Of `put` and `get`: permissions of the new file. @default those of the source */
+  mode?: number;
+  /** Of `put` and `get`: permissions and time of the source are kept. @default true */
+  preserve?: boolean;
+  /** Of `put` and `get`: directories on the way to the new file are made. @default false */
+  parents?: boolean;
+  /**
+   * Of `put` and `get`: what a cut try left beside the new file, hidden, is gone on with if the source is still the
+   * same, and a cut try leaves it there. Not for two copies to one place at once. @default false
+   */
+  resume?: boolean;
 }
 
 export interface SshResponse {

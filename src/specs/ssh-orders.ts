@@ -32,6 +32,14 @@ export interface CopyOrder {
   /** Absolute; undefined: the bytes are the stream's. */
   local?: string;
   remote: string;
+  /** Permissions; undefined: those of the source, or 0644. */
+  mode?: number;
+  /** Permissions and time of the source are kept. */
+  preserve: boolean;
+  /** Directories on the way are made. */
+  parents?: true;
+  /** What an earlier try left is gone on with. */
+  resume?: true;
   maxOutputBytes: number;
 }
 
@@ -43,14 +51,23 @@ export interface DetachedOrder {
   encoding: 'utf8' | 'buffer';
 }
 
+/** Absolute; a `/` at the end, which says that it is a directory, stays. */
+function asPath(local: string): string {
+  return local.endsWith('/') ? `${resolve(local)}/` : resolve(local);
+}
+
 /** What the shard is told of a request that is valid. */
 export function orderOf(request: SshRequest, usualOutput: number): SshOrder {
   const { op = 'exec', encoding = 'utf8', maxOutputBytes = usualOutput } = request;
   if (op === 'poll' || op === 'collect') return { op, id: request.id as string, maxOutputBytes, encoding };
   if (op === 'put' || op === 'get') {
-    const order: CopyOrder = { op, remote: request.remote as string, maxOutputBytes };
+    const { remote, mode, preserve = true, parents, resume } = request;
+    const order: CopyOrder = { op, remote: remote as string, preserve, maxOutputBytes };
+    if (mode !== undefined) order.mode = mode;
+    if (parents) order.parents = true;
+    if (resume) order.resume = true;
     // A shard has the same working directory, but may change it.
-    if (request.local !== undefined) order.local = resolve(request.local);
+    if (request.local !== undefined) order.local = asPath(request.local);
     return order;
   }
   const { command, argv, stdin, env, silenceMs, killTree, pty, sudo, detach } = request;

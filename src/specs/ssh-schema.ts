@@ -157,6 +157,10 @@ const FIELDS_OF = [
   ['id', ['poll', 'collect']],
   ['local', ['put', 'get']],
   ['remote', ['put', 'get']],
+  ['mode', ['put', 'get']],
+  ['preserve', ['put', 'get']],
+  ['parents', ['put', 'get']],
+  ['resume', ['put', 'get']],
 ] as const satisfies readonly [keyof SshRequest, readonly string[]][];
 
 const NOT_DETACHED = ['pty', 'sudo', 'silenceMs', 'killTree'] as const;
@@ -189,6 +193,10 @@ export const sshRequest = z
     id: id.optional(),
     local: path.optional(),
     remote: path.optional(),
+    mode: z.int('expected permissions, like 0o644').min(0).max(0o7777).optional(),
+    preserve: z.boolean().optional(),
+    parents: z.boolean().optional(),
+    resume: z.boolean().optional(),
   })
   .superRefine((request, context) => {
     const { op = 'exec', command, argv } = request;

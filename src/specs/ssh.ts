@@ -6,7 +6,7 @@ import { accessOf, Lanes } from './ssh-lanes.js';
 import { orderOf, type SshOrder } from './ssh-orders.js';
 import { sshRequest } from './ssh-schema.js';
 
-export type { DetachedOrder, ExecOrder, SshOrder } from './ssh-orders.js';
+export type { CopyOrder, DetachedOrder, ExecOrder, SshOrder } from './ssh-orders.js';
 export { sshOptions } from './ssh-schema.js';
 
 /** Defaults of all `ssh` requests of an engine; a request's own field goes before. */

@@ -9,6 +9,7 @@ import { OwnContext } from './own-context.js';
 import { Session } from './session.js';
 import type { SessionHost, SudoOf } from './session-host.js';
 import { Slots } from './slots.js';
+import { Subsystem, type SubsystemHost, type SubsystemUser } from './subsystem.js';
 import { Sweep } from './sweep.js';
 import { Channels, type Transport } from './transport.js';
 import { Tunnel, type TunnelHost } from './tunnel.js';
@@ -31,7 +32,7 @@ const SWEEP_MS = 1_500;
  */
 export type SshConnectionState = 'open' | 'retired' | 'closing' | 'closed';
 
-export class SshConnection implements SessionHost, TunnelHost {
+export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   state: SshConnectionState = 'open';
   readonly key: string;
   readonly transport: Transport;
@@ -42,11 +43,12 @@ export class SshConnection implements SessionHost, TunnelHost {
   readonly #target: SshTarget;
   readonly #client: Client;
   readonly #socket: Wire;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #channels: Channels;
   readonly #lost: (error: Error) => void;
   readonly #sessions = new Set<Session>();
   readonly #tunnels = new Set<Tunnel>();
+  readonly #subsystems = new Set<Subsystem>();
   readonly #deadlines: Deadlines<Session>;
   #keepalive: Timer | undefined = undefined;
   #outlived = 0;
@@ -64,7 +66,7 @@ export class SshConnection implements SessionHost, TunnelHost {
     this.#target = target;
     this.#client = client;
     this.#socket = socket;
-    this.#clock = clock;
+    this.clock = clock;
     this.#lost = lost;
     this.#channels = new Channels(client);
     this.transport = this.#channels.transport;
@@ -101,6 +103,18 @@ export class SshConnection implements SessionHost, TunnelHost {
     return session.result;
   }
 
+  /** Starts a subsystem; `user` gets what it writes. */
+  subsystem(name: string, user: SubsystemUser): Subsystem {
+    const subsystem = new Subsystem(this, name, user);
+    if (this.state !== 'open' && this.state !== 'retired') {
+      subsystem.cut(this.#notStarted());
+      return subsystem;
+    }
+    this.#subsystems.add(subsystem);
+    subsystem.open(this.#channels.add(subsystem));
+    return subsystem;
+  }
+
   /** A way through this host to another; not yet open. The one who asked keeps a stream of this connection for as long. */
   tunnel(address: { host: string; port: number }, to: string): Tunnel {
     const tunnel = new Tunnel(this, to);
@@ -120,7 +134,7 @@ export class SshConnection implements SessionHost, TunnelHost {
       this.#keepalive?.cancel();
       this.#client.end();
     }
-    const timer = this.#clock.timer(CLOSE_MS, () => this.end(this.#lostError('was closed')));
+    const timer = this.clock.timer(CLOSE_MS, () => this.end(this.#lostError('was closed')));
     await this.gone;
     timer.cancel();
   }
@@ -139,13 +153,17 @@ export class SshConnection implements SessionHost, TunnelHost {
       session.cut(error);
     }
     for (const tunnel of [...this.#tunnels]) tunnel.cut(error);
+    for (const subsystem of [...this.#subsystems]) {
+      if (subsystem.state !== 'closing') pending++;
+      subsystem.cut(error);
+    }
     if (pending === 0 && !wanted) this.#lost(error);
   }
 
   // What follows is for its sessions: SessionHost.
 
   now(): number {
-    return this.#clock.now();
+    return this.clock.now();
   }
 
   watch(dueAt: number): void {
@@ -155,6 +173,10 @@ export class SshConnection implements SessionHost, TunnelHost {
   count(): { running: number; lingering: number } {
     let running = 0;
     let lingering = this.#outlived;
+    for (const { state } of this.#subsystems) {
+      if (state === 'closing') lingering++;
+      else if (state !== 'opening') running++;
+    }
     for (const { state } of this.#sessions) {
       if (state === 'closing') lingering++;
       else if (state !== 'opening' && state !== 'abandoned') running++;
@@ -174,9 +196,9 @@ export class SshConnection implements SessionHost, TunnelHost {
     this.end(error);
   }
 
-  reopen(session: Session): void {
-    this.#channels.remove(session.channel);
-    session.open(this.#channels.add(session));
+  reopen(peer: Session | Subsystem): void {
+    this.#channels.remove(peer.channel);
+    peer.open(this.#channels.add(peer));
   }
 
   async sweep(sweep: Sweep, sudo: SudoOf | undefined): Promise<Stopped> {
@@ -184,7 +206,7 @@ export class SshConnection implements SessionHost, TunnelHost {
     const order: ExecOrder = { op: 'exec', command: sweep.script, maxOutputBytes: 100, encoding: 'utf8' };
     if (sudo) order.sudo = { user: sudo.user };
     const context = new OwnContext();
-    const timer = this.#clock.timer(SWEEP_MS, () => context.abort());
+    const timer = this.clock.timer(SWEEP_MS, () => context.abort());
     try {
       const { stdout } = await this.#start(new Session(this, order, context, sudo));
       return Sweep.read(stdout as string);
@@ -195,8 +217,9 @@ export class SshConnection implements SessionHost, TunnelHost {
     }
   }
 
-  removed(peer: Session | Tunnel): void {
+  removed(peer: Session | Tunnel | Subsystem): void {
     if (peer instanceof Tunnel) this.#tunnels.delete(peer);
+    else if (peer instanceof Subsystem) this.#subsystems.delete(peer);
     else this.#sessions.delete(peer);
     this.#channels.remove(peer.channel);
   }
@@ -206,7 +229,7 @@ export class SshConnection implements SessionHost, TunnelHost {
    * after the last question the connection is lost: with three questions between 3.5 and 4 intervals after it fell silent.
    */
   #watchOver(read: number, quiet: number): void {
-    this.#keepalive = this.#clock.timer(this.#target.keepaliveMs / 2, () => {
+    this.#keepalive = this.clock.timer(this.#target.keepaliveMs / 2, () => {
       const now = this.#socket.bytesRead;
       const looks = now === read ? quiet + 1 : 0;
       if (looks > 2 * this.#target.keepaliveCount) {

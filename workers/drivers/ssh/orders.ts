@@ -4,6 +4,7 @@ import type { ExecuteContext } from '../../../src/types.js';
 import type { SshConnection } from './connection.js';
 import { lookOf, readLook, readStart, removalOf, startOf } from './detached.js';
 import { OwnContext } from './own-context.js';
+import { copy } from './sftp/copy.js';
 
 /** Does on a connection what a request asks for. */
 export async function run(connection: SshConnection, order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
@@ -16,8 +17,11 @@ export async function run(connection: SshConnection, order: SshOrder, context: E
     case 'poll':
     case 'collect':
       return look(connection, order, context);
+    case 'put':
+    case 'get':
+      return copy(connection, order, context);
     default:
-      throw new Error('no such operation');
+      return order satisfies never;
   }
 }
 

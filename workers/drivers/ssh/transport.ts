@@ -23,6 +23,7 @@ export interface Transport {
     wantReply: boolean,
   ): void;
   exec(channel: number, command: string, wantReply: boolean): void;
+  subsystem(channel: number, name: string, wantReply: boolean): void;
   directTcpip(channel: number, window: number, packetSize: number, where: Forwarded): void;
   signal(channel: number, name: string): void;
   channelData(channel: number, data: Buffer): void;
@@ -69,6 +70,7 @@ const METHODS = [
   'env',
   'pty',
   'exec',
+  'subsystem',
   'directTcpip',
   'signal',
   'channelData',
