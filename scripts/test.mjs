@@ -1,5 +1,6 @@
 // `npm test`: everything, in order, going on after a failure. `npm test -- unit`, `npm test -- lint types` or
-// `npm test -- test/unit/routing.test.ts` runs a part. The last line is `N passed, N failed`: tests and steps together.
+// `npm test -- test/unit/routing.test.ts` runs a part; `npm run test:long`, with the same words, sets KEYLANE_LONG, with
+// which tests of random choices make many more of them. The last line is `N passed, N failed`: tests and steps together.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,8 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
+if (process.argv.includes('--long')) process.env.KEYLANE_LONG = '1';
+
 /** A step that takes longer hangs: Vitest cannot end a test that spins. All of them together are to take a few minutes. */
-const LONGEST_MS = 5 * 60_000;
+const LONGEST_MS = (process.env.KEYLANE_LONG ? 120 : 5) * 60_000;
 
 const CHECKS = [
   { name: 'types', title: 'the tests type-check', argv: ['typescript/bin/tsc', '-p', 'test/tsconfig.json'] },
@@ -38,7 +41,7 @@ const failed = [];
 const scratch = mkdtempSync(join(tmpdir(), 'keylane-test-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((word) => word !== '--long');
 const known = [...CHECKS, ...PROJECTS].map(({ name }) => name);
 const names = wanted.filter((word) => known.includes(word));
 const paths = wanted.filter((word) => !known.includes(word));
