@@ -30,10 +30,25 @@ const PROJECTS = [
   { name: 'unit', title: 'each part alone, by the fake clock, without thread or socket' },
   { name: 'sim', title: 'the parts together against a model, simulated' },
   { name: 'thread', title: 'the wall: real worker threads' },
-  { name: 'driver', title: 'the drivers against real peers', needsSshd: true },
-  { name: 'fault', title: 'one fault each: cut, killed, hung, lied to', needsSshd: true },
+  { name: 'driver', title: 'the drivers against real peers', needsPeers: true },
+  { name: 'fault', title: 'one fault each: cut, killed, hung, lied to', needsPeers: true },
   { name: 'api', title: 'what is public, documented and allowed' },
-  { name: 'e2e', title: 'the whole, as a user has it', needsSshd: true },
+  { name: 'e2e', title: 'the whole, as a user has it', needsPeers: true },
+];
+
+const PEERS = [
+  ['openssh-server', '/usr/sbin/sshd'],
+  ['openssh-client', '/usr/bin/ssh'],
+  ['openssh-client', '/usr/bin/ssh-keygen'],
+  ['dropbear-bin', '/usr/sbin/dropbear'],
+  ['dash', '/usr/bin/dash'],
+  ['zsh', '/usr/bin/zsh'],
+  ['mksh', '/usr/bin/mksh'],
+  ['ksh', '/usr/bin/ksh93'],
+  ['busybox', '/usr/bin/busybox'],
+  ['fish', '/usr/bin/fish'],
+  ['csh', '/usr/bin/bsd-csh'],
+  ['tcsh', '/usr/bin/tcsh'],
 ];
 
 const passed = [];
@@ -56,9 +71,9 @@ async function main() {
     note(name, (await node([join('node_modules', argv[0]), ...argv.slice(1)])) === 0);
   }
   const projects = PROJECTS.filter(({ name }) => isWanted(name));
-  if (projects.some(({ needsSshd }) => needsSshd)) {
-    title('sshd', "Debian's openssh-server is there");
-    note('sshd', haveSshd());
+  if (projects.some(({ needsPeers }) => needsPeers)) {
+    title('peers', 'the real servers, clients and shells are there');
+    note('peers', havePeers());
   }
   for (const project of projects) await runProject(project);
   finish();
@@ -136,18 +151,20 @@ function node(argv) {
   });
 }
 
-function haveSshd() {
-  const missing = () => ['/usr/sbin/sshd', '/usr/bin/ssh', '/usr/bin/ssh-keygen'].filter((file) => !existsSync(file));
+/** The real peers and shells of the tests: a Debian package, and a file of it. As root what is missing is installed. */
+function havePeers() {
+  const missing = () => PEERS.filter(([, file]) => !existsSync(file));
   if (missing().length > 0 && process.getuid?.() === 0) {
     const apt = (...argv) => {
       const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
       return spawnSync('apt-get', ['-qq', ...argv], { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
     };
-    const install = () => apt('install', '-y', '--no-install-recommends', 'openssh-server');
-    console.log('installing openssh-server');
+    const packages = [...new Set(missing().map(([name]) => name))];
+    const install = () => apt('install', '-y', '--no-install-recommends', ...packages);
+    console.log(`installing ${packages.join(', ')}`);
     if (!install() && apt('update')) install();
   }
-  for (const file of missing()) console.error(`missing: ${file}. As root: apt-get install openssh-server`);
+  for (const [name, file] of missing()) console.error(`missing: ${file}. As root: apt-get install ${name}`);
   return missing().length === 0;
 }
 

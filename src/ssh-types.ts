@@ -71,8 +71,13 @@ export interface SshRequest extends SshAccess {
   op?: 'exec' | 'put' | 'get' | 'poll' | 'collect';
   /** Given to the login shell as it stands. */
   command?: string;
-  /** Each word reaches the program exactly as it is: quoted for a POSIX shell. */
+  /** Each word reaches the program exactly as it is, in whatever login shell: a POSIX one, fish, csh or tcsh. */
   argv?: readonly string[];
+  /**
+   * What `argv` is quoted for. It need not be told; `powershell` and `cmd` are refused, for which nothing is quoted
+   * exactly yet. @default for posix, fish and csh alike
+   */
+  shell?: 'posix' | 'fish' | 'csh' | 'powershell' | 'cmd';
   /** Sent on stdin, then end of file. Without it stdin is empty. */
   stdin?: string | Uint8Array;
   /** Variables to set; a server that refuses one (sshd's AcceptEnv) fails the request by name. */

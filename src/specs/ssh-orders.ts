@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { SshRequest } from '../ssh-types.js';
-import { quoteArgv } from '../util/quote.js';
+import { commandLine } from '../util/quote.js';
 
 /** What crosses the wall for one request. */
 export type SshOrder = ExecOrder | CopyOrder | DetachedOrder;
@@ -70,8 +70,8 @@ export function orderOf(request: SshRequest, usualOutput: number): SshOrder {
     if (request.local !== undefined) order.local = asPath(request.local);
     return order;
   }
-  const { command, argv, stdin, env, silenceMs, killTree, pty, sudo, detach } = request;
-  const order: ExecOrder = { op, command: command ?? quoteArgv(argv as string[]), maxOutputBytes, encoding };
+  const { command, argv, shell, stdin, env, silenceMs, killTree, pty, sudo, detach } = request;
+  const order: ExecOrder = { op, command: command ?? commandLine(argv as string[], shell), maxOutputBytes, encoding };
   if (stdin !== undefined && stdin.length > 0) order.stdin = stdin;
   if (env !== undefined) order.env = env;
   if (silenceMs !== undefined) order.silenceMs = silenceMs;

@@ -146,6 +146,7 @@ const sudo = z.union([z.boolean(), z.strictObject({ user: user.optional(), passw
 const FIELDS_OF = [
   ['command', ['exec']],
   ['argv', ['exec']],
+  ['shell', ['exec']],
   ['stdin', ['exec']],
   ['env', ['exec']],
   ['encoding', ['exec', 'collect']],
@@ -181,6 +182,7 @@ export const sshRequest = z
         `expected at most ${MAX_WORDS.toLocaleString('en-US')} words; send them on \`stdin\` to \`xargs -0\``,
       )
       .optional(),
+    shell: z.enum(['posix', 'fish', 'csh', 'powershell', 'cmd']).optional(),
     stdin: stdin.optional(),
     env: env.optional(),
     maxOutputBytes: maxOutputBytes.optional(),
@@ -215,6 +217,11 @@ export const sshRequest = z
     if (command !== undefined && argv !== undefined) wrong('argv', 'expected `command` or `argv`, not both');
     else if (command === undefined && argv === undefined)
       wrong('command', 'expected a `command` (for the shell) or `argv` (words, passed exactly)');
+    if (request.shell !== undefined) {
+      if (argv === undefined) wrong('shell', 'says what `argv` is quoted for, and there is none');
+      else if (request.shell === 'powershell' || request.shell === 'cmd')
+        wrong('shell', `keylane cannot quote \`argv\` for ${request.shell}; give \`command\`, quoted as it wants it`);
+    }
     const words = argv?.reduce((sum, word) => sum + word.length + 3, 0) ?? 0;
     if (words > MAX_COMMAND) wrong('argv', 'expected at most 1 MiB in all; send the rest on `stdin`');
   });

@@ -1,7 +1,7 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { DetachedOrder, ExecOrder } from '../../../src/specs/ssh.js';
 import type { SshResponse } from '../../../src/ssh-types.js';
-import { quoteArgv } from '../../../src/util/quote.js';
+import { quoteArgv, scriptLine } from '../../../src/util/quote.js';
 
 /** Where a detached command keeps what it is, what it wrote and how it ended, below the user's home. */
 const RUNS = '.keylane/runs';
@@ -43,7 +43,7 @@ export function startOf(order: ExecOrder, id: string): ExecOrder {
     'elif [ -e "$d/command" ] && [ "$(cat "$d/command")" != "$c" ]; then echo taken; exit; fi',
     STATE,
   ].join('\n');
-  const started: ExecOrder = { op: 'exec', command: `exec sh -c ${quoteArgv([script])}`, maxOutputBytes, encoding };
+  const started: ExecOrder = { op: 'exec', command: scriptLine(script), maxOutputBytes, encoding };
   if (stdin !== undefined) started.stdin = stdin;
   if (env !== undefined) started.env = env;
   if (wishedEnv !== undefined) started.wishedEnv = wishedEnv;
@@ -61,7 +61,7 @@ export function lookOf({ op, id, maxOutputBytes }: DetachedOrder): ExecOrder {
   // The line with the state comes on top of what may be kept.
   return {
     op: 'exec',
-    command: `exec sh -c ${quoteArgv([script])}`,
+    command: scriptLine(script),
     maxOutputBytes: maxOutputBytes + LEAST,
     encoding: 'buffer',
   };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { KeylaneError } from '../../../src/errors.js';
 import type { ExecOrder } from '../../../src/specs/ssh.js';
-import { quoteArgv } from '../../../src/util/quote.js';
+import { quoteArgv, scriptLine } from '../../../src/util/quote.js';
 
 /** What sudo may say before the command begins; a lecture is shorter. */
 const MOST_WORDS = 64 << 10;
@@ -45,7 +45,8 @@ export class Sudo {
     const how = password === undefined ? ['-n'] : ['-S', '-p', this.#question];
     if (names.length > 0) how.push(`--preserve-env=${names.join(',')}`);
     const inner = `printf %s ${quoteArgv([this.#mark])} >&2; exec sh -c ${quoteArgv([order.command])}`;
-    this.command = `LC_ALL=C exec sudo ${quoteArgv([...how, '-u', this.#user, '--', 'sh', '-c', inner])}`;
+    const words = quoteArgv([...how, '-u', this.#user, '--', 'sh', '-c', inner]);
+    this.command = scriptLine(`LC_ALL=C exec sudo ${words}`);
   }
 
   /** What of a piece of output is the command's; undefined if nothing is. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Stopped } from '../../../src/types.js';
+import { scriptLine } from '../../../src/util/quote.js';
 
 /** Whatever a command starts inherits this variable, whichever parent, session or process group it moves to. */
 const MARK = 'KEYLANE_RUN';
@@ -11,7 +12,7 @@ const MARK = 'KEYLANE_RUN';
 export class Sweep {
   readonly #mark = `${MARK}=${randomUUID()}`;
 
-  /** The command, marked. For any shell that knows `export`: those of POSIX, and fish. */
+  /** The command, marked. For any shell that knows `export`: those of POSIX, and fish. In csh the command runs unmarked. */
   mark(command: string): string {
     return `export ${this.#mark}; ${command}`;
   }
@@ -21,13 +22,16 @@ export class Sweep {
    * as long as it finds something, because what forks may be faster than one look.
    */
   get script(): string {
-    return [
+    const lines = [
+      // No mark, so nothing would be found, which proves nothing.
+      'case "$SHELL" in *csh) echo unknown; exit;; esac',
       `f() { grep -lsaF ${this.#mark} /proc/[0-9]*/environ | sed 's#^/proc/##;s#/environ$##'; }`,
       '[ -r /proc/self/environ ] || { echo unknown; exit; }',
       'i=0',
       'while p=$(f); [ -n "$p" ] && [ $i -lt 20 ]; do kill -9 $p 2>/dev/null; i=$((i+1)); [ $i -lt 3 ] || sleep 0.05; done',
       'if [ -z "$p" ]; then echo killed; else echo left running; fi',
-    ].join('\n');
+    ];
+    return scriptLine(lines.join('\n'));
   }
 
   static read(output: string): Stopped {
