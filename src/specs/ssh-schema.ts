@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SshRequest } from '../ssh-types.js';
+import { userProblem } from '../util/names.js';
 import { jumpProblem } from './ssh-jump.js';
-import { hostProblem, identifierProblem } from './ssh-names.js';
+import { aliasProblem, hostProblem } from './ssh-names.js';
 
 const MAX_COMMAND = 1 << 20;
 const MAX_STDIN = 16 << 20;
@@ -34,7 +35,7 @@ function text(most: number, beyond: string): z.ZodString {
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 const host = named(hostProblem);
-const user = named((value) => identifierProblem(value, 'a user name'));
+const user = named(userProblem);
 const port = z
   .int('expected a whole number from 1 to 65535')
   .min(1, 'expected a port from 1 to 65535')
@@ -107,7 +108,7 @@ const access = {
   passphrase: reference.optional(),
   password: reference.optional(),
   knownHosts: paths.optional(),
-  hostKeyAlias: named((value) => identifierProblem(value, 'a name in known_hosts')).optional(),
+  hostKeyAlias: named(aliasProblem).optional(),
   hashKnownHosts: z.boolean().optional(),
   hostKeys: hostKeys.optional(),
   algorithms: algorithms.optional(),
@@ -116,13 +117,13 @@ const access = {
   transport: z.enum(['ssh2', 'openssh', 'auto']).optional(),
 };
 
-/** Each hop is a log-in on top of the one before: nobody needs more. */
-const MOST_HOPS = 8;
-const hop = z.union([named(jumpProblem), z.strictObject({ host, ...access })], 'expected `user@host:port` or a hop');
-const jump = z.union(
-  [named(jumpProblem), z.array(hop).max(MOST_HOPS, `expected at most ${MOST_HOPS} hops`)],
-  'expected `user@host:port` (more with commas between) or a list of hops',
-);
+const hop = z.union([z.string(), z.strictObject({ host, ...access })], 'expected `user@host:port` or a hop');
+const jump = z
+  .union([z.string(), z.array(hop)], 'expected `user@host:port` (more with commas between) or a list of hops')
+  .superRefine((value, context) => {
+    const message = jumpProblem(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message, input: value });
+  });
 
 const id = named((value) =>
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(value)

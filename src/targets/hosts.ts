@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { KeylaneError } from '../errors.js';
+import { userProblem } from '../util/names.js';
 
 /** More hosts than this in one call are taken for a slip of the keyboard. */
 const MOST_HOSTS = 1_000_000;
@@ -87,6 +88,8 @@ function address(text: string, user: string, hasUser: boolean, host: string, por
   if (!hasUser) return port === undefined ? { host } : { host, port };
   if (user === '') throw bad(text, 'has an empty user', 'write user@host, or the host alone');
   if (user.startsWith('-')) throw bad(text, 'has a user that starts with "-"', 'a flag goes before the hosts');
+  const problem = userProblem(user);
+  if (problem !== undefined) throw bad(text, 'has a user that cannot be', problem);
   return port === undefined ? { host, user } : { host, user, port };
 }
 
@@ -200,6 +203,8 @@ function tooMany(pattern: string): KeylaneError {
 }
 
 function bad(text: string, what: string, fix: string): KeylaneError {
+  // Who writes user:password@host is told so without the password.
+  text = text.replace(/:[^@]*@/, ':…@');
   const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;
   return new KeylaneError('ERR_INPUT', `host ${JSON.stringify(shown)} ${what}: ${fix}`);
 }

@@ -94,8 +94,8 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return found;
 }
 
-/** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token. */
-const SECRET = /pass|secret|token|credential|key$|^env$|^stdin$|^command$|^argv$|^payload$/i;
+/** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token, a URI a password. */
+const SECRET = /pass|secret|token|credential|key$|^env$|^stdin$|^command$|^argv$|^payload$|^jump$/i;
 const LONGEST_SHOWN = 60;
 
 function shown(value: unknown, path: readonly PropertyKey[]): string {

