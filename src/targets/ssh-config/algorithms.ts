@@ -44,7 +44,10 @@ const NAMES: Record<AlgorithmKind, readonly string[]> = { cipher: CIPHERS, mac: 
 export function wrongAlgorithm(kind: AlgorithmKind, list: string): string | undefined {
   if (list.startsWith('-')) return undefined;
   const known = NAMES[kind];
-  for (const name of list.replace(/^[+^]/, '').split(',')) {
+  const names = list.replace(/^[+^]/, '').split(',');
+  // ssh checks names up to an empty one, and drops what it does not know behind it.
+  const end = names.indexOf('');
+  for (const name of end > 0 ? names.slice(0, end) : names) {
     if (known.includes(name)) continue;
     if (kind === 'key' && /[*?]/.test(name) && !name.startsWith('!') && known.some(compileList(name, false))) continue;
     return `no ${kind} is called "${name}": ssh -Q ${kind} lists them`;

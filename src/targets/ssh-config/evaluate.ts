@@ -190,7 +190,7 @@ export class Evaluator {
     const ignoring = settings.one('ignoreunknown');
     const ignored = ignoring === undefined ? undefined : compileList(ignoring.values[0]!, true);
     for (const { keyword, place, after } of this.#program.unknown) {
-      if (ignoring !== undefined && after.has(ignoring) && ignored!(keyword)) continue;
+      if (ignoring !== undefined && this.#program.ignoring.get(ignoring)! < after && ignored!(keyword)) continue;
       throw mistake(
         place,
         keyword,

@@ -62,7 +62,6 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   fingerprinthash: always('ignored', LOOKS),
   forkafterauthentication: unless(['no'], 'unsupported', 'a request does not go to the background; use detach'),
   forwardagent: unless(['no'], 'needsOpenSsh', 'agents are forwarded by ssh only'),
-  'forwardagent path': always('needsOpenSsh', 'agents are forwarded by ssh only'),
   forwardx11: unless(['no'], 'needsOpenSsh', FORWARDING),
   forwardx11timeout: always('ignored', 'X11 is not forwarded'),
   forwardx11trusted: always('ignored', 'X11 is not forwarded'),

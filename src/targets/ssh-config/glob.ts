@@ -8,6 +8,8 @@ import type { Watch } from './watch.js';
  * file that appears later is seen.
  */
 export function expandGlob(pattern: string, watch: Watch): string[] {
+  // Only folders have a name that ends so, and a folder has no lines.
+  if (pattern.endsWith('/') || pattern.length >= LONGEST) return [];
   const [first, ...segments] = pattern.split('/');
   let found = [first === '' ? '/' : first!];
   let isPlain = true;
@@ -16,15 +18,14 @@ export function expandGlob(pattern: string, watch: Watch): string[] {
       found = found.flatMap((folder) => matching(folder, segment, watch));
       isPlain = false;
     } else found = found.map((folder) => posix.join(folder, segment.replace(/\\(.)/g, '$1')));
-    if (found.length > MOST_PATHS) return found;
     // Behind a pattern, what does not exist is left out; else the only path is.
     if (!isPlain) found = found.filter((path) => watch.exists(path));
   }
   return isPlain ? found.filter((path) => watch.exists(path)) : found;
 }
 
-/** More than can be read: program.ts refuses far fewer. */
-const MOST_PATHS = 100_000;
+/** The system takes no longer path, and ssh no longer pattern. */
+const LONGEST = 4096;
 
 function hasMagic(segment: string): boolean {
   return /[*?[]/.test(segment.replace(/\\./g, ''));

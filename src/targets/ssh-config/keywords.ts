@@ -312,8 +312,9 @@ function assignments(words: readonly string[]): readonly string[] {
   return [...seen.values()];
 }
 
+/** ssh takes the digits in front and leaves the rest. */
 function mask(words: readonly string[]): readonly string[] {
-  const value = /^[0-7]{1,11}$/.test(only(words)) ? Number.parseInt(only(words), 8) : Number.NaN;
+  const value = Number.parseInt(/^\s*\+?([0-7]+)/.exec(only(words))?.[1] ?? '', 8);
   if (!(value <= 0o777)) throw new BadValue(`"${words[0]}" is no octal mode up to 0777`);
   return [`0${value.toString(8)}`];
 }

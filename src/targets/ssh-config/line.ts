@@ -1,13 +1,15 @@
 import { keywordOf } from './keywords.js';
-import { parseMatch } from './match.js';
-import { mistake } from './mistakes.js';
+import { Ambiguous, parseMatch } from './match.js';
+import { mistake, unsupported } from './mistakes.js';
 import { compileHost } from './patterns.js';
 import type { Directive, Line, Place } from './types.js';
 import { BadValue, filled } from './values.js';
-import { splitKeyword, splitWords } from './words.js';
+import { splitKeyword, splitOldWords, splitWords } from './words.js';
 
 /** ssh keeps no more keys or certificates. */
 const MOST_IDENTITIES = 100;
+/** Each is compared with those before it, which makes an end necessary where ssh has none. */
+const MOST_OTHERS = 1_000;
 
 /**
  * Reads one line; undefined where it says nothing. Syntax counts in every block, in force or not, as it does to ssh.
@@ -25,11 +27,15 @@ export function parseLine(text: string, place: Place, ofUser: boolean): Line | u
     if (keyword === 'host')
       return { kind: 'condition', condition: { kind: 'host', patterns: compileHost(words.map(filled)), place } };
     if (keyword === 'match')
-      return { kind: 'condition', condition: { kind: 'match', criteria: parseMatch(words), place } };
+      return {
+        kind: 'condition',
+        condition: { kind: 'match', criteria: parseMatch(words, splitOldWords(rest)), place },
+      };
     if (keyword === 'include') return { kind: 'include', paths: words.map(filled), place };
     return directives(keyword, words, rest, place, ofUser);
   } catch (error) {
     if (error instanceof BadValue) throw mistake(place, keywordOf(keyword)?.name ?? keyword, error.message);
+    if (error instanceof Ambiguous) throw unsupported(place, 'Match', error.message);
     throw error;
   }
 }
@@ -57,7 +63,6 @@ function directives(keyword: string, words: string[], rest: string, place: Place
 
 /** What is wrong with one more of these, or undefined. */
 export function tooMany(directive: Directive, already: number): string | undefined {
-  return directive.joins === 'identity' && already >= MOST_IDENTITIES
-    ? `there are more than ${MOST_IDENTITIES}, which is all that ssh takes`
-    : undefined;
+  const most = directive.joins === 'identity' ? MOST_IDENTITIES : MOST_OTHERS;
+  return already >= most ? `there are more than ${most}` : undefined;
 }

@@ -18,12 +18,14 @@ export interface Block {
 /** All files, Includes put in place, in the order in which ssh reads them. */
 export interface Program {
   readonly blocks: readonly Block[];
-  /** Lines with a keyword that nobody knows, and the IgnoreUnknown lines in front of each. */
+  /** Lines with a keyword that nobody knows, and how many IgnoreUnknown lines stand in front of each. */
   readonly unknown: readonly {
     readonly keyword: string;
     readonly place: Place;
-    readonly after: ReadonlySet<Directive>;
+    readonly after: number;
   }[];
+  /** The IgnoreUnknown lines, counted from 0. */
+  readonly ignoring: ReadonlyMap<Directive, number>;
   /** ssh obeys these two wherever they stand: the first SyslogFacility and the last StreamLocalBindMask. */
   readonly always: ReadonlyMap<string, Directive>;
 }
@@ -49,11 +51,11 @@ export function loadProgram(files: readonly SshConfigFile[], home: string, watch
 
 class Loader implements Program {
   readonly blocks: Block[] = [];
-  readonly unknown: { keyword: string; place: Place; after: ReadonlySet<Directive> }[] = [];
+  readonly unknown: { keyword: string; place: Place; after: number }[] = [];
+  readonly ignoring = new Map<Directive, number>();
   readonly always = new Map<string, Directive>();
   readonly #home: string;
   readonly #watch: Watch;
-  readonly #ignoring = new Set<Directive>();
   #bytes = 0;
   #files = 0;
 
@@ -88,7 +90,7 @@ class Loader implements Program {
 
   #add(line: Extract<Line, { kind: 'directives' | 'unknown' }>, block: number): void {
     if (line.kind === 'unknown') {
-      this.unknown.push({ keyword: line.keyword, place: line.place, after: new Set(this.#ignoring) });
+      this.unknown.push({ keyword: line.keyword, place: line.place, after: this.ignoring.size });
       return;
     }
     for (const directive of line.directives) {
@@ -96,7 +98,7 @@ class Loader implements Program {
       if (keyword === 'streamlocalbindmask') this.always.set(keyword, directive);
       else if (keyword === 'syslogfacility') this.always.set(keyword, this.always.get(keyword) ?? directive);
       else this.blocks[block]!.directives.push(directive);
-      if (keyword === 'ignoreunknown') this.#ignoring.add(directive);
+      if (keyword === 'ignoreunknown') this.ignoring.set(directive, this.ignoring.size);
     }
   }
 

@@ -153,8 +153,10 @@ export class ResolvedConfig {
   }
   /** True, false, or the socket of the agent to forward. */
   get forwardAgent(): boolean | string {
-    const value = this.value('forwardagent');
-    return value === 'yes' ? true : value === 'no' || value === undefined ? false : value;
+    // A path behind a `no` is printed by ssh, and not used.
+    if (this.#evaluated.settings.text('forwardagent') !== 'yes') return false;
+    const value = this.value('forwardagent')!;
+    return value === 'yes' || value;
   }
   get bindAddress(): string | undefined {
     return this.value('bindaddress');

@@ -67,8 +67,7 @@ export class Settings {
 
   #append(directive: Directive): void {
     const list = this.#listOf(directive.keyword);
-    const wrong = tooMany(directive, list.length);
-    if (wrong !== undefined) throw mistake(directive.place, directive.name, wrong);
+    refuseTooMany(directive, list.length);
     const { values, ofUser, joins } = directive;
     // The same key of the user and of the system is two to ssh.
     const isAlike = (other: Directive) =>
@@ -81,6 +80,7 @@ export class Settings {
     const list = this.#listOf(directive.keyword);
     const name = directive.values[0]!;
     if (!name.startsWith('-')) {
+      refuseTooMany(directive, list.length);
       list.push(directive);
       return;
     }
@@ -98,4 +98,9 @@ export class Settings {
     this.#many.set(keyword, created);
     return created;
   }
+}
+
+function refuseTooMany(directive: Directive, already: number): void {
+  const wrong = tooMany(directive, already);
+  if (wrong !== undefined) throw mistake(directive.place, directive.name, wrong);
 }

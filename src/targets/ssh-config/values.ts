@@ -44,11 +44,10 @@ export function seconds(word: string): number {
   return total + 0;
 }
 
-/** `1G`, `512M`, `1.5K`: a number of bytes. */
+/** `1G`, `512M`, `1.5K`: a number of bytes. ssh leaves what follows the unit, if it is no letter or digit. */
 export function scaled(word: string): bigint {
-  const [, sign, digits = '', , fraction = '', unit = ''] = /^\s*([+-]?)(\d{0,19})(\.(\d{0,15}))?([bkmgtpe]?)$/i.exec(
-    word,
-  ) ?? [undefined, '-', '1'];
+  const [, sign, digits = '', , fraction = '', unit = ''] =
+    /^\s*([+-]?)(\d{0,19})(\.(\d{0,15}))?(?:([bkmgtpe])(?![\da-z]).*)?$/is.exec(word) ?? [undefined, '-', '1'];
   const scale = 1024n ** BigInt('bkmgtpe'.indexOf(unit.toLowerCase() || 'b'));
   const part = unit === '' || fraction === '' ? 0n : (BigInt(fraction) * scale) / 10n ** BigInt(fraction.length);
   const value = BigInt(digits === '' ? 0 : digits) * scale + part;

@@ -1,11 +1,18 @@
 import { lstatSync, type Stats, statSync } from 'node:fs';
+import { KeylaneError } from '../../errors.js';
+
+/** An Include of many stars could walk through all of a disk, and each path is looked at again and again. */
+const MOST_LOOKS = 5_000;
 
 /** Everything that was looked at while files were read, and what it was like, so that a change of any is seen. */
 export class Watch {
   readonly #stamps = new Map<string, string>();
+  #looks = 0;
 
   /** Remembers a path as it is now; it need not exist. Look before reading: what changes in between is seen later. */
   note(path: string): Stats | undefined {
+    if (++this.#looks > MOST_LOOKS)
+      throw new KeylaneError('ERR_CONFIG', `${path}: the Includes look at more than ${MOST_LOOKS} paths`);
     const stats = look(path);
     if (!this.#stamps.has(path)) this.#stamps.set(path, stampOf(stats));
     return stats;

@@ -56,6 +56,20 @@ function readWord(text: string, from: number, words: string[]): number | undefin
   return at;
 }
 
+/** The words of a Match line as old versions split it: at white space and at `=`, with double quotes. Undefined where one is not closed. */
+export function splitOldWords(text: string): string[] | undefined {
+  const words: string[] = [];
+  for (let rest: string | undefined = text; rest !== undefined && rest !== ''; ) {
+    const taken = take(rest);
+    if (taken === undefined) return undefined;
+    // An empty word ends the line.
+    if (taken.word === '') break;
+    words.push(taken.word);
+    rest = taken.rest;
+  }
+  return words;
+}
+
 /** ASCII only: no other letter may turn into a keyword or a host. */
 export function lowerCase(text: string): string {
   return /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text;

@@ -238,6 +238,57 @@ export function generateConfig(random: Random): Generated {
   };
 }
 
+/**
+ * A configuration with a few characters put in, taken out or put in place of others. Not in Match lines, which versions
+ * of ssh split in different ways.
+ */
+export function mutateConfig(random: Random, config: Generated): Generated {
+  const lines = config.main.split('\n');
+  for (let left = 1 + random.below(4); left > 0; left--) {
+    const number = random.below(lines.length);
+    const line = lines[number]!;
+    if (/match/i.test(line)) continue;
+    const at = random.below(line.length + 1);
+    lines[number] = line.slice(0, at) + random.pick(NOISE) + line.slice(at + random.below(2));
+  }
+  return { ...config, main: lines.join('\n') };
+}
+
+/** What has a meaning in a line; and nothing. */
+const NOISE = [
+  '',
+  '',
+  ' ',
+  '\t',
+  '"',
+  "'",
+  '\\',
+  '=',
+  '#',
+  ',',
+  '!',
+  '*',
+  '?',
+  '%',
+  '$',
+  '{',
+  '~',
+  '-',
+  '+',
+  '^',
+  ':',
+  '@',
+  '[',
+  ']',
+  '\r',
+  '\n',
+  '1',
+  'x',
+  'A',
+  '/',
+  '.',
+];
+
 function generateText(random: Random, lines: number, mayInclude: boolean): string {
   let text = '';
   for (let left = lines; left > 0; left--)
