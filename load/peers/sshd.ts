@@ -72,6 +72,7 @@ function configOf(dir: string, port: number, addresses: readonly string[]): stri
     'PidFile none',
     'StrictModes no',
     'UsePAM no',
+    'Subsystem sftp internal-sftp',
     'UseDNS no',
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',
