@@ -1,6 +1,7 @@
 import { KeylaneError } from './errors.js';
 import type { Parsed, Spec } from './types.js';
 import type { Clock } from './util/clock.js';
+import { isThenable } from './util/thenable.js';
 
 /** How long a spec is waited for. */
 export interface PrepareBounds {
@@ -16,7 +17,8 @@ export async function prepare(spec: Spec, request: unknown, bounds: PrepareBound
   if (!spec.resolve) return parse(spec, request);
   let resolved: unknown;
   try {
-    resolved = await within(spec.resolve(request), bounds, clock);
+    const resolving = spec.resolve(request);
+    resolved = isThenable(resolving) ? await within(Promise.resolve(resolving), bounds, clock) : resolving;
   } catch (thrown) {
     throw asInputError(spec, thrown);
   }

@@ -150,8 +150,8 @@ export interface Attempt {
  */
 export interface Spec<Input = unknown, Request = unknown, Response = unknown> {
   readonly name: string;
-  /** Asynchronous preparation (a file to read, a name to look up) before `parse`. */
-  resolve?(input: Input): Promise<Input>;
+  /** Preparation (a file to read, a name to look up) before `parse`, which takes what this gives. */
+  resolve?(input: Input): Input | Promise<Input>;
   /** Checks the input and takes it apart. Throws KeylaneError `ERR_INPUT` that names the field and the fix. */
   parse(input: Input): Parsed<Request>;
   /** Did the peer say yes? Decides between `ok` and `failed`. */

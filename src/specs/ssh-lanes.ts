@@ -2,8 +2,12 @@ import { homedir, userInfo } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import { laneOf } from '../routing.js';
-import type { SshAccess, SshRequest } from '../ssh-types.js';
-import type { SSH_DEFAULTS, SshOptions, SshTarget } from './ssh.js';
+import type { SshAccess, SshRequest, SshTransport } from '../ssh-types.js';
+import type { Found } from '../targets/ssh-config/types.js';
+import { notice } from '../util/notice.js';
+import type { SshOptions, SshTarget } from './ssh.js';
+import type { Configured } from './ssh-configured.js';
+import { SSH_DEFAULTS } from './ssh-defaults.js';
 import { hostOf } from './ssh-names.js';
 
 /** The part of a request that says how its host is reached. */
@@ -32,21 +36,19 @@ interface Lane {
 }
 
 /** One host of the way to a request's: the last one is the request's own. */
-export type Stop = SshAccess & { host: string };
-
-type Defaults = SshOptions & Required<Pick<SshOptions, keyof typeof SSH_DEFAULTS>>;
+export type Stop = SshAccess & { host: string; configured?: Configured };
 
 /**
  * Makes a target of who and where, and remembers the answers: sorting and printing a target as JSON costs as much as all
  * else of `parse`, and a fleet asks for the same few lanes again and again.
  */
 export class Lanes {
-  readonly #defaults: Defaults;
+  readonly #options: SshOptions;
   readonly #known = new Map<string, Lane>();
   #user: string | undefined = undefined;
 
-  constructor(defaults: Defaults) {
-    this.#defaults = defaults;
+  constructor(options: SshOptions) {
+    this.#options = options;
   }
 
   /** Of the request's host, behind the hops on its way. */
@@ -62,24 +64,27 @@ export class Lanes {
   }
 
   #make(host: Stop, hops: readonly Stop[], agent: string): Lane {
-    const { port: _port, user: _user, password: _password, hostKeyAlias: _alias, ...defaults } = this.#defaults;
+    const { user: _user, port: _port, password: _password, hostKeyAlias: _alias, ...ofHops } = this.#options;
     let jump: SshTarget | undefined;
-    for (const hop of hops) jump = { ...this.#target({ ...defaults, ...defined(hop) }, agent, jump), streams: TUNNELS };
-    const target = this.#target({ ...this.#defaults, ...defined(host) }, agent, jump);
+    for (const hop of hops) jump = { ...this.#target(hop, ofHops, agent, jump), streams: TUNNELS };
+    const target = this.#target(host, this.#options, agent, jump);
     const key = keyOf(firstHop(target));
     return { key, lane: laneOf(key, target), target };
   }
 
-  #target(who: Stop & Omit<Defaults, 'port'>, agent: string, jump: SshTarget | undefined): SshTarget {
+  /** Request > engine > ssh_config > defaults. */
+  #target(stop: Stop, options: SshOptions, agent: string, jump: SshTarget | undefined): SshTarget {
+    const { configured } = stop;
+    const who = { ...SSH_DEFAULTS, ...configured, ...defined(options), ...defined(stop) };
     const { identity, knownHosts, passphrase, password, hostKeyAlias, algorithms, bindAddress, addressFamily } = who;
     const home = homedir();
     const target: SshTarget = {
-      host: hostOf(who.host),
-      port: who.port ?? 22,
+      host: hostOf(configured?.hostName ?? stop.host),
+      port: who.port,
       user: who.user ?? this.#ownUser(),
       hostKeys: who.hostKeys,
       identitiesOnly: who.identitiesOnly ?? identity !== undefined,
-      transport: who.transport === 'openssh' ? 'openssh' : 'ssh2',
+      transport: transportOf(who.transport, configured?.needsOpenSsh, stop.host),
       keepaliveMs: who.keepaliveMs,
       keepaliveCount: who.keepaliveCount,
       connectTimeoutMs: who.connectTimeoutMs,
@@ -97,6 +102,13 @@ export class Lanes {
     if (bindAddress !== undefined) target.bindAddress = bindAddress;
     if (addressFamily !== undefined && addressFamily !== 'any') target.addressFamily = addressFamily;
     if (identity === undefined || knownHosts === undefined) target.home = home;
+    if (target.transport === 'openssh') {
+      const { config = false } = options;
+      target.openSsh = {
+        alias: stop.host,
+        config: config === true ? 'default' : config === false ? 'none' : absolute(config, homedir()),
+      };
+    }
     if (jump !== undefined) target.jump = jump;
     return target;
   }
@@ -118,14 +130,29 @@ const NO_HOPS: readonly Stop[] = Object.freeze([]);
 
 /** Tells requests for the same lane, at a glance: the usual fields without a look at the others. */
 function nameOf(host: Stop, hops: readonly Stop[], agent: string): string {
-  const { host: name, port, user, identity, passphrase, password, knownHosts, hostKeys, ...others } = host;
+  const { host: name, port, user, identity, passphrase, password, knownHosts, hostKeys, configured, ...others } = host;
   // NUL is in none of these, and no list is a text that begins with [".
   let text = `${name}\0${port ?? ''}\0${user ?? ''}\0${textOf(identity)}\0${passphrase ?? ''}\0${password ?? ''}\0${textOf(knownHosts)}\0${hostKeys ?? ''}\0${agent}`;
   for (const other in others) {
     const value = others[other as keyof typeof others];
     if (value !== undefined) text += `\0${other}\0${JSON.stringify(value)}`;
   }
+  if (configured) text += `\0#${configured.id}`;
   return hops.length === 0 ? text : `${text}\0${JSON.stringify(hops)}`;
+}
+
+/** Which transport; where ours cannot do what the files ask for, and nobody allowed another, it fails with the reason. */
+function transportOf(asked: SshTransport | undefined, needs: Found | undefined, host: string): 'ssh2' | 'openssh' {
+  if (asked === 'openssh') return 'openssh';
+  if (!needs) return 'ssh2';
+  const { directive, value, file, line, why } = needs;
+  const what = `${file}:${line}: ${directive} ${value}: ${why}`;
+  if (asked === 'auto') {
+    notice(`${host} goes by the system's ssh (transport openssh): ${what}`);
+    return 'openssh';
+  }
+  const fix = "only the system's ssh does it: set `transport` to `openssh` or `auto`";
+  throw new KeylaneError('ERR_CONFIG_UNSUPPORTED', `${what}; ${fix}`);
 }
 
 function textOf(value: string | readonly string[] | undefined): string {

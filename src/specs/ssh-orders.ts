@@ -57,7 +57,11 @@ function asPath(local: string): string {
 }
 
 /** What the shard is told of a request that is valid. */
-export function orderOf(request: SshRequest, usualOutput: number): SshOrder {
+export function orderOf(
+  request: SshRequest,
+  usualOutput: number,
+  wishedEnv?: Readonly<Record<string, string>>,
+): SshOrder {
   const { op = 'exec', encoding = 'utf8', maxOutputBytes = usualOutput } = request;
   if (op === 'poll' || op === 'collect') return { op, id: request.id as string, maxOutputBytes, encoding };
   if (op === 'put' || op === 'get') {
@@ -74,6 +78,7 @@ export function orderOf(request: SshRequest, usualOutput: number): SshOrder {
   const order: ExecOrder = { op, command: command ?? commandLine(argv as string[], shell), maxOutputBytes, encoding };
   if (stdin !== undefined && stdin.length > 0) order.stdin = stdin;
   if (env !== undefined) order.env = env;
+  if (wishedEnv !== undefined) order.wishedEnv = wishedEnv;
   if (silenceMs !== undefined) order.silenceMs = silenceMs;
   if (killTree) order.killTree = true;
   if (pty) order.pty = { columns: 80, rows: 24, term: 'xterm', ...(pty === true ? {} : pty) };

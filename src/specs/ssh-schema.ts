@@ -231,6 +231,8 @@ export const sshRequest = z
 export const sshOptions = z.strictObject({
   ...access,
   jump: jump.optional(),
+  config: z.union([z.boolean(), path], 'expected true, false or the path of a file').optional(),
+  allowExec: z.boolean().optional(),
   maxOutputBytes: maxOutputBytes.optional(),
   keepaliveMs: z.int('expected whole milliseconds').min(0).max(DAY_MS).optional(),
   keepaliveCount: z.int('expected a whole number').min(1).max(1_000).optional(),

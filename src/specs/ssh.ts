@@ -1,9 +1,11 @@
 import type { HostKeys, SshAccess, SshAlgorithms, SshHop, SshRequest, SshResponse } from '../ssh-types.js';
 import type { Spec } from '../types.js';
 import { check } from '../util/check.js';
+import { SSH_DEFAULTS } from './ssh-defaults.js';
 import { hopsOf } from './ssh-jump.js';
 import { accessOf, Lanes } from './ssh-lanes.js';
 import { orderOf, type SshOrder } from './ssh-orders.js';
+import { type Route, Router } from './ssh-route.js';
 import { sshRequest } from './ssh-schema.js';
 
 export type { CopyOrder, DetachedOrder, ExecOrder, SshOrder } from './ssh-orders.js';
@@ -13,6 +15,14 @@ export { sshOptions } from './ssh-schema.js';
 export interface SshOptions extends SshAccess {
   /** Hosts to go through, for requests that do not name their own. */
   jump?: string | readonly (string | SshHop)[];
+  /**
+   * Read ssh_config: true as ssh does (~/.ssh/config, then /etc/ssh/ssh_config), or the path of one file. What is said
+   * here or in a request goes before it. What it asks for and keylane cannot do fails with `ERR_CONFIG_UNSUPPORTED`.
+   * @default false
+   */
+  config?: boolean | string;
+  /** True: commands that ssh_config names (`Match exec`, ProxyCommand, KnownHostsCommand) may be run. @default false */
+  allowExec?: boolean;
   /** Bytes kept of each of stdout and stderr. @default 1_048_576 */
   maxOutputBytes?: number;
   /** A connection that was silent so long is asked for a sign of life. 0: never asked. @default 15_000 */
@@ -53,36 +63,53 @@ export interface SshTarget {
   /** The host to go through: a lane of the same key, and so on to the first hop, which the key is named after. */
   jump?: SshTarget;
   transport: 'ssh2' | 'openssh';
+  /** Of the transport `openssh`: the host as it was typed, and the file that ssh is to read (`-F`). */
+  openSsh?: { alias: string; config: 'none' | 'default' | (string & {}) };
   keepaliveMs: number;
   keepaliveCount: number;
   connectTimeoutMs: number;
   streams: number;
 }
 
-export const SSH_DEFAULTS = {
-  port: 22,
-  hostKeys: 'strict',
-  maxOutputBytes: 1 << 20,
-  keepaliveMs: 15_000,
-  keepaliveCount: 3,
-  connectTimeoutMs: 10_000,
-  streams: 10,
-} as const satisfies SshOptions;
+/** A request with its way, as `resolve` found it. */
+class Routed {
+  readonly request: SshRequest;
+  readonly route: Route;
+
+  constructor(request: SshRequest, route: Route) {
+    this.request = request;
+    this.route = route;
+  }
+}
 
 /** The `ssh` spec, with an engine's defaults. They are not checked here: `sshOptions` is their schema. */
-export function makeSshSpec(defaults: SshOptions = {}): Spec<SshRequest, SshOrder, SshResponse> {
-  const { jump: usual, ...access } = defaults;
-  const lanes = new Lanes({ ...SSH_DEFAULTS, ...access });
-  return {
+export function makeSshSpec(options: SshOptions = {}): Spec<SshRequest | Routed, SshOrder, SshResponse> {
+  const lanes = new Lanes(options);
+  const { config = false, maxOutputBytes = SSH_DEFAULTS.maxOutputBytes } = options;
+  const read = (input: unknown) => check(sshRequest, input, 'ssh', 'ERR_INPUT') as SshRequest;
+  const spec: Spec<SshRequest | Routed, SshOrder, SshResponse> = {
     name: 'ssh',
 
     parse(input) {
-      const request = check(sshRequest, input, 'ssh', 'ERR_INPUT') as SshRequest;
-      const { key, lane, target } = lanes.of(accessOf(request), hopsOf(request.jump ?? usual));
-      const order = orderOf(request, defaults.maxOutputBytes ?? SSH_DEFAULTS.maxOutputBytes);
-      return { key, lane, target, request: order };
+      const routed = input instanceof Routed;
+      const request = routed ? input.request : read(input);
+      const { host, hops } = routed
+        ? input.route
+        : { host: accessOf(request), hops: hopsOf(request.jump ?? options.jump) };
+      const { key, lane, target } = lanes.of(host, hops);
+      return { key, lane, target, request: orderOf(request, maxOutputBytes, host.configured?.wishedEnv) };
     },
 
     ok: ({ code, signal, detached }) => detached?.running || (code === 0 && signal === null),
+  };
+  if (config === false) return spec;
+  const router = new Router(options);
+  return {
+    ...spec,
+    resolve(input) {
+      const request = read(input);
+      const route = router.find(request);
+      return route instanceof Promise ? route.then((found) => new Routed(request, found)) : new Routed(request, route);
+    },
   };
 }

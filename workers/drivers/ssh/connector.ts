@@ -35,6 +35,9 @@ export class Connector {
 
   async open(target: SshTarget, context: OpenContext): Promise<SshConnection> {
     const key = keyOf(target);
+    if (target.transport === 'openssh') {
+      throw new KeylaneError('ERR_CONFIG_UNSUPPORTED', 'ssh.transport: openssh is not there yet', { key });
+    }
     const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
     const opening = new Opening(key, Math.max(1, ms), context.signal, this.#clock);
     try {
