@@ -3,7 +3,8 @@ import { KeylaneError } from '../errors.js';
 import type { SshAccess, SshAlgorithms } from '../ssh-types.js';
 import type { ResolvedConfig } from '../targets/ssh-config/resolved.js';
 import type { Found } from '../targets/ssh-config/types.js';
-import { hostProblem, identifierProblem } from './ssh-names.js';
+import { userProblem } from '../util/names.js';
+import { hostProblem } from './ssh-names.js';
 
 /** What ssh_config says of one host, in our words: the defaults of what nobody else says. */
 export interface Configured extends SshAccess {
@@ -44,7 +45,7 @@ export function configuredOf(config: ResolvedConfig, allowExec: boolean): Config
 const RUNS_A_COMMAND: ReadonlySet<string> = new Set(['proxycommand', 'knownhostscommand', 'localcommand']);
 
 function make(config: ResolvedConfig): Configured {
-  const problem = hostProblem(config.hostName) ?? (config.user && identifierProblem(config.user, 'a user name'));
+  const problem = hostProblem(config.hostName) ?? (config.user && userProblem(config.user));
   if (problem) {
     const { file, line } = config.where('hostname') ?? config.where('user') ?? { file: 'ssh_config', line: 0 };
     throw new KeylaneError('ERR_CONFIG', `${file}:${line}: ${config.query.host}: ${problem}`);

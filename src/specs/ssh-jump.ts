@@ -4,7 +4,7 @@ import { userProblem } from '../util/names.js';
 import { hostProblem } from './ssh-names.js';
 
 /** Each hop is a log-in on top of the one before: nobody needs more. */
-const MOST_HOPS = 8;
+export const MOST_HOPS = 8;
 
 /** A hop as a text names it. */
 export type NamedHop = Pick<SshHop, 'host' | 'user' | 'port'>;

@@ -4,7 +4,7 @@ import type { SshHop, SshRequest } from '../ssh-types.js';
 import { SshConfigFiles, usualFiles } from '../targets/ssh-config/ssh-config.js';
 import { systemClock } from '../util/clock.js';
 import { type Configured, configuredOf } from './ssh-configured.js';
-import { hopsOf } from './ssh-jump.js';
+import { hopsOf, MOST_HOPS } from './ssh-jump.js';
 import { accessOf, type Stop } from './ssh-lanes.js';
 
 /** The way to a host: what is said of it and of each hop, the first hop first. */
@@ -21,9 +21,6 @@ interface Options {
   port?: number;
   jump?: SshRequest['jump'];
 }
-
-/** Beyond it a way is no way any more but a loop. */
-const MOST_HOPS = 8;
 
 /** Finds ways with the help of ssh_config files. */
 export class Router {
