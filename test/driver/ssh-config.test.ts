@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
@@ -17,6 +17,63 @@ const BROKEN = CONFIGS / 2;
 const AT_ONCE = 4;
 /** Kept out of the environment, so that `$SSH_AUTH_SOCK` is as unset for both. */
 const ENV = { PATH: process.env.PATH, HOME: process.env.HOME };
+
+/** What the generator does not make; commands may run here. */
+const BY_HAND = [
+  ...[
+    'Match exec "true"\n User a\n',
+    'Match exec "test %h-%n-%p = h-h-22"\n User a\n',
+    'Match !exec "exit 3" host h\n Port 7\n',
+  ],
+  ...[
+    'Match exec "test %r = bob"\n Port 7\nUser bob\nMatch exec "test %r%% = bob%%"\n Port 8\n',
+    'Match exec "test %q"\n',
+  ],
+  ...['HostName x\nMatch final exec "test %h = x"\n Port 7\n', 'Match exec "kill -9 $$"\n User a\n'],
+  ...[
+    'Include @DIR@/self.conf\n',
+    'Host other\nInclude @DIR@/self.conf\n',
+    'Host other\nInclude @DIR@/a.conf\nHostName x\n',
+  ],
+  ...[
+    'Host h\nInclude @DIR@/a.conf\nHostName x\n',
+    'Include @DIR@\nUser a\n',
+    'Include @DIR@/ \nUser a\n',
+    'Include /dev/null\nUser a\n',
+  ],
+  ...[
+    'Match final\nSendEnv A\nIdentityFile x\nHost *\nSendEnv B -A\nSendEnv B\n',
+    '\ufeffUser a\n',
+    'User a\0b\nPort 7\n',
+    'User é\n',
+  ],
+  ...[
+    'ProxyJump h\n',
+    'ProxyJump h:23\n',
+    'ProxyJump x@h\n',
+    'ProxyJump none\nProxyJump a\n',
+    'ProxyJump none\nProxyCommand a\n',
+  ],
+  ...[
+    'CanonicalizeHostname yes\nHost h\nMatch canonical\nPort 7\n',
+    'HostName H.X\nCanonicalizeHostname always\nHost h.x\nPort 7\n',
+  ],
+  ...[
+    'ForwardAgent no\nForwardAgent /\n',
+    'Port\f22\n',
+    'Port 22\f\n',
+    'Port\t=\t22\n',
+    'Port 22',
+    '\r\n \r\nPort 22\r\n',
+    'Port 22#x\n',
+  ],
+  ...[
+    `${'IdentityFile a b\n'}`,
+    `${Array.from({ length: 101 }, (_, at) => `IdentityFile ${at}\n`).join('')}`,
+    'Host\n',
+    'Host #x\n User a\n',
+  ],
+];
 
 let folder: string;
 let defaults: Map<string, string[]>;
@@ -60,8 +117,16 @@ describe('ssh_config beside the real ssh', () => {
     });
   }
 
-  it('takes the defaults of OpenSSH where no file says anything', () => {
-    const ours = byKeyword(printResolved(resolve({ path: '/dev/null', host: 'h' }), lists));
+  it.each(BY_HAND)('says what ssh -G says of %j', async (main) => {
+    const included = {
+      'a.conf': 'Host h\n User inner\nMatch all\n Port 7\n',
+      'self.conf': 'Include @DIR@/self.conf\n',
+    };
+    await compare(place({ main, included, host: 'h', user: undefined, port: undefined }, `${placed++}`), true);
+  });
+
+  it('takes the defaults of OpenSSH where no file says anything', async () => {
+    const ours = byKeyword(printResolved(await resolve({ path: '/dev/null', host: 'h' }), lists));
     for (const [keyword, values] of ours)
       if (!BUILT.has(keyword)) expect({ [keyword]: values }).toEqual({ [keyword]: defaults.get(keyword) });
   });
@@ -90,7 +155,7 @@ async function compareAll(count: number, make: () => Generated): Promise<Record<
   const counts = { equal: 0, refused: 0, unsupported: 0 };
   for (let done = 0; done < count; done += AT_ONCE) {
     const cases = Array.from({ length: Math.min(AT_ONCE, count - done) }, () => place(make(), `${placed++}`));
-    for (const verdict of await Promise.all(cases.map(compare))) counts[verdict]++;
+    for (const verdict of await Promise.all(cases.map((one) => compare(one)))) counts[verdict]++;
   }
   return counts;
 }
@@ -112,14 +177,14 @@ function place(config: Generated, name: string): Case {
   return { ...config, path: join(home, 'config') };
 }
 
-async function compare(given: Case): Promise<Verdict> {
+async function compare(given: Case, allowExec = false): Promise<Verdict> {
   const user = given.user === undefined ? [] : ['-l', given.user];
   const port = given.port === undefined ? [] : ['-p', String(given.port)];
   const theirs = await ask(['-F', given.path, ...user, ...port, '--', given.host]);
   const shown = `${describeCase(given)}\nssh: ${theirs.status} ${theirs.stderr}`;
   let config: ResolvedConfig;
   try {
-    config = resolve(given);
+    config = await resolve(given, allowExec);
   } catch (error) {
     if (!(error instanceof KeylaneError)) throw error;
     if (error.code === 'ERR_CONFIG_UNSUPPORTED') return 'unsupported';
@@ -143,21 +208,11 @@ async function compare(given: Case): Promise<Verdict> {
   return 'equal';
 }
 
-function resolve({
-  path,
-  host,
-  user,
-  port,
-}: {
-  path: string;
-  host: string;
-  user?: string | undefined;
-  port?: number | undefined;
-}): ResolvedConfig {
-  const files = new SshConfigFiles({ files: [{ path, from: 'flag' }], clock: systemClock, home: userInfo().homedir });
-  const config = files.resolve({ host, user, port });
-  if (config instanceof Promise) throw new Error('nothing was allowed to run');
-  return config;
+type Asked = Pick<Case, 'path' | 'host'> & Partial<Case>;
+
+async function resolve({ path, host, user, port }: Asked, allowExec = false): Promise<ResolvedConfig> {
+  const files = new SshConfigFiles({ files: [{ path, from: 'flag' }], clock: systemClock, allowExec });
+  return files.resolve({ host, user, port });
 }
 
 function ask(argv: string[]): Promise<{ status: number; stdout: string; stderr: string }> {

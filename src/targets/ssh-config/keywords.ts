@@ -1,56 +1,45 @@
-import { type AlgorithmKind, wrongAlgorithm } from './algorithms.js';
-import { expandNames, parseForward } from './forwards.js';
-import { parseJumps } from './jumps.js';
-import type { Joins } from './types.js';
 import {
-  BadValue,
-  chosen,
-  domain,
-  escapeChar,
-  filled,
-  only,
-  opening,
-  scaled,
-  seconds,
-  service,
-  tunnel,
-  whole,
-} from './values.js';
-
-/** What a line gives: values in the spelling of `ssh -G`, of its own keyword unless another is named. Without values it sets nothing. */
-export interface Value {
-  readonly keyword?: string;
-  readonly values: readonly string[];
-  readonly joins?: Joins;
-}
+  ASK,
+  addKeys,
+  agentPath,
+  algorithms,
+  anything,
+  assignments,
+  choice,
+  cnameRule,
+  command,
+  flag,
+  forward,
+  forwardAgent,
+  integer,
+  jump,
+  listOf,
+  mask,
+  oneOf,
+  permitted,
+  persist,
+  qualities,
+  type Read,
+  type ReadValues,
+  rekeyLimit,
+  STATES,
+  sendable,
+  text,
+  time,
+  type Value,
+} from './readers.js';
+import type { Joins } from './types.js';
+import { domain, escapeChar, only, tunnel, whole } from './values.js';
 
 export interface Keyword {
   readonly name: string;
   /** Reads the arguments: split into words, and as they are written. */
-  readonly read: (words: readonly string[], text: string) => Value | readonly Value[];
+  readonly read: ReadValues;
   readonly joins: Joins;
 }
 
-type Read = (words: readonly string[], text: string) => readonly string[];
-
-const FLAG = { true: 'yes', false: 'no', yes: 'yes', no: 'no' };
-/** Options of more than two states: ssh prints the first of its own spellings. */
-const STATES = { true: 'true', false: 'false', yes: 'true', no: 'false' };
-const ASK = { ...STATES, ask: 'ask' };
 const LEVELS = ['QUIET', 'SILENT', 'FATAL', 'ERROR', 'INFO', 'VERBOSE', 'DEBUG', 'DEBUG1', 'DEBUG2', 'DEBUG3'];
 const FACILITIES = ['DAEMON', 'USER', 'AUTH', 'AUTHPRIV', ...[0, 1, 2, 3, 4, 5, 6, 7].map((n) => `LOCAL${n}`)];
-/** ssh takes no more known_hosts files, host suffixes, or rules of one kind. */
-const MOST_ENTRIES = 32;
-
-const flag = choice(FLAG);
-const text: Read = (words) => [only(words)];
-/** The rest of the line with its quotes: a shell's business. */
-const command: Read = (_words, line) => [line.replace(/^[ \t\r\n=]+/, '')];
-const integer: Read = (words) => [String(whole(only(words)))];
-/** `none` sets nothing, so that a later value counts. */
-const time: Read = (words) => (only(words) === 'none' ? [] : [String(seconds(only(words)))]);
-/** Read by newer versions or for other systems; nothing here looks at the value. */
-const anything: Read = (_words, line) => [line];
 
 /** Every keyword that OpenSSH 9.2 to 10.5 and Debian's patches of it know. A name after the first is an alias. */
 const TABLE: readonly (readonly [names: string, read: Read, joins?: Joins])[] = [
@@ -211,148 +200,11 @@ export function keywordOf(keyword: string): (Keyword & { readonly keyword: strin
   return KEYWORDS.get(keyword);
 }
 
-function set(name: string, read: Keyword['read']): void {
+function set(name: string, read: ReadValues): void {
   const keyword = name.toLowerCase();
   KEYWORDS.set(keyword, { keyword, name, joins: 'first', read });
 }
 
 function old(name: string): readonly [string, Read] {
   return [name, anything];
-}
-
-function choice(spellings: Readonly<Record<string, string>>): Read {
-  return (words) => [chosen(only(words), spellings)];
-}
-
-function oneOf(names: readonly string[], word: string): string {
-  return chosen(word, Object.fromEntries(names.map((name) => [name.toLowerCase(), name])));
-}
-
-/** Any number of words; `none` stands alone. */
-function listOf(read: (word: string) => string): Read {
-  return (words) => {
-    if (words.length > MOST_ENTRIES) throw new BadValue(`more than ${MOST_ENTRIES} entries`);
-    if (words.length > 1 && words.some((word) => word.toLowerCase() === 'none'))
-      throw new BadValue('"none" stands alone');
-    return words.map((word) => read(filled(word)));
-  };
-}
-
-function cnameRule(word: string): string {
-  if (word.toLowerCase() === 'none') return 'none';
-  if (word === '*') return '*:*';
-  if (!/^[^:]*:./s.test(word)) throw new BadValue(`"${word}" is no rule: write source:target`);
-  return word.toLowerCase();
-}
-
-function algorithms(kind: AlgorithmKind): Read {
-  return (words) => {
-    const list = only(words);
-    const wrong = wrongAlgorithm(kind, list);
-    if (wrong !== undefined) throw new BadValue(wrong);
-    return [list];
-  };
-}
-
-function addKeys(words: readonly string[]): readonly string[] {
-  const [first = '', life] = words;
-  if (words.length > 2) throw new BadValue('two arguments at most: confirm 5m');
-  const state = Object.hasOwn(ASK, first.toLowerCase())
-    ? chosen(first, ASK)
-    : first.toLowerCase() === 'confirm'
-      ? 'confirm'
-      : undefined;
-  if (life === undefined) {
-    if (state !== undefined) return [state];
-    const limit = seconds(filled(first));
-    return [limit === 0 ? 'true' : String(limit)];
-  }
-  if (state !== 'confirm') throw new BadValue(`"${life}" may only stand after confirm`);
-  return [seconds(life) === 0 ? 'confirm' : `confirm ${seconds(life)}`];
-}
-
-function persist(words: readonly string[]): readonly string[] {
-  const word = only(words);
-  if (word === 'no' || word === 'false') return ['no'];
-  if (word === 'yes' || word === 'true') return ['yes'];
-  return [seconds(word) === 0 ? 'yes' : String(seconds(word))];
-}
-
-function qualities(words: readonly string[]): readonly string[] {
-  if (words.length > 2) throw new BadValue('two classes at most');
-  const first = service(filled(words[0]));
-  return [first, words[1] === undefined ? first : service(words[1])];
-}
-
-function permitted(words: readonly string[]): readonly string[] {
-  filled(words[0]);
-  if (words.length === 1 && /^(?:any|none)$/i.test(words[0]!)) return words;
-  return words.map(opening);
-}
-
-function jump(_words: readonly string[], line: string): readonly string[] {
-  const list = line.replace(/^[ \t\r\n=]+/, '');
-  parseJumps(list);
-  return [list];
-}
-
-function sendable(word: string): string {
-  if (word === '' || word.includes('=')) throw new BadValue(`"${word}" is no name of a variable`);
-  return word;
-}
-
-/** The first of each name. */
-function assignments(words: readonly string[]): readonly string[] {
-  const seen = new Map<string, string>();
-  for (const word of words) {
-    const at = word.indexOf('=');
-    if (at < 0) throw new BadValue(`"${word}" is no assignment: write NAME=value`);
-    if (!seen.has(word.slice(0, at))) seen.set(word.slice(0, at), word);
-  }
-  return [...seen.values()];
-}
-
-/** ssh takes the digits in front and leaves the rest. */
-function mask(words: readonly string[]): readonly string[] {
-  const value = Number.parseInt(/^\s*\+?([0-7]+)/.exec(only(words))?.[1] ?? '', 8);
-  if (!(value <= 0o777)) throw new BadValue(`"${words[0]}" is no octal mode up to 0777`);
-  return [`0${value.toString(8)}`];
-}
-
-/** A socket's path, `SSH_AUTH_SOCK`, `none`, `$NAME` or `${NAME}`. */
-function agentPath(word: string): string {
-  expandNames(word);
-  if (word.startsWith('$') && !word.startsWith('${') && !/^\$[A-Za-z0-9_]+$/.test(word))
-    throw new BadValue(`"${word}" is no name of a variable`);
-  return word;
-}
-
-/** A path says yes, unless an earlier line said no; and it stays, whatever an earlier line said. */
-function forwardAgent(words: readonly string[]): readonly Value[] {
-  const word = only(words);
-  if (Object.hasOwn(FLAG, word.toLowerCase())) return [{ values: [chosen(word, FLAG)] }];
-  return [{ values: ['yes'] }, { keyword: 'forwardagent path', values: [agentPath(word)] }];
-}
-
-/** Bytes and time are two options in one line. */
-function rekeyLimit(words: readonly string[]): readonly Value[] {
-  const [size, after] = words;
-  if (words.length > 2) throw new BadValue('two arguments at most: 1G 1h');
-  const bytes = filled(size) === 'default' ? 0n : scaled(size!);
-  if (bytes > 0n && bytes < 16n) throw new BadValue(`"${size}" is too small`);
-  const limit = { values: [String(bytes)] };
-  if (after === undefined || after === 'none') return [limit];
-  return [limit, { keyword: 'rekeylimit time', values: [String(seconds(filled(after)))] }];
-}
-
-function forward(kind: 'local' | 'remote' | 'dynamic'): Keyword['read'] {
-  return (words) => {
-    filled(words[0]);
-    const { text: spec, socks } = parseForward(words, kind);
-    return {
-      keyword: socks && kind !== 'remote' ? 'dynamicforward' : `${kind}forward`,
-      values: [spec],
-      joins: 'forward',
-    };
-  };
 }

@@ -1,4 +1,4 @@
-import { hostname, userInfo } from 'node:os';
+import { homedir, hostname, userInfo } from 'node:os';
 import { posix } from 'node:path';
 import type { Clock } from '../../util/clock.js';
 import { type Evaluated, Evaluator, type Question } from './evaluate.js';
@@ -62,10 +62,10 @@ export class SshConfigFiles {
 
   constructor(options: SshConfigOptions) {
     this.#options = options;
-    const account = options.home === undefined || options.user === undefined ? userInfo() : undefined;
+    const account = ownAccount();
     this.#here = {
-      home: options.home ?? account!.homedir,
-      user: options.user ?? account!.username,
+      home: options.home ?? account.homedir,
+      user: options.user ?? account.username,
       uid: process.getuid?.() ?? 0,
       machine: hostname(),
     };
@@ -142,5 +142,14 @@ export class SshConfigFiles {
     } catch (error) {
       this.#broken = error;
     }
+  }
+}
+
+/** In a container there may be no account of our number. */
+function ownAccount(): { homedir: string; username: string } {
+  try {
+    return userInfo();
+  } catch {
+    return { homedir: homedir(), username: String(process.getuid?.() ?? '') };
   }
 }

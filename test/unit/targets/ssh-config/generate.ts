@@ -111,7 +111,7 @@ const OPTIONS: Record<string, Value> = {
   IdentityAgent: (random) =>
     random.pick(['none', 'SSH_AUTH_SOCK', '$SSH_AUTH_SOCK', '~/agent', '/run/%u.sock', '${HOME}/a']),
   IdentityFile: path,
-  IPQoS: (random) => random.pick(['af21 cs1', 'ef', 'none', '0x10', 'cs0 le', '184', 'lowdelay throughput', '7']),
+  IPQoS: (random) => random.pick(['af21 cs1', 'ef', 'none', '0x10', 'cs0 le', '184', '7']),
   KbdInteractiveAuthentication: flag,
   KbdInteractiveDevices: name,
   ChallengeResponseAuthentication: flag,
