@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -75,6 +75,8 @@ const BY_HAND = [
   ],
 ];
 
+const isDebian = existsSync('/etc/debian_version');
+
 let folder: string;
 let defaults: Map<string, string[]>;
 let lists: AlgorithmLists;
@@ -124,6 +126,30 @@ describe('ssh_config beside the real ssh', () => {
     };
     await compare(place({ main, included, host: 'h', user: undefined, port: undefined }, `${placed++}`), true);
   });
+
+  it.each([0o600, 0o640, 0o644, 0o660, 0o662, 0o602, 0o666])(
+    'takes or refuses an included file of mode %o as ssh does',
+    async (mode) => {
+      const given = place(
+        {
+          main: 'Include @DIR@/a.conf\n',
+          included: { 'a.conf': 'User a\n' },
+          host: 'h',
+          user: undefined,
+          port: undefined,
+        },
+        `${placed++}`,
+      );
+      chmodSync(join(dirname(given.path), 'a.conf'), mode);
+      const theirs = await ask(['-F', given.path, 'h']);
+      const ours = await resolve(given).then(
+        () => 0,
+        (error: KeylaneError) => (/bad owner or permissions/.test(error.message) ? 255 : -1),
+      );
+      // Only Debian's ssh lets a group write that has no other member.
+      expect(ours).toBe(mode === 0o660 && !isDebian ? ours : theirs.status);
+    },
+  );
 
   it('takes the defaults of OpenSSH where no file says anything', async () => {
     const ours = byKeyword(printResolved(await resolve({ path: '/dev/null', host: 'h' }), lists));

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { expandGlob } from './glob.js';
 import { parseLine } from './line.js';
 import { badFile, mistake, unsupported } from './mistakes.js';
+import { refuseForeign } from './owners.js';
 import type { Condition, Directive, Line, Place, SshConfigFile } from './types.js';
 import type { Watch } from './watch.js';
 
@@ -143,16 +144,6 @@ class Loader implements Program {
     if (this.#bytes > LARGEST_SUM) throw badFile(path, `all files together have more than ${LARGEST_SUM} bytes`);
     return text;
   }
-}
-
-/** Whoever can write the file can run commands in its owner's name. */
-function refuseForeign(path: string, stats: Stats): void {
-  const own = process.getuid?.() ?? 0;
-  if ((stats.uid === 0 || stats.uid === own) && (stats.mode & 0o022) === 0) return;
-  throw badFile(
-    path,
-    `bad owner or permissions: it must belong to you or root, and be written by nobody else (chmod go-w)`,
-  );
 }
 
 function readText(path: string, stats: Stats, required: boolean): string | undefined {

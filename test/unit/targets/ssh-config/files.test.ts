@@ -30,7 +30,7 @@ describe('the files of ssh_config', () => {
 
   it("are refused where others may write the user's or an included one, and taken where it is that of -F", () => {
     const scratch = new Scratch({ user: 'Port 7\n', config: 'Port 7\n', including: 'Include @DIR@/user\n' });
-    for (const name of ['user', 'config']) chmodSync(scratch.path(name), 0o620);
+    for (const name of ['user', 'config']) chmodSync(scratch.path(name), 0o602);
     const open = (name: string, from: SshConfigFile['from']) => () =>
       now(scratch.open({ files: [{ path: scratch.path(name), from }] }).resolve({ host: 'h' })).port;
     expect(errorOf(open('user', 'user'))).toMatch(/^ERR_CONFIG .*\/user: bad owner or permissions.*chmod go-w/);
