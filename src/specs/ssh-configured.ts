@@ -4,7 +4,7 @@ import type { SshAccess, SshAlgorithms } from '../ssh-types.js';
 import type { ResolvedConfig } from '../targets/ssh-config/resolved.js';
 import type { Found } from '../targets/ssh-config/types.js';
 import { userProblem } from '../util/names.js';
-import { hostProblem } from './ssh-names.js';
+import { aliasProblem, hostProblem } from './ssh-names.js';
 
 /** What ssh_config says of one host, in our words: the defaults of what nobody else says. */
 export interface Configured extends SshAccess {
@@ -45,11 +45,7 @@ export function configuredOf(config: ResolvedConfig, allowExec: boolean): Config
 const RUNS_A_COMMAND: ReadonlySet<string> = new Set(['proxycommand', 'knownhostscommand', 'localcommand']);
 
 function make(config: ResolvedConfig): Configured {
-  const problem = hostProblem(config.hostName) ?? (config.user && userProblem(config.user));
-  if (problem) {
-    const { file, line } = config.where('hostname') ?? config.where('user') ?? { file: 'ssh_config', line: 0 };
-    throw new KeylaneError('ERR_CONFIG', `${file}:${line}: ${config.query.host}: ${problem}`);
-  }
+  refuseNames(config);
   const says = (keyword: string) => config.where(keyword) !== undefined;
   const wishedEnv = environmentOf(config);
   const algorithms = algorithmsOf(config);
@@ -80,6 +76,21 @@ function make(config: ResolvedConfig): Configured {
     ...(says('serveralivecountmax') && { keepaliveCount: Math.max(1, config.serverAliveCountMax) }),
     ...(wishedEnv && { wishedEnv }),
   };
+}
+
+/** Names from a file are no better than those of a request. */
+function refuseNames(config: ResolvedConfig): void {
+  const { hostName, user, hostKeyAlias: alias } = config;
+  const problems = [
+    ['hostname', hostProblem(hostName)],
+    ['user', user === undefined ? undefined : userProblem(user)],
+    ['hostkeyalias', alias === undefined ? undefined : aliasProblem(alias)],
+  ] as const;
+  for (const [keyword, problem] of problems) {
+    if (problem === undefined) continue;
+    const { file, line } = config.where(keyword) ?? { file: 'ssh_config', line: 0 };
+    throw new KeylaneError('ERR_CONFIG', `${file}:${line}: ${config.query.host}: ${problem}`);
+  }
 }
 
 const HOST_KEYS = { yes: 'strict', 'accept-new': 'accept-new', ask: 'ask', no: 'insecure' } as const;

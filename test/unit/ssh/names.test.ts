@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { KeylaneError } from '../../../src/errors.js';
 import { makeSshSpec } from '../../../src/specs/ssh.js';
 import { jumpProblem, parseJump } from '../../../src/specs/ssh-jump.js';
@@ -185,4 +188,27 @@ test('a password in a jump text is not shown', () => {
   for (const jump of ['me:hunter2@a', 'b,me:hunter2@a', 'ssh://me:hunter2@a', ['ssh://me:hunter2@a:x']])
     expect(refused(() => parse({ jump })).message).not.toContain('hunter2');
   expect(refused(() => parseHost('me:hunter2@a')).message).not.toContain('hunter2');
+});
+
+test.each([
+  ['HostName', 'a;id'],
+  ['HostName', '*'],
+  ['HostName', '-oProxyCommand=id'],
+  ['User', '$(id)'],
+  ['User', '-l'],
+  ['HostKeyAlias', '*'],
+  ['HostKeyAlias', 'a,b'],
+  ['ProxyJump', '-oX'],
+  ['ProxyJump', 'a|id'],
+  ['ProxyJump', 'me@*'],
+  ['ProxyJump', '~@a'],
+])('%s %s in an ssh_config is refused with its file and line', async (keyword, value) => {
+  const dir = mkdtempSync(join(tmpdir(), 'keylane-names-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const config = join(dir, 'config');
+  writeFileSync(config, `Host web\n  ${keyword} ${value}\n`, { mode: 0o600 });
+  const configured = makeSshSpec({ config });
+  const refusal = await (async () => configured.resolve?.({ host: 'web', command: 'x' }))().catch((error) => error);
+  expect(refusal).toMatchObject({ code: 'ERR_CONFIG', outcome: 'not_started' });
+  expect(refusal.message).toMatch(/:\d+: /);
 });
