@@ -34,6 +34,7 @@ export {
   type EchoRequest,
   type EchoResponse,
   type ExecuteContext,
+  type HostKeyQuestion,
   type OpenContext,
   type Outcome,
   type Parsed,
@@ -41,6 +42,7 @@ export {
   type ResponseOf,
   type Result,
   type Spec,
+  type Stopped,
   StreamsExceeded,
   type Timing,
 } from './types.js';

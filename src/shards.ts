@@ -42,7 +42,7 @@ export class Shards {
     );
     const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
     const { inFlightPerKey, queuedPerKey } = limits;
-    const answers = new Answers(clock);
+    const answers = new Answers(clock, options.ssh.confirmHostKey);
     const budget = new QueueBudget(maxQueued);
     for (let shard = 0; shard < shards; shard++) {
       // An equal part each; the remainder is handed out.

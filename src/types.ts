@@ -201,12 +201,26 @@ export interface OpenContext {
   ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']>;
 }
 
+/** A host that is not known, and the key that it shows. */
+export interface HostKeyQuestion {
+  /** As known_hosts has it: `web-17` or `[web-17]:2222`. */
+  name: string;
+  /** `ssh-ed25519`, … */
+  type: string;
+  /** `SHA256:…`, as `ssh-keygen -l` prints it. */
+  fingerprint: string;
+  /** The file that the key is added to. */
+  file: string;
+}
+
 /** What a shard may ask of the main thread. */
 export interface Questions {
   /** The value behind `env:NAME` or `file:PATH`. */
   secret: { about: string; answer: string };
   /** Addresses of a host name; single-flight, cached, at most 2 look-ups at once in the process. */
   lookup: { about: string; answer: { address: string; family: number }[] };
+  /** May an unknown host's key be trusted? Asked of a person, one question at a time. */
+  host_key: { about: HostKeyQuestion; answer: boolean };
   /** Adds a line to a known_hosts file, made if missing. */
   known_hosts: { about: { file: string; line: string }; answer: null };
 }

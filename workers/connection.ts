@@ -32,7 +32,7 @@ export class Connection implements Due {
   /** Place among the idle ones of the shard, the longest idle first. */
   readonly inIdle: Link<Connection> = new Link<Connection>(this);
   /** When its opening takes too long. */
-  readonly dueAt: number;
+  dueAt: number;
   readonly pool: ConnectionOwner;
   readonly opening = new AbortController();
 

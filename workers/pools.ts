@@ -133,6 +133,18 @@ export class Pools {
     });
   }
 
+  /** While a person is asked the deadline of an open stands still. */
+  async pause<T>(connection: Connection, asking: Promise<T>): Promise<T> {
+    const left = connection.dueAt - this.clock.now();
+    connection.dueAt = Number.POSITIVE_INFINITY;
+    try {
+      return await asking;
+    } finally {
+      connection.dueAt = this.clock.now() + left;
+      this.#opens.watch(connection.dueAt);
+    }
+  }
+
   /** A stream of another lane of the same key, for a driver that opens one connection through another. */
   leaseFor(pool: Pool, target: unknown, signal: AbortSignal): Promise<DriverLease> {
     if (signal.aborted) return Promise.reject(signal.reason);

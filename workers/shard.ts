@@ -72,7 +72,10 @@ class Shard implements RunHost, FrameVisitor<Command> {
         deadline: connection.dueAt,
         lost: () => pool.retire(connection),
         lease: (target) => this.#pools.leaseFor(pool, target, connection.opening.signal),
-        ask: (question, about) => this.#asks.ask(question, about),
+        ask: (question, about) => {
+          const asking = this.#asks.ask(question, about);
+          return question === 'host_key' ? this.#pools.pause(connection, asking) : asking;
+        },
       };
       return pool.driver.open(pool.target, context);
     });

@@ -5,6 +5,7 @@ import { KeylaneError } from '../errors.js';
 import type { Questions } from '../types.js';
 import type { Clock } from '../util/clock.js';
 import type { Ask } from '../wire/protocol.js';
+import { Confirmations, type ConfirmHostKey } from './confirmations.js';
 
 /** Look-ups in flight in this process: libuv has 4 threads, and files need some. */
 const LOOKUPS = 2;
@@ -19,8 +20,10 @@ export type Resolve = (host: string) => Promise<Addresses>;
 /** Answers what shards ask: what only the main thread may do, or what must be done once for all shards. */
 export class Answers {
   readonly #names: Names;
+  readonly #people: Confirmations;
 
-  constructor(clock: Clock, resolve: Resolve = systemResolve) {
+  constructor(clock: Clock, confirm: ConfirmHostKey | undefined = undefined, resolve: Resolve = systemResolve) {
+    this.#people = new Confirmations(clock, confirm);
     this.#names = new Names(clock, resolve);
   }
 
@@ -30,6 +33,8 @@ export class Answers {
         return secret(ask.about);
       case 'lookup':
         return this.#names.addresses(ask.about);
+      case 'host_key':
+        return this.#people.ask(ask.about);
       case 'known_hosts':
         return addKnownHost(ask.about);
       default:

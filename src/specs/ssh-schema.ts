@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SshRequest } from '../ssh-types.js';
+import type { HostKeyQuestion } from '../types.js';
 import { userProblem } from '../util/names.js';
 import { jumpProblem } from './ssh-jump.js';
 import { aliasProblem, hostProblem } from './ssh-names.js';
@@ -233,6 +234,12 @@ export const sshOptions = z.strictObject({
   jump: jump.optional(),
   config: z.union([z.boolean(), path], 'expected true, false or the path of a file').optional(),
   allowExec: z.boolean().optional(),
+  confirmHostKey: z
+    .custom<(about: HostKeyQuestion) => boolean | Promise<boolean>>(
+      (value) => typeof value === 'function',
+      'expected a function',
+    )
+    .optional(),
   maxOutputBytes: maxOutputBytes.optional(),
   keepaliveMs: z.int('expected whole milliseconds').min(0).max(DAY_MS).optional(),
   keepaliveCount: z.int('expected a whole number').min(1).max(1_000).optional(),

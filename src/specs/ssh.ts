@@ -1,5 +1,5 @@
 import type { HostKeys, SshAccess, SshAlgorithms, SshHop, SshRequest, SshResponse } from '../ssh-types.js';
-import type { Spec } from '../types.js';
+import type { HostKeyQuestion, Spec } from '../types.js';
 import { check } from '../util/check.js';
 import { SSH_DEFAULTS } from './ssh-defaults.js';
 import { hopsOf } from './ssh-jump.js';
@@ -21,6 +21,11 @@ export interface SshOptions extends SshAccess {
    * @default false
    */
   config?: boolean | string;
+  /**
+   * Asked about the key of an unknown host where `hostKeys` is `ask`: one question at a time, 120 s for each. Exactly
+   * true adds the key to the file; anything else refuses the host.
+   */
+  confirmHostKey?: (about: HostKeyQuestion) => boolean | Promise<boolean>;
   /** True: commands that ssh_config names (`Match exec`, ProxyCommand, KnownHostsCommand) may be run. @default false */
   allowExec?: boolean;
   /** Bytes kept of each of stdout and stderr. @default 1_048_576 */

@@ -34,6 +34,7 @@ const TYPES = [
   'ErrorCode',
   'ExecuteContext',
   'HostAddress',
+  'HostKeyQuestion',
   'HostKeys',
   'LimitOptions',
   'OpenContext',
@@ -51,6 +52,7 @@ const TYPES = [
   'SshRequest',
   'SshResponse',
   'SshTransport',
+  'Stopped',
   'StreamOptions',
   'Timing',
 ];

@@ -18,7 +18,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const answers = () => new Answers(new FakeClock(), () => Promise.reject(new Error('not asked for')));
+const answers = () => new Answers(new FakeClock(), undefined, () => Promise.reject(new Error('not asked for')));
 const secret = (about: string) => answers().answer({ kind: 'ask', ask: 1, question: 'secret', about });
 
 describe('a secret', () => {
@@ -60,7 +60,7 @@ describe('a host name', () => {
   function setUp() {
     const clock = new FakeClock();
     const asked: { host: string; answer: Deferred<Addresses> }[] = [];
-    const all = new Answers(clock, (host) => {
+    const all = new Answers(clock, undefined, (host) => {
       const answer = deferred<Addresses>();
       asked.push({ host, answer });
       return answer.promise;
@@ -185,4 +185,42 @@ describe('a line of known_hosts', () => {
       message: expect.stringMatching(/known_hosts: (ENOTDIR|EEXIST)$/),
     });
   });
+});
+
+test('one question at a time is asked of a person, and each once for all who wait', async () => {
+  const clock = new FakeClock();
+  const shown: string[] = [];
+  const answer: ((yes: unknown) => void)[] = [];
+  const all = new Answers(clock, ({ name }) => {
+    shown.push(name);
+    return new Promise((resolve) => answer.push(resolve as (yes: unknown) => void));
+  });
+  const ask = (name: string) =>
+    all.answer({
+      kind: 'ask',
+      ask: 1,
+      question: 'host_key',
+      about: { name, type: 't', fingerprint: 'f', file: '/kh' },
+    });
+  const [first, again, second] = [ask('a'), ask('a'), ask('b')];
+  const late = second.then(
+    (value) => value,
+    (error: Error) => error.message,
+  );
+  await settled();
+  expect(shown).toHaveLength(1);
+  answer[0]?.('yes');
+  expect(await Promise.all([first, again])).toEqual([false, false]);
+  await settled();
+  expect(shown).toHaveLength(2);
+  expect(shown).toEqual(['a', 'b']);
+  clock.advance(120_000);
+  expect(await late).toContain('nobody answered');
+});
+
+test('without anybody to ask the question is refused', async () => {
+  const about = { name: 'a', type: 't', fingerprint: 'f', file: '/kh' };
+  await expect(
+    new Answers(new FakeClock()).answer({ kind: 'ask', ask: 1, question: 'host_key', about }),
+  ).rejects.toThrow('nobody to ask');
 });

@@ -106,3 +106,52 @@ test('the types of the known keys are told, those of revoked ones not', () => {
   expect([...made('strict', SAME + OTHER_TYPE).knownTypes]).toEqual(['ssh-ed25519', 'ecdsa-sha2-nistp256']);
   expect([...made('strict', `@revoked ${SAME}`).knownTypes]).toEqual([]);
 });
+
+test('a question is asked about a new key only, and only the key that was shown is approved', () => {
+  expect(made('ask', SAME).question(RIGHT)).toBeUndefined();
+  expect(made('ask', CHANGED).question(RIGHT)).toBeUndefined();
+  expect(made('accept-new', NOTHING).question(RIGHT)).toBeUndefined();
+  const hostKey = made('ask', NOTHING, 2222);
+  expect(hostKey.question(RIGHT)).toEqual({
+    name: '[a]:2222',
+    type: 'ssh-ed25519',
+    fingerprint: expect.stringMatching(/^SHA256:/),
+    file: '/kh',
+  });
+  hostKey.approve(WRONG);
+  expect(hostKey.verify(RIGHT)).toBe(false);
+  hostKey.approve(RIGHT);
+  expect(hostKey.verify(RIGHT)).toBe(true);
+  expect(hostKey.isNew).toBe(true);
+  expect(hostKey.question(RIGHT)).toBeUndefined();
+});
+
+test('a changed key that nobody minds is known to be changed', () => {
+  const changed = made('insecure', CHANGED);
+  expect(changed.verify(RIGHT)).toBe(true);
+  expect(changed.isChanged).toBe(true);
+  const same = made('insecure', SAME);
+  expect(same.verify(RIGHT)).toBe(true);
+  expect(same.isChanged).toBe(false);
+});
+
+test('an alias is looked up and written as it is, whatever the port', () => {
+  const target = { host: 'a', port: 2222, hostKeys: 'accept-new', hostKeyAlias: 'b' } as const;
+  expect(new HostKey(target, [new KnownHosts(lineOf('b', RIGHT), '/kh')], '/kh').verify(RIGHT)).toBe(true);
+  const fresh = new HostKey(target, [undefined], '/kh');
+  fresh.verify(RIGHT);
+  expect(fresh.recheck(undefined)).toMatch(/^b ssh-ed25519 /);
+});
+
+test('a hashed name is found again by its host and by no other', () => {
+  const hostKey = new HostKey(
+    { host: 'a', port: 22, hostKeys: 'accept-new', hashKnownHosts: true },
+    [undefined],
+    '/kh',
+  );
+  hostKey.verify(RIGHT);
+  const line = hostKey.recheck(undefined) as string;
+  expect(line).toMatch(/^\|1\|[\w+/]+=\|[\w+/]+= ssh-ed25519 /);
+  expect(new KnownHosts(line, '/kh').keysOf('a')).toHaveLength(1);
+  expect(new KnownHosts(line, '/kh').keysOf('b')).toHaveLength(0);
+});

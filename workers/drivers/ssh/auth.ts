@@ -8,6 +8,7 @@ import type { Credential, Credentials } from './credentials.js';
 export class Auth {
   readonly #user: string;
   readonly #skipped: readonly string[];
+  readonly #notes: string[] = [];
   #left: Credential[];
   #tried: string[] = [];
   #partial: string[] = [];
@@ -25,6 +26,13 @@ export class Auth {
     this.#allowed = allowed;
     const last = this.#tried.at(-1);
     if (partial && last) this.#partial.push(last);
+  }
+
+  /** The host is not who it was: a password would be given to whoever it is. */
+  keepPasswords(): void {
+    const before = this.#left.length;
+    this.#left = this.#left.filter(({ method }) => method === 'publickey');
+    if (this.#left.length < before) this.#notes.push('the password, because the host key has changed');
   }
 
   /** What to try next; false where nothing is left. */
@@ -51,7 +59,8 @@ export class Auth {
     ];
     if (this.#partial.length > 0) parts.push(`the server took ${this.#partial.join(', ')} and wants more`);
     if (this.#allowed && this.#allowed.length > 0) parts.push(`the server allows ${this.#allowed.join(', ')}`);
-    if (this.#skipped.length > 0) parts.push(`left out: ${this.#skipped.join('; ')}`);
+    const out = [...this.#skipped, ...this.#notes];
+    if (out.length > 0) parts.push(`left out: ${out.join('; ')}`);
     return parts.join('; ');
   }
 }

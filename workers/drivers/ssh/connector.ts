@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
-import type { OpenContext } from '../../../src/types.js';
+import type { OpenContext, Questions } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
 import { Auth } from './auth.js';
 import type { SshConnection } from './connection.js';
@@ -61,7 +61,8 @@ export class Connector {
     };
     try {
       const auth = new Auth(target.user, credentials);
-      const connection = await opening.step(logIn(target, socket, hostKey, auth, opening, lost));
+      const ask = (about: Questions['host_key']['about']) => context.ask('host_key', about);
+      const connection = await opening.step(logIn(target, socket, hostKey, auth, opening, lost, ask));
       if (hostKey.isNew) await opening.step(this.#newHosts.write(hostKey, (...question) => context.ask(...question)));
       // It may have ended meanwhile, when nobody was to be told.
       if (connection.state !== 'open') throw notOpened(opening.key, opening.phase, undefined, true, '');

@@ -1,9 +1,10 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
+import type { Questions } from '../../../src/types.js';
 import { quoteArgv } from '../../../src/util/quote.js';
-import { fingerprint, type KnownHosts, type KnownKey, nameOf, typeOf } from './known-hosts.js';
+import { fingerprint, hashed, type KnownHosts, type KnownKey, nameOf, typeOf } from './known-hosts.js';
 
-type Asked = Pick<SshTarget, 'host' | 'port' | 'hostKeys'>;
+type Asked = Pick<SshTarget, 'host' | 'port' | 'hostKeys' | 'hostKeyAlias' | 'hashKnownHosts'>;
 type Files = readonly (KnownHosts | undefined)[];
 
 /**
@@ -21,19 +22,42 @@ export class HostKey {
   refusal: KeylaneError | undefined = undefined;
   /** The host was not known and is taken on trust (`accept-new`): write its key down before the connection is used. */
   isNew = false;
+  /** Another key is known, and nobody minds (`insecure`): as with ssh, no password may go there. */
+  isChanged = false;
   readonly #target: Asked;
   readonly #files: Files;
   #accepted: Buffer | undefined = undefined;
+  #approved: Buffer | undefined = undefined;
 
   /** `files` as they are, undefined for a missing one; `file` is the user's own. */
   constructor(target: Asked, files: Files, file: string) {
-    this.name = nameOf(target.host, target.port);
+    this.name = target.hostKeyAlias ?? nameOf(target.host, target.port);
     this.file = file;
     this.#target = target;
     this.#files = files;
     this.knownTypes = new Set(
       [...this.#keys(files), ...this.#portless(files)].filter((known) => !known.revoked).map((known) => known.type),
     );
+  }
+
+  /** What a person is asked about a key that is not known (`ask`); undefined where nobody has to be asked. */
+  question(key: Buffer): Questions['host_key']['about'] | undefined {
+    if (this.#accepted || this.#target.hostKeys !== 'ask') return undefined;
+    const verdict = this.#judge(key, this.#files);
+    if (verdict !== 'new') return undefined;
+    return { name: this.name, type: typeOf(key), fingerprint: fingerprint(key), file: this.file };
+  }
+
+  /** The answer to the question was yes. */
+  approve(key: Buffer): void {
+    this.#approved = Buffer.from(key);
+  }
+
+  /** The answer to the question was no, or there was none. */
+  declined(key: Buffer, cause?: unknown): void {
+    const answered = cause instanceof KeylaneError ? cause.message : 'it was not accepted';
+    const { message } = this.#unknown(key, typeOf(key), this.#files);
+    this.refusal = new KeylaneError('ERR_HOST_KEY', `${message}; ${answered}`);
   }
 
   /**
@@ -57,7 +81,8 @@ export class HostKey {
     const key = this.#accepted as Buffer;
     const verdict = this.#judge(key, [now]);
     if (verdict instanceof KeylaneError) throw verdict;
-    return verdict === 'new' ? `${this.name} ${typeOf(key)} ${key.toString('base64')}` : undefined;
+    const name = this.#target.hashKnownHosts ? hashed(this.name) : this.name;
+    return verdict === 'new' ? `${name} ${typeOf(key)} ${key.toString('base64')}` : undefined;
   }
 
   #sameAs(accepted: Buffer, key: Buffer): KeylaneError | undefined {
@@ -67,6 +92,8 @@ export class HostKey {
   #first(key: Buffer): KeylaneError | undefined {
     const verdict = this.#judge(key, this.#files);
     if (verdict instanceof KeylaneError) return verdict;
+    if (verdict === 'new' && this.#target.hostKeys === 'ask' && !this.#approved?.equals(key))
+      return this.#unknown(key, typeOf(key), this.#files);
     this.isNew = verdict === 'new';
     this.#accepted = Buffer.from(key);
     return undefined;
@@ -77,19 +104,22 @@ export class HostKey {
     if (type === '') return error(`${this.name} showed what is no key`);
     const keys = this.#keys(files);
     const portless = this.#portless(files);
-    const revoked = [...keys, ...portless].find((known) => known.revoked && known.key.equals(key));
+    const revoked = keys.find((known) => known.revoked && known.key.equals(key));
     if (revoked)
       return error(
         `the ${type} key of ${this.name}, ${fingerprint(key)}, is revoked by ${revoked.file}:${revoked.line}`,
       );
-    if (this.#target.hostKeys === 'insecure') return 'known';
     const known = keys.filter((entry) => !entry.revoked);
     if (known.some((entry) => entry.key.equals(key))) return 'known';
+    // As ssh does: a key of another type is no excuse, for whoever is in between could offer nothing else.
     const other = known.find((entry) => entry.type === type) ?? known[0];
-    // A new type of key is no excuse: whoever is in between could offer nothing else.
+    if (this.#target.hostKeys === 'insecure') {
+      this.isChanged = other !== undefined;
+      return 'known';
+    }
     if (other) return this.#changed(key, type, other);
     if (portless.some((entry) => !entry.revoked && entry.key.equals(key))) return 'known';
-    return this.#target.hostKeys === 'accept-new' ? 'new' : this.#unknown(key, type, files);
+    return this.#target.hostKeys === 'strict' ? this.#unknown(key, type, files) : 'new';
   }
 
   #keys(files: Files): KnownKey[] {
@@ -98,8 +128,8 @@ export class HostKey {
 
   /** Keys of the host without its port. As in OpenSSH they vouch for another port of which nothing is known. */
   #portless(files: Files): KnownKey[] {
-    const { host } = this.#target;
-    return this.name === host ? [] : files.flatMap((known) => known?.keysOf(host) ?? []);
+    const { host, hostKeyAlias } = this.#target;
+    return hostKeyAlias !== undefined || this.name === host ? [] : files.flatMap((known) => known?.keysOf(host) ?? []);
   }
 
   #changed(key: Buffer, type: string, known: KnownKey): KeylaneError {

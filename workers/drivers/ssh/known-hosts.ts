@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 /** One usable line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 export interface KnownKey {
@@ -96,6 +96,12 @@ export class KnownHosts {
 /** How known_hosts names a host: bare at port 22, else `[host]:port`. */
 export function nameOf(host: string, port: number): string {
   return port === 22 ? host : `[${host}]:${port}`;
+}
+
+/** A name that only who knows it can find again: `|1|salt|hash` (ssh-keygen -H). */
+export function hashed(name: string): string {
+  const salt = randomBytes(20);
+  return `|1|${salt.toString('base64')}|${hmac(salt, name).toString('base64')}`;
 }
 
 /** As `ssh-keygen -l` prints it. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
+import type { Questions } from '../../../src/types.js';
 import { deferred } from '../../../src/util/deferred.js';
 import { algorithmsFor } from './algorithms.js';
 import type { Auth } from './auth.js';
@@ -23,6 +24,7 @@ export function logIn(
   auth: Auth,
   opening: Opening,
   lost: (error: Error) => void,
+  ask: (about: Questions['host_key']['about']) => Promise<boolean>,
 ): Promise<SshConnection> {
   const { key, clock } = opening;
   const { promise, resolve, reject } = deferred<SshConnection>();
@@ -55,6 +57,32 @@ export function logIn(
     resolve(connection);
   });
 
+  // An answer that comes later is given on the first key exchange only: nothing else is on its way then (FACTS 2).
+  const decide = (shown: Buffer, verify: (permitted: boolean) => void): boolean | undefined => {
+    const question = hostKey.question(shown);
+    if (!question) {
+      const permitted = hostKey.verify(shown);
+      if (hostKey.isChanged) auth.keepPasswords();
+      return permitted;
+    }
+    const copy = Buffer.from(shown);
+    opening
+      .pause(ask(question))
+      .then(
+        (accepted) => {
+          if (accepted === true) hostKey.approve(copy);
+          else hostKey.declined(copy);
+          verify(accepted === true && hostKey.verify(copy));
+        },
+        (error: unknown) => {
+          hostKey.declined(copy, error);
+          verify(false);
+        },
+      )
+      .catch(() => socket.destroy());
+    return undefined;
+  };
+
   try {
     client.connect({
       // Its types ask for more of a stream than it uses.
@@ -64,7 +92,7 @@ export function logIn(
       readyTimeout: 0,
       keepaliveInterval: 0,
       algorithms: algorithmsFor(hostKey.knownTypes),
-      hostVerifier: hostKey.verify,
+      hostVerifier: (shown: Buffer, verify: (permitted: boolean) => void) => decide(shown, verify) as never,
       authHandler: (_left, _partial, next) => next(auth.next() as never),
     });
     onRefusedAuth(client, (allowed, partial) => auth.refused(allowed, partial));
