@@ -44,15 +44,13 @@ const NAMES: Record<AlgorithmKind, readonly string[]> = { cipher: CIPHERS, mac: 
 export function wrongAlgorithm(kind: AlgorithmKind, list: string): string | undefined {
   if (list.startsWith('-')) return undefined;
   const known = NAMES[kind];
+  const isKnown = (name: string) =>
+    known.includes(name) || (kind === 'key' && /[*?]/.test(name) && known.some(compileList(name, false)));
   const names = list.replace(/^[+^]/, '').split(',');
-  // ssh checks names up to an empty one, and drops what it does not know behind it.
-  const end = names.indexOf('');
-  for (const name of end > 0 ? names.slice(0, end) : names) {
-    if (known.includes(name)) continue;
-    if (kind === 'key' && /[*?]/.test(name) && !name.startsWith('!') && known.some(compileList(name, false))) continue;
-    return `no ${kind} is called "${name}": ssh -Q ${kind} lists them`;
-  }
-  return undefined;
+  // ssh checks names up to an empty one, and drops what it does not know behind it; negated ones are never right.
+  const end = names.includes('') && names.some(isKnown) ? names.indexOf('') : names.length;
+  const wrong = names.find((name, at) => name.startsWith('!') || (at < end && !isKnown(name)));
+  return wrong === undefined ? undefined : `no ${kind} is called "${wrong}": ssh -Q ${kind} lists them`;
 }
 
 /**
