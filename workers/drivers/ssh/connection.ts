@@ -5,6 +5,7 @@ import type { SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, type Stopped, StreamsExceeded } from '../../../src/types.js';
 import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
+import type { KexFacts } from './kex-facts.js';
 import { OwnContext } from './own-context.js';
 import { Session } from './session.js';
 import type { SessionHost, SudoOf } from './session-host.js';
@@ -37,6 +38,8 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   readonly key: string;
   readonly transport: Transport;
   readonly answerMs: number;
+  /** What the key exchange has settled. */
+  readonly facts: KexFacts | undefined;
   readonly slots = new Slots();
   /** Resolves when the socket is closed. */
   readonly gone: Promise<void>;
@@ -61,7 +64,9 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     target: SshTarget,
     clock: Clock,
     lost: (error: Error) => void,
+    facts?: KexFacts,
   ) {
+    this.facts = facts;
     this.key = key;
     this.#target = target;
     this.#client = client;

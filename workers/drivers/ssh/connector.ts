@@ -4,6 +4,7 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { OpenContext, Questions } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
+import { algorithmsFor } from './algorithms.js';
 import { Auth } from './auth.js';
 import type { SshConnection } from './connection.js';
 import { credentialsOf } from './credentials.js';
@@ -51,6 +52,8 @@ export class Connector {
     const secret = (reference: string) => context.ask('secret', reference);
     const credentials = await opening.step(credentialsOf(target, this.#identities, secret, this.#clock));
     const hostKey = await opening.step(this.#hostKey(target));
+    // Before anybody is connected to: a list may be one that cannot be had.
+    const offer = algorithmsFor(hostKey.knownTypes, target.algorithms);
     const socket = target.jump
       ? await jump(target.jump, target, context, opening)
       : await connect(target, context, opening);
@@ -62,7 +65,7 @@ export class Connector {
     try {
       const auth = new Auth(target.user, credentials);
       const ask = (about: Questions['host_key']['about']) => context.ask('host_key', about);
-      const connection = await opening.step(logIn(target, socket, hostKey, auth, opening, lost, ask));
+      const connection = await opening.step(logIn(target, socket, offer, hostKey, auth, opening, lost, ask));
       if (hostKey.isNew) await opening.step(this.#newHosts.write(hostKey, (...question) => context.ask(...question)));
       // It may have ended meanwhile, when nobody was to be told.
       if (connection.state !== 'open') throw notOpened(opening.key, opening.phase, undefined, true, '');

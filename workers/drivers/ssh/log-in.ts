@@ -4,11 +4,14 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { Questions } from '../../../src/types.js';
 import { deferred } from '../../../src/util/deferred.js';
-import { algorithmsFor } from './algorithms.js';
+import type { Offer } from './algorithms.js';
 import type { Auth } from './auth.js';
 import { SshConnection } from './connection.js';
+import { Guard } from './guard.js';
+import { gatherGreeting, onServerOffer } from './handshake.js';
 import type { HostKey } from './host-key.js';
-import { notOpened } from './open-errors.js';
+import { type KexFacts, negotiate, readOffer } from './kex-facts.js';
+import { nothingInCommon, notOpened, notStrict, printable } from './open-errors.js';
 import type { Opening } from './opening.js';
 import { onRefusedAuth } from './transport.js';
 import type { Wire } from './wire.js';
@@ -20,6 +23,7 @@ import type { Wire } from './wire.js';
 export function logIn(
   target: SshTarget,
   socket: Wire,
+  offer: Offer,
   hostKey: HostKey,
   auth: Auth,
   opening: Opening,
@@ -30,6 +34,8 @@ export function logIn(
   const { promise, resolve, reject } = deferred<SshConnection>();
   const client = new Client();
   let connection: SshConnection | undefined;
+  let guard: Guard | undefined;
+  let facts: KexFacts | undefined;
 
   const ended = (cause?: Error) => {
     if (connection) {
@@ -52,8 +58,10 @@ export function logIn(
   client.on('change password', () => {
     ended(Object.assign(new Error('the password has expired'), { level: 'client-authentication' }));
   });
-  client.on('ready', () => {
-    connection = new SshConnection(client, socket, key, target, clock, lost);
+  // Once: a server may say it as often as it likes.
+  client.once('ready', () => {
+    connection = new SshConnection(client, socket, key, target, clock, lost, facts);
+    guard?.loggedIn();
     resolve(connection);
   });
 
@@ -91,10 +99,15 @@ export function logIn(
       // Time is kept by Opening, and signs of life by SshConnection.
       readyTimeout: 0,
       keepaliveInterval: 0,
-      algorithms: algorithmsFor(hostKey.knownTypes),
+      algorithms: offer,
       hostVerifier: (shown: Buffer, verify: (permitted: boolean) => void) => decide(shown, verify) as never,
       authHandler: (_left, _partial, next) => next(auth.next() as never),
     });
+    gatherGreeting(client);
+    onServerOffer(client, (message, software) => {
+      facts = agreed(key, offer, message, software);
+    });
+    guard = new Guard(client, key, clock, () => socket.bytesRead + socket.bytesWritten, ended);
     onRefusedAuth(client, (allowed, partial) => auth.refused(allowed, partial));
   } catch (error) {
     ended(error as Error);
@@ -102,7 +115,17 @@ export function logIn(
   return promise;
 }
 
+/** What the server's offer and ours come to. ssh2 would only say which kind fails first; undefined leaves it to ssh2. */
+function agreed(key: string, ours: Offer, message: Buffer, software: string): KexFacts | undefined {
+  const theirs = readOffer(message);
+  const found = theirs && negotiate(ours, theirs);
+  if (Array.isArray(found)) throw nothingInCommon(key, found);
+  if (found && 'notStrict' in found) throw notStrict(key, found.notStrict);
+  return found && { ...found, software: printable(software) };
+}
+
 function lostError(key: string, cause: Error | undefined): KeylaneError {
+  if (cause instanceof KeylaneError) return cause;
   const how = cause ? `broke: ${cause.message}` : 'was closed by the other side';
   return new KeylaneError('ERR_CONNECTION_LOST', `the connection to ${key} ${how}`, { key, cause });
 }

@@ -1,4 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
+import { type AlgorithmKind, isOnDemand, OPTION_OF } from './algorithms.js';
+import type { Mismatch } from './kex-facts.js';
 
 /** How far an open came. */
 export type Phase = 'preparation' | 'jump' | 'look-up' | 'connect' | 'key exchange' | 'authentication';
@@ -35,6 +37,7 @@ export function notOpened(
   heard: boolean,
   tried: string,
 ): KeylaneError {
+  if (cause instanceof KeylaneError) return cause;
   if (cause?.level === 'client-authentication' || (phase === 'authentication' && isRefusal(cause))) {
     return new KeylaneError('ERR_AUTH', `${key} refused the log-in; ${tried}`, { key, cause });
   }
@@ -48,9 +51,55 @@ export function notOpened(
     const how = cause ? (SOCKET_ERRORS[String(cause.code)] ?? cause.message) : 'the connection was closed';
     return new KeylaneError('ERR_CONNECT', `${key}: ${how} during ${phase}`, { key, cause });
   }
-  // Nothing in common today is nothing in common tomorrow.
-  const retryable = !/no matching/i.test(cause.message);
-  return new KeylaneError('ERR_CONNECT', `${key}: ${phase} failed: ${cause.message}`, { key, cause, retryable });
+  return new KeylaneError('ERR_CONNECT', `${key}: ${phase} failed: ${printable(cause.message)}`, { key, cause });
+}
+
+/** Nothing in common: which kinds, what the server has, and what to ask for. Tomorrow it is the same. */
+export function nothingInCommon(key: string, missing: readonly Mismatch[]): KeylaneError {
+  const message = `${key}: no algorithm in common: ${missing.map(wayRound).join('; ')}`;
+  return new KeylaneError('ERR_CONNECT', message, { key, retryable: false });
+}
+
+/** The server would use what is safe under strict key exchange only, and does not have that. */
+export function notStrict(key: string, name: string): KeylaneError {
+  const message =
+    `${key}: ${name} without strict key exchange is open to Terrapin (CVE-2023-48795), and the server has nothing else ` +
+    'that is asked for; update it (OpenSSH 9.6 or later), or let it and `ssh.algorithms` have aes128-gcm@openssh.com, or ' +
+    'aes128-ctr with hmac-sha2-256';
+  return new KeylaneError('ERR_CONNECT', message, { key, retryable: false });
+}
+
+const WORDS = {
+  kex: 'key exchange',
+  hostKeys: 'host key algorithm',
+  ciphers: 'cipher',
+  macs: 'MAC',
+  compression: 'compression',
+} as const satisfies Record<Mismatch['kind'], string>;
+const MOST_NAMED = 300;
+
+function wayRound({ kind, theirs }: Mismatch): string {
+  const offers = `no ${WORDS[kind]}: the server offers only ${printable(theirs.join(', ')) || 'an empty list'}`;
+  if (kind === 'compression') return `${offers}, and keylane does not compress`;
+  // Its own order: the best of the bad first.
+  const weak = theirs.find((name) => isOnDemand(kind, name));
+  if (weak !== undefined)
+    return `${offers}, which keylane leaves out as weak or slow; to allow one, ${asked(kind, `+${weak}`)}`;
+  const grouped = theirs.find((name) => name.startsWith('diffie-hellman-group-exchange-'));
+  if (grouped === undefined)
+    return `${offers}, and keylane's own SSH can do none of them; use \`transport: 'openssh'\``;
+  const sha1 = grouped.endsWith('-sha1') ? `, and ${asked(kind, `+${grouped}`)}` : '';
+  return `${offers}. Group exchange would block a shard for seconds; use \`transport: 'openssh'\`${sha1}`;
+}
+
+function asked(kind: AlgorithmKind, list: string): string {
+  return `set \`ssh.algorithms.${kind}: '${list}'\` (ssh_config: \`${OPTION_OF[kind]} ${list}\`)`;
+}
+
+/** What a stranger wrote, for a message: no control characters, and not too much of it. */
+export function printable(text: string): string {
+  const clean = text.replace(/[^\x20-\x7e]/g, '?');
+  return clean.length > MOST_NAMED ? `${clean.slice(0, MOST_NAMED)}…` : clean;
 }
 
 /** SSH_DISCONNECT_PROTOCOL_ERROR is what sshd sends with "Too many authentication failures". */

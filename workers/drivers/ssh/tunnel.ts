@@ -23,6 +23,7 @@ export class Tunnel extends Duplex {
   /** Our number of the channel. */
   channel = -1;
   bytesRead = 0;
+  bytesWritten = 0;
   /** What the messages of the channel are told to. */
   readonly peer: ChannelPeer = {
     opened: (channel, window, packet) => this.#opened(channel, window, packet),
@@ -178,6 +179,7 @@ export class Tunnel extends Duplex {
     while (left && left.length > 0 && this.#credit > 0) {
       const length = Math.min(left.length, this.#credit, this.#packet);
       this.#credit -= length;
+      this.bytesWritten += length;
       this.#host.transport.channelData(this.#peer, length === left.length ? left : left.subarray(0, length));
       left = left.subarray(length);
     }
