@@ -34,10 +34,26 @@ export interface ExecEngine {
   destroy(reason?: string): Promise<void>;
 }
 
+/** The flags that a run looks at. */
+export type RunFlags = Pick<
+  ExecFlags,
+  'out' | 'color' | 'quiet' | 'progress' | 'timeout' | 'attempts' | 'concurrency' | 'format' | 'prefix'
+> &
+  Partial<Pick<ExecFlags, 'maxRc' | 'fold' | 'ordered' | 'outDir'>>;
+
+/** What another command than `exec` does otherwise. */
+export interface RunKind {
+  /** Of the command, for its messages. */
+  name: string;
+  /** Its text. */
+  text: (screen: Screen) => Output;
+}
+
 /** One run over its hosts: results in, output and an exit status out. */
 export class ExecRun {
   readonly #items: readonly Item[];
-  readonly #flags: ExecFlags;
+  readonly #flags: RunFlags;
+  readonly #name: string;
   readonly #io: Io;
   readonly #clock: Clock;
   readonly #cut = new AbortController();
@@ -55,7 +71,8 @@ export class ExecRun {
   #maxRc = 0;
 
   /** Throws a UsageError if the output cannot be opened. */
-  constructor(items: readonly Item[], flags: ExecFlags, io: Io, clock: Clock) {
+  constructor(items: readonly Item[], flags: RunFlags, io: Io, clock: Clock, kind?: RunKind) {
+    this.#name = kind?.name ?? 'exec';
     this.#items = items;
     this.#flags = flags;
     this.#io = io;
@@ -64,7 +81,8 @@ export class ExecRun {
     this.#screen = new Screen(io, flags.out, () => this.#cut.abort());
     const paint = (stream: 'out' | 'err') => painter(flags.color, this.#screen.isTerminal(stream), io.env);
     this.#paint = { out: paint('out'), err: paint('err') };
-    this.#output = outputOf(flags, this.#screen, this.#paint);
+    this.#output =
+      kind && flags.format === 'text' ? kind.text(this.#screen) : outputOf(flags, this.#screen, this.#paint);
   }
 
   get cut(): AbortSignal {
@@ -172,18 +190,18 @@ export class ExecRun {
   }
 
   #say(text: string): void {
-    this.#screen.write('err', `keylane exec: ${text}\n`);
+    this.#screen.write('err', `keylane ${this.#name}: ${text}\n`);
   }
 }
 
-function outputOf(flags: ExecFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output {
+function outputOf(flags: RunFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output {
   const printed = printedOf(flags, screen, paint);
   if (flags.outDir !== undefined) return new OutputFiles(flags.outDir, printed);
   return printed ?? new LiveText(screen, { prefix: flags.prefix, paint });
 }
 
 /** What is printed besides files; undefined for text that nobody asked to gather. */
-function printedOf(flags: ExecFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output | undefined {
+function printedOf(flags: RunFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output | undefined {
   const { format, fold, ordered = false, outDir, prefix } = flags;
   if (format === 'json') return new Json(screen);
   if (format === 'ndjson') return new Ndjson(screen, ordered);

@@ -1,27 +1,27 @@
 import { Command } from 'commander';
 import { HELP } from './help.js';
 import { UsageError } from './io.js';
+import { collect, type SshFlags, sshFlags } from './ssh-flags.js';
 import { bytes, duration, oneOf, reference, whole } from './values.js';
 
 /** The flags of `keylane exec`, read and checked one by one. */
-export interface ExecFlags {
-  user?: string;
-  port?: number;
-  identity?: string;
-  passphrase?: string;
-  password?: string;
-  knownHosts?: string;
-  hostKeys: 'strict' | 'accept-new' | 'insecure';
+export interface ExecFlags extends SshFlags {
   hosts: string[];
   exclude: string[];
   argv?: true;
   shell?: string;
   stdin?: string;
+  pty?: true;
+  sudo?: true | string;
+  sudoPassword?: string;
+  killTree?: true;
+  /** Milliseconds. */
+  silence?: number;
+  detach?: true | string;
   shards?: number;
   concurrency: number;
   /** Milliseconds. */
   timeout: number;
-  connectTimeout?: number;
   attempts: number;
   format: 'text' | 'json' | 'ndjson';
   fold?: true;
@@ -41,7 +41,7 @@ const MIB = 1024 * 1024;
 
 /** The `exec` command; `run` gets the hosts as typed and the flags. */
 export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<void>): Command {
-  return new Command('exec')
+  const command = new Command('exec')
     .description('Runs one command on every host, over SSH.')
     .usage('[flags] <hosts…> -- <command…>')
     .argument(
@@ -55,20 +55,18 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
       collect,
       [],
     )
-    .option('-x, --exclude <hosts>', 'leave these hosts out; may be repeated', collect, [])
-    .optionsGroup('SSH:')
-    .option('-l, --user <name>', 'user to log in as, where the host does not name one')
-    .option('-p, --port <number>', 'port, where the host does not name one (default: 22)', whole('--port', 1, 65_535))
-    .option('-i, --identity <file>', 'private key (default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa)')
-    .option('--passphrase <ref>', "the private key's passphrase: env:NAME or file:PATH", reference('--passphrase'))
-    .option('--password <ref>', 'password: env:NAME or file:PATH', reference('--password'))
-    .option('--known-hosts <file>', 'known_hosts file (default: ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)')
-    .option('--host-keys <policy>', 'strict, accept-new or insecure (default: strict)', hostKeys, 'strict')
-    .option('--connect-timeout <time>', 'for opening a connection (default: 10s)', duration('--connect-timeout', 1))
+    .option('-x, --exclude <hosts>', 'leave these hosts out; may be repeated', collect, []);
+  return sshFlags(command)
     .optionsGroup('Command:')
     .option('--argv', 'pass each word of the command exactly as it is, instead of joining them by a space')
     .option('--shell <sh>', "run SH -c COMMAND instead of giving the command to the user's login shell")
     .option('--stdin <file>', 'the same input for every host, at most 16 MiB; - is our own stdin')
+    .option('--pty', 'a terminal on the host: stdout and stderr come as one')
+    .option('--sudo [user]', 'run the command as this user (root without one), by sudo')
+    .option('--sudo-password <ref>', "sudo's password: env:NAME or file:PATH", reference('--sudo-password'))
+    .option('--kill-tree', 'when the command is stopped, stop everything that it has started')
+    .option('--silence <time>', 'stop a command that writes nothing for so long', duration('--silence', 1))
+    .option('--detach [id]', 'start the command and leave it running on the host, under an id')
     .option(
       '--timeout <time>',
       'for each host: waiting, connecting and running together; 0 is none (default: 60s)',
@@ -123,6 +121,8 @@ export function isLive({ format, fold, ordered, outDir }: ExecFlags): boolean {
 }
 
 function refuseContradictions(flags: ExecFlags): void {
+  if (flags.sudoPassword !== undefined && flags.sudo === undefined)
+    throw new UsageError('--sudo-password goes with --sudo');
   if (flags.argv && flags.shell !== undefined) throw new UsageError('--argv and --shell exclude each other');
   if (flags.maxOutput !== undefined && isLive(flags)) {
     throw new UsageError(
@@ -135,16 +135,6 @@ function refuseContradictions(flags: ExecFlags): void {
   } else if (flags.outDir !== undefined && flags.out !== undefined && !flags.fold) {
     throw new UsageError('--out would stay empty: --out-dir takes the output');
   }
-}
-
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
-}
-
-function hostKeys(text: string): ExecFlags['hostKeys'] {
-  if (text === 'ask')
-    throw new UsageError('--host-keys ask is not supported yet: write strict, accept-new or insecure');
-  return oneOf('--host-keys', ['strict', 'accept-new', 'insecure'])(text);
 }
 
 function concurrency(text: string): number {

@@ -1,6 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { copyCommand } from './copy-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
+
+const COMMANDS: ReadonlySet<string> = new Set(['exec', 'copy']);
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -10,7 +13,7 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
   const words = dashes < 0 ? undefined : args.slice(dashes + 1);
   let status = 0;
   const keylane = new Command('keylane')
-    .description('Runs commands on very many hosts at once.')
+    .description('Runs commands on very many hosts at once, and copies files.')
     .option('-V, --version', 'print the version (alone)')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -19,6 +22,13 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     execCommand(async (hosts, flags) => {
       const { exec } = await import('./exec.js');
       status = await exec(hosts, words, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    copyCommand(async (paths, flags) => {
+      if (words !== undefined) throw new UsageError('copy takes no --: name sources and destination alone');
+      const { copy } = await import('./copy.js');
+      status = await copy(paths, flags, io);
     }),
   );
   for (const command of [keylane, ...keylane.commands]) {
@@ -36,7 +46,7 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return 2;
     if (error instanceof CommanderError || error instanceof UsageError) {
-      const name = ours[0] === 'exec' ? 'keylane exec' : 'keylane';
+      const name = COMMANDS.has(ours[0] ?? '') ? `keylane ${ours[0]}` : 'keylane';
       io.stderr.write(`${name}: ${error.message.replace(/^error: /, '')}\nSee ${name} --help.\n`);
       return 2;
     }

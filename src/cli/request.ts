@@ -5,7 +5,7 @@ import type { ExecFlags } from './flags.js';
 export function requestOf(
   address: HostAddress,
   words: readonly string[],
-  flags: Pick<ExecFlags, 'argv' | 'shell'>,
+  flags: ExecFlags,
   stdin: Buffer | undefined,
 ): SshRequest {
   const joined = words.join(' ');
@@ -16,7 +16,19 @@ export function requestOf(
       : flags.shell === undefined
         ? { command: joined }
         : { argv: [flags.shell, '-c', joined] }),
-    ...(stdin === undefined ? {} : { stdin }),
+    ...(stdin !== undefined && { stdin }),
+    ...(flags.pty && { pty: true }),
+    ...(flags.sudo && { sudo: sudoOf(flags) }),
+    ...(flags.killTree && { killTree: true }),
+    ...(flags.silence !== undefined && { silenceMs: flags.silence }),
+    ...(flags.detach && { detach: flags.detach === true ? true : { id: flags.detach } }),
     encoding: 'buffer',
+  };
+}
+
+function sudoOf({ sudo, sudoPassword }: ExecFlags): NonNullable<SshRequest['sudo']> {
+  return {
+    ...(typeof sudo === 'string' && { user: sudo }),
+    ...(sudoPassword !== undefined && { password: sudoPassword }),
   };
 }

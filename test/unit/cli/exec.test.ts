@@ -16,7 +16,7 @@ describe('the hosts of keylane exec', () => {
       { host: 'web-2', command: 'true', encoding: 'buffer' },
       { host: 'db', user: 'root', port: 22, command: 'true', encoding: 'buffer' },
     ]);
-    expect(engineOptions.ssh).toMatchObject({ user: 'deploy', port: 2200, hostKeys: 'strict' });
+    expect(engineOptions.ssh).toMatchObject({ user: 'deploy', port: 2200, config: true, transport: 'auto' });
   });
 
   it('reads hosts from stdin and from files, with comments, patterns, CRLF and a byte order mark', async () => {

@@ -1,0 +1,111 @@
+import { accessSync, constants } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type EngineOptions, KeylaneError } from '../index.js';
+import { askHostKey, canAsk } from './ask-host-key.js';
+import { type Io, UsageError } from './io.js';
+import { duration, oneOf, reference, whole } from './values.js';
+
+/** The flags of every command that speaks SSH. */
+export interface SshFlags {
+  user?: string;
+  port?: number;
+  identity: string[];
+  passphrase?: string;
+  password?: string;
+  knownHosts: string[];
+  hostKeys?: 'strict' | 'accept-new' | 'ask' | 'insecure';
+  /** ssh_config's file, or `none`; undefined: the usual ones. */
+  sshConfig?: string;
+  jump?: string;
+  transport: 'ssh2' | 'openssh' | 'auto';
+  allowExec?: true;
+  connectTimeout?: number;
+}
+
+export function sshFlags(command: Command): Command {
+  return command
+    .optionsGroup('SSH:')
+    .option('-l, --user <name>', 'user to log in as, where the host does not name one')
+    .option('-p, --port <number>', 'port, where the host does not name one (default: 22)', whole('--port', 1, 65_535))
+    .option(
+      '-i, --identity <file>',
+      'private key; may be repeated (default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa)',
+      collect,
+      [],
+    )
+    .option('--passphrase <ref>', "the private key's passphrase: env:NAME or file:PATH", reference('--passphrase'))
+    .option('--password <ref>', 'password: env:NAME or file:PATH', reference('--password'))
+    .option('-J, --jump <hosts>', 'go through these hosts: user@bastion:22,inner; none goes through none')
+    .option(
+      '--known-hosts <file>',
+      'known_hosts file; may be repeated (default: ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)',
+      collect,
+      [],
+    )
+    .option(
+      '--host-keys <policy>',
+      'strict, accept-new, ask or insecure (default: strict)',
+      oneOf('--host-keys', ['strict', 'accept-new', 'ask', 'insecure']),
+    )
+    .option('-F, --ssh-config <file>', 'ssh_config to read instead of ~/.ssh/config and /etc/ssh/ssh_config; or none')
+    .option('--allow-exec', 'commands that ssh_config names may be run: Match exec, ProxyCommand, KnownHostsCommand')
+    .option(
+      '--transport <name>',
+      "ssh2, openssh (the system's ssh) or auto: openssh only where ssh_config needs it (default: auto)",
+      oneOf('--transport', ['ssh2', 'openssh', 'auto']),
+      'auto',
+    )
+    .option('--connect-timeout <time>', 'for opening a connection (default: 10s)', duration('--connect-timeout', 1));
+}
+
+/** The engine's options for these flags. Throws a UsageError where a file is not there, or nobody can be asked. */
+export function sshOptions(flags: SshFlags, io: Io): NonNullable<EngineOptions['ssh']> {
+  const { user, port, identity, passphrase, password, knownHosts, hostKeys, jump, transport, connectTimeout } = flags;
+  for (const file of identity) checkReadable('-i', file);
+  if (flags.sshConfig !== undefined && flags.sshConfig !== 'none') checkReadable('-F', flags.sshConfig);
+  if (hostKeys === 'ask' && !canAsk(io)) {
+    throw new UsageError('--host-keys ask: there is no terminal to ask on; write strict, accept-new or insecure');
+  }
+  return {
+    config: flags.sshConfig === undefined ? true : flags.sshConfig === 'none' ? false : resolve(flags.sshConfig),
+    transport,
+    ...(flags.allowExec && { allowExec: true }),
+    ...(hostKeys !== undefined && { hostKeys }),
+    ...(canAsk(io) && { confirmHostKey: (about) => askHostKey(about, io) }),
+    ...(user !== undefined && { user }),
+    ...(port !== undefined && { port }),
+    ...(identity.length > 0 && { identity: identity.map((file) => resolve(file)) }),
+    ...(passphrase !== undefined && { passphrase }),
+    ...(password !== undefined && { password }),
+    ...(knownHosts.length > 0 && { knownHosts: knownHosts.map((file) => resolve(file)) }),
+    ...(jump !== undefined && { jump }),
+    ...(connectTimeout !== undefined && { connectTimeoutMs: connectTimeout }),
+  };
+}
+
+/** Starts an engine; what is wrong with its options is wrong with the command line. */
+export async function startEngine<E>(
+  create: (options: EngineOptions) => Promise<E>,
+  options: EngineOptions,
+): Promise<E> {
+  try {
+    return await create(options);
+  } catch (error) {
+    if (error instanceof KeylaneError && error.code === 'ERR_CONFIG') throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+export function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+/** A file that every host needs is looked at once, before any of them is. */
+function checkReadable(flag: string, file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    throw new UsageError(`${flag} ${file}: ${(error as Error).message}`);
+  }
+}
