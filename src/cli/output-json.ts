@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { SshResponse } from '../index.js';
+import type { KeylaneError, SshResponse } from '../index.js';
 import type { HostResult, Item } from './item.js';
 import { InOrder, type Output } from './output.js';
 import type { Screen } from './screen.js';
@@ -58,7 +58,7 @@ function record(item: Item, result: HostResult): Record<string, unknown> {
     host: item.address?.host ?? item.id,
     key,
     outcome,
-    ...(response ? { response: responseRecord(response) } : { error: { code: error?.code, message: error?.message } }),
+    ...(response ? { response: responseRecord(response) } : { error: errorRecord(error) }),
     attempts,
     shard,
     reused,
@@ -68,8 +68,21 @@ function record(item: Item, result: HostResult): Record<string, unknown> {
   };
 }
 
-function responseRecord({ code, signal, stdout, stderr, truncated }: SshResponse): Record<string, unknown> {
-  return { code, signal, stdout: textOrBase64(stdout), stderr: textOrBase64(stderr), truncated };
+function responseRecord({ stdout, stderr, ...others }: SshResponse): Record<string, unknown> {
+  const { code, signal, truncated, bytes, detached } = others;
+  return {
+    code,
+    signal,
+    stdout: textOrBase64(stdout),
+    stderr: textOrBase64(stderr),
+    truncated,
+    ...(bytes !== undefined && { bytes }),
+    ...(detached && { detached }),
+  };
+}
+
+function errorRecord(error: KeylaneError | undefined): Record<string, unknown> {
+  return { code: error?.code, message: error?.message, ...(error?.stopped && { stopped: error.stopped }) };
 }
 
 /** Bytes as text where they are UTF-8, so that nothing is lost where they are not. */

@@ -37,6 +37,7 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       writeErr: (text) => io.stderr.write(text),
       outputError: () => {},
       getOutHelpWidth: () => Math.min(io.stdout.columns ?? 100, 120),
+      getErrHelpWidth: () => Math.min(io.stdout.columns ?? 100, 120),
     });
   }
   try {

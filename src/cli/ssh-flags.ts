@@ -13,7 +13,7 @@ export interface SshFlags {
   identity: string[];
   passphrase?: string;
   password?: string;
-  knownHosts: string[];
+  knownHosts?: string;
   hostKeys?: 'strict' | 'accept-new' | 'ask' | 'insecure';
   /** ssh_config's file, or `none`; undefined: the usual ones. */
   sshConfig?: string;
@@ -37,12 +37,7 @@ export function sshFlags(command: Command): Command {
     .option('--passphrase <ref>', "the private key's passphrase: env:NAME or file:PATH", reference('--passphrase'))
     .option('--password <ref>', 'password: env:NAME or file:PATH', reference('--password'))
     .option('-J, --jump <hosts>', 'go through these hosts: user@bastion:22,inner; none goes through none')
-    .option(
-      '--known-hosts <file>',
-      'known_hosts file; may be repeated (default: ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)',
-      collect,
-      [],
-    )
+    .option('--known-hosts <file>', 'known_hosts file (default: ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)')
     .option(
       '--host-keys <policy>',
       'strict, accept-new, ask or insecure (default: strict)',
@@ -78,7 +73,7 @@ export function sshOptions(flags: SshFlags, io: Io): NonNullable<EngineOptions['
     ...(identity.length > 0 && { identity: identity.map((file) => resolve(file)) }),
     ...(passphrase !== undefined && { passphrase }),
     ...(password !== undefined && { password }),
-    ...(knownHosts.length > 0 && { knownHosts: knownHosts.map((file) => resolve(file)) }),
+    ...(knownHosts !== undefined && { knownHosts: resolve(knownHosts) }),
     ...(jump !== undefined && { jump }),
     ...(connectTimeout !== undefined && { connectTimeoutMs: connectTimeout }),
   };

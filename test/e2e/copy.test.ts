@@ -132,10 +132,13 @@ describe('keylane exec as users of ssh know it', () => {
       'jump_config',
       `Host gate\n  HostName 127.6.1.9\n  Port ${gate.port}\n  User ${gate.user}\n  IdentityFile ${gate.identity}\n  UserKnownHostsFile ${gate.knownHosts}\n`,
     );
-    const flags = ['-F', config, '-l', sshd.user, '-p', String(sshd.port), '--known-hosts', sshd.knownHosts];
+    const flags = ['-F', config, '-l', sshd.user, '-p', String(sshd.port)];
     const keys = ['-i', sshd.identity, '-i', gate.identity];
     // What is told of all hosts holds for the gate as well, but user and port.
-    const known = ['--known-hosts', gate.knownHosts];
+    const known = [
+      '--known-hosts',
+      file('both', readFileSync(gate.knownHosts, 'utf8') + readFileSync(sshd.knownHosts, 'utf8')),
+    ];
     const argv = ['exec', ...flags, ...keys, ...known, '-q', '-J', 'gate', `127.6.1.[1-3]`, '--', 'echo in'];
     const { status, out, err } = await run(argv);
     expect(err).toBe('');

@@ -82,6 +82,11 @@ export class SftpClient implements SubsystemUser {
     this.#subsystem = connection.subsystem('sftp', this);
   }
 
+  /** Of the host, for names that must differ from host to host. */
+  get key(): string {
+    return this.#connection.key;
+  }
+
   /** Rejects with `StreamsExceeded`, or with a KeylaneError whose outcome is `not_started`. */
   static async start(connection: SshConnection): Promise<SftpClient> {
     const client = new SftpClient(connection);

@@ -32,12 +32,18 @@ export async function copy(connection: SshConnection, order: CopyOrder, context:
 
 /**
  * Where a file is made before it takes its place: beside it, hidden. With `resume` the name follows from the source, so
- * that the next try finds what this one left, and only if the source is still the same.
+ * that the next try finds what this one left, and only if the source is still the same; and from the host, because many
+ * hosts may share one disk.
  */
-export function temporaryName(path: string, order: CopyOrder, source: { size: number; mtimeMs: number }): string {
+export function temporaryName(
+  path: string,
+  order: CopyOrder,
+  source: { size: number; mtimeMs: number },
+  host: string,
+): string {
   const tag = order.resume
     ? createHash('sha256')
-        .update(`${source.size} ${Math.floor(source.mtimeMs / 1000)}`)
+        .update(`${source.size} ${Math.floor(source.mtimeMs / 1000)} ${host}`)
         .digest('hex')
         .slice(0, 16)
     : randomBytes(8).toString('hex');

@@ -27,7 +27,8 @@ export async function get(client: SftpClient, order: CopyOrder, context: Execute
     };
     return fetchAll(client, handle, { start: 0, size, take: send });
   }
-  const target = await Target.open(order.local, order, { size, mtimeMs: (attributes.mtime ?? 0) * 1000 });
+  const source = { size, mtimeMs: (attributes.mtime ?? 0) * 1000 };
+  const target = await Target.open(order.local, order, source, client.key);
   try {
     const progress = new Progress(context, attributes.size);
     const take = (data: Buffer, at: number) => {
@@ -87,12 +88,17 @@ class Target {
   readonly #temporary: string;
   readonly #file: FileHandle;
 
-  static async open(local: string, order: CopyOrder, source: { size: number; mtimeMs: number }): Promise<Target> {
+  static async open(
+    local: string,
+    order: CopyOrder,
+    source: { size: number; mtimeMs: number },
+    host: string,
+  ): Promise<Target> {
     try {
       const there = await stat(local).catch(() => undefined);
       const path = local.endsWith('/') || there?.isDirectory() ? join(local, basename(order.remote)) : local;
       if (order.parents) await mkdir(dirname(path), { recursive: true });
-      const temporary = temporaryName(path, order, source);
+      const temporary = temporaryName(path, order, source, host);
       const had = order.resume ? ((await stat(temporary).catch(() => undefined))?.size ?? 0) : 0;
       // Written in order, so all of it is good.
       const start = had <= source.size ? had : 0;

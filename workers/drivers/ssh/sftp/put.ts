@@ -22,7 +22,7 @@ export async function put(client: SftpClient, order: CopyOrder, context: Execute
   try {
     const path = await placeOf(client, order);
     if (order.parents) await makeParents(client, posix.dirname(path));
-    const temporary = temporaryName(path, order, source);
+    const temporary = temporaryName(path, order, source, client.key);
     const start = order.resume && source.file ? await resumeAt(client, temporary, source.size) : 0;
     const flags = FLAGS.write | FLAGS.create | (start > 0 ? 0 : order.resume ? FLAGS.truncate : FLAGS.exclusive);
     // Readable by nobody else until it is whole, whatever the umask there.
