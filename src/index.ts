@@ -8,11 +8,13 @@ export {
 } from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineOptions, LimitOptions } from './options.js';
+export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
   HostKeys,
   SshAccess,
   SshAlgorithms,
   SshHop,
+  SshProbe,
   SshRequest,
   SshResponse,
   SshTransport,

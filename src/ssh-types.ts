@@ -57,7 +57,7 @@ export interface SshHop extends SshAccess {
 
 /**
  * One command on one host (exactly one of `command` and `argv`), or one file (`op: 'put' | 'get'`, with `remote`), or one
- * look at a detached command (`op: 'poll' | 'collect'`, with `id`).
+ * look at a detached command (`op: 'poll' | 'collect'`, with `id`), or a look at the connection itself (`op: 'probe'`).
  */
 export interface SshRequest extends SshAccess {
   /** Host name or address; `user@host:port` is not taken apart here (the command line does that). */
@@ -68,7 +68,7 @@ export interface SshRequest extends SshAccess {
    */
   jump?: string | readonly (string | SshHop)[];
   /** @default 'exec' */
-  op?: 'exec' | 'put' | 'get' | 'poll' | 'collect';
+  op?: 'exec' | 'put' | 'get' | 'poll' | 'collect' | 'probe';
   /** Given to the login shell as it stands. */
   command?: string;
   /** Each word reaches the program exactly as it is, in whatever login shell: a POSIX one, fish, csh or tcsh. */
@@ -131,4 +131,29 @@ export interface SshResponse {
    * was started anew: nobody wrote down how it ended.
    */
   detached?: { id: string; running: boolean };
+  /** Of `probe`. */
+  probe?: SshProbe;
+}
+
+/** What is known of a connection and its server. */
+export interface SshProbe {
+  transport: 'ssh2' | 'openssh';
+  /** As the server names itself: `OpenSSH_9.2p1 Debian-2`. */
+  software: string;
+  /** What the key exchange settled. */
+  kex: string;
+  cipher: string;
+  mac: string;
+  hostKeyAlgorithm: string;
+  strict: boolean;
+  /** Whether what is recorded today stays secret when there are quantum computers. */
+  postQuantum: boolean;
+  /** The key that the server showed, and why it was taken. */
+  hostKey: { type: string; fingerprint: string; decision: 'known' | 'new' | 'unchecked' };
+  /** Every log-in that was tried, in its order. */
+  tries: { says: string; result: 'accepted' | 'partial' | 'refused' }[];
+  /** Sessions that the server takes on one connection; 11 were tried. */
+  sessions: number;
+  /** Milliseconds of `true` on the open connection, the best of three. */
+  execMs: number;
 }

@@ -1,9 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { copyCommand } from './copy-flags.js';
+import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
 
-const COMMANDS: ReadonlySet<string> = new Set(['exec', 'copy']);
+const COMMANDS: ReadonlySet<string> = new Set(['exec', 'copy', 'doctor']);
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -29,6 +30,12 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       if (words !== undefined) throw new UsageError('copy takes no --: name sources and destination alone');
       const { copy } = await import('./copy.js');
       status = await copy(paths, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    doctorCommand(async (host, flags) => {
+      const { doctor } = await import('./doctor.js');
+      status = await doctor(host, flags, io);
     }),
   );
   for (const command of [keylane, ...keylane.commands]) {

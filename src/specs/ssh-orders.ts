@@ -4,7 +4,12 @@ import type { SshRequest } from '../ssh-types.js';
 import { commandLine } from '../util/quote.js';
 
 /** What crosses the wall for one request. */
-export type SshOrder = ExecOrder | CopyOrder | DetachedOrder;
+export type SshOrder = ExecOrder | CopyOrder | DetachedOrder | ProbeOrder;
+
+/** A look at the connection. */
+export interface ProbeOrder {
+  op: 'probe';
+}
 
 /** A command. */
 export interface ExecOrder {
@@ -63,6 +68,7 @@ export function orderOf(
   wishedEnv?: Readonly<Record<string, string>>,
 ): SshOrder {
   const { op = 'exec', encoding = 'utf8', maxOutputBytes = usualOutput } = request;
+  if (op === 'probe') return { op };
   if (op === 'poll' || op === 'collect') return { op, id: request.id as string, maxOutputBytes, encoding };
   if (op === 'put' || op === 'get') {
     const { remote, mode, preserve = true, parents, resume } = request;

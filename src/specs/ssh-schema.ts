@@ -174,7 +174,7 @@ export const sshRequest = z
     host,
     ...access,
     jump: jump.optional(),
-    op: z.enum(['exec', 'put', 'get', 'poll', 'collect']).optional(),
+    op: z.enum(['exec', 'put', 'get', 'poll', 'collect', 'probe']).optional(),
     command: text(MAX_COMMAND, 'send a longer script on `stdin` to `sh -s`').optional(),
     argv: z
       .array(text(MAX_COMMAND, 'send it on `stdin`'))

@@ -1,4 +1,5 @@
 import type { AnyAuthMethod, BaseAgent } from 'ssh2';
+import type { SshProbe } from '../../../src/ssh-types.js';
 import type { Credential, Credentials } from './credentials.js';
 
 /**
@@ -49,6 +50,14 @@ export class Auth {
     this.#tried.push('none');
     this.#allowed = [];
     return { type: 'none', username: this.#user };
+  }
+
+  /** What was tried, once the server has let us in. */
+  get tries(): SshProbe['tries'] {
+    return this.#tried.map((says, index) => {
+      const last = index === this.#tried.length - 1;
+      return { says, result: last ? 'accepted' : this.#partial.includes(says) ? 'partial' : 'refused' };
+    });
   }
 
   /** Why nothing was good enough, for a message. */

@@ -1,7 +1,7 @@
 import type { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { ExecOrder, SshTarget } from '../../../src/specs/ssh.js';
-import type { SshResponse } from '../../../src/ssh-types.js';
+import type { SshProbe, SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, type Stopped, StreamsExceeded } from '../../../src/types.js';
 import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
@@ -47,7 +47,9 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   readonly #client: Client;
   readonly #socket: Wire;
   readonly clock: Clock;
-  readonly #channels: Channels;
+  readonly channels: Channels;
+  /** How the log-in went, for `probe`. */
+  logIn: Pick<SshProbe, 'hostKey' | 'tries'> | undefined = undefined;
   readonly #lost: (error: Error) => void;
   readonly #sessions = new Set<Session>();
   readonly #tunnels = new Set<Tunnel>();
@@ -73,8 +75,8 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     this.#socket = socket;
     this.clock = clock;
     this.#lost = lost;
-    this.#channels = new Channels(client);
-    this.transport = this.#channels.transport;
+    this.channels = new Channels(client);
+    this.transport = this.channels.transport;
     this.answerMs = target.connectTimeoutMs;
     this.gone = new Promise((resolve) => socket.once('close', () => resolve()));
     this.#deadlines = new Deadlines<Session>(
@@ -104,7 +106,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
 
   #start(session: Session): Promise<SshResponse> {
     this.#sessions.add(session);
-    session.open(this.#channels.add(session));
+    session.open(this.channels.add(session));
     return session.result;
   }
 
@@ -116,7 +118,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
       return subsystem;
     }
     this.#subsystems.add(subsystem);
-    subsystem.open(this.#channels.add(subsystem));
+    subsystem.open(this.channels.add(subsystem));
     return subsystem;
   }
 
@@ -128,7 +130,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
       return tunnel;
     }
     this.#tunnels.add(tunnel);
-    tunnel.open(this.#channels.add(tunnel.peer), address);
+    tunnel.open(this.channels.add(tunnel.peer), address);
     return tunnel;
   }
 
@@ -202,8 +204,8 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   }
 
   reopen(peer: Session | Subsystem): void {
-    this.#channels.remove(peer.channel);
-    peer.open(this.#channels.add(peer));
+    this.channels.remove(peer.channel);
+    peer.open(this.channels.add(peer));
   }
 
   async sweep(sweep: Sweep, sudo: SudoOf | undefined): Promise<Stopped> {
@@ -226,7 +228,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     if (peer instanceof Tunnel) this.#tunnels.delete(peer);
     else if (peer instanceof Subsystem) this.#subsystems.delete(peer);
     else this.#sessions.delete(peer);
-    this.#channels.remove(peer.channel);
+    this.channels.remove(peer.channel);
   }
 
   /**
@@ -241,7 +243,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
         this.end(this.#lostError(`gave no sign of life for ${(this.#target.keepaliveMs * looks) / 2} ms`));
         return;
       }
-      if (looks > 0 && looks % 2 === 0) this.#channels.ping();
+      if (looks > 0 && looks % 2 === 0) this.channels.ping();
       this.#watchOver(now, looks);
     });
   }

@@ -69,6 +69,7 @@ export class Connector {
       if (hostKey.isNew) await opening.step(this.#newHosts.write(hostKey, (...question) => context.ask(...question)));
       // It may have ended meanwhile, when nobody was to be told.
       if (connection.state !== 'open') throw notOpened(opening.key, opening.phase, undefined, true, '');
+      connection.logIn = { hostKey: hostKey.about, tries: auth.tries };
       handedOut = true;
       return connection;
     } catch (error) {

@@ -1,5 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
+import type { SshProbe } from '../../../src/ssh-types.js';
 import type { Questions } from '../../../src/types.js';
 import { quoteArgv } from '../../../src/util/quote.js';
 import { fingerprint, hashed, type KnownHosts, type KnownKey, nameOf, typeOf } from './known-hosts.js';
@@ -38,6 +39,14 @@ export class HostKey {
     this.knownTypes = new Set(
       [...this.#keys(files), ...this.#portless(files)].filter((known) => !known.revoked).map((known) => known.type),
     );
+  }
+
+  /** The key that was accepted, and why. */
+  get about(): SshProbe['hostKey'] {
+    const key = this.#accepted ?? Buffer.alloc(0);
+    const known = [...this.#keys(this.#files), ...this.#portless(this.#files)].some((entry) => entry.key.equals(key));
+    const decision = known ? 'known' : this.#target.hostKeys === 'insecure' ? 'unchecked' : 'new';
+    return { type: typeOf(key), fingerprint: fingerprint(key), decision };
   }
 
   /** What a person is asked about a key that is not known (`ask`); undefined where nobody has to be asked. */

@@ -4,6 +4,7 @@ import type { ExecuteContext } from '../../../src/types.js';
 import type { SshConnection } from './connection.js';
 import { lookOf, readLook, readStart, removalOf, startOf } from './detached.js';
 import { OwnContext } from './own-context.js';
+import { probe } from './probe.js';
 import { copy } from './sftp/copy.js';
 
 /** Does on a connection what a request asks for. */
@@ -17,6 +18,8 @@ export async function run(connection: SshConnection, order: SshOrder, context: E
     case 'poll':
     case 'collect':
       return look(connection, order, context);
+    case 'probe':
+      return probe(connection);
     case 'put':
     case 'get':
       return copy(connection, order, context);
