@@ -19,6 +19,7 @@ export const ERRORS = {
   ERR_HOST_KEY: { outcome: 'not_started', retryable: false, says: "the host's key is unknown or wrong" },
   ERR_CONNECTION_LOST: { outcome: 'unknown', retryable: false, says: 'the connection was lost before an answer' },
   ERR_PROTOCOL: { outcome: 'unknown', retryable: false, says: 'the peer broke its protocol' },
+  ERR_PASSPHRASE: { outcome: 'not_started', retryable: false, says: 'the passphrase does not open the key' },
   ERR_SUDO: { outcome: 'not_started', retryable: false, says: 'sudo refused to run the command' },
   ERR_SHARD_DIED: { outcome: 'unknown', retryable: false, says: 'the shard died with the request in flight' },
   ERR_SHARD_UNAVAILABLE: { outcome: 'not_started', retryable: true, says: 'the shard does not start' },

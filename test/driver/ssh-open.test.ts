@@ -99,7 +99,7 @@ test('a wrong passphrase is told, and not remembered', async () => {
   const identity = encrypted('wrong');
   const request = at({ identity, passphrase: 'env:PHRASE' });
   const error = await rejection(ssh.open(request, { secret: () => 'wrong' }));
-  expect(error).toMatchObject({ code: 'ERR_INPUT', message: expect.stringContaining('env:PHRASE') });
+  expect(error).toMatchObject({ code: 'ERR_PASSPHRASE', message: expect.stringContaining('env:PHRASE') });
   expect(error.message).not.toContain('wrong)');
   await ssh.open(request, { secret: () => 'open sesame' });
 });
@@ -121,7 +121,7 @@ test('without an identity the agent goes first, five keys at most, and then the 
     process.env.HOME = wrong;
     const error = await rejection(new SshHarness().open(request));
     expect(error).toMatchObject({ code: 'ERR_AUTH' });
-    expect(error.message).toMatch(/agent-0, agent key agent-1.*agent-4;.*2 of the agent's 7 keys/);
+    expect(error.message).toMatch(/agent-0, agent key agent-1.*agent-4;.*2 of 7 keys \(too many keys/);
     expect(error.message).not.toContain('agent key agent-5');
     execFileSync('ssh-add', ['-q', sshd.identity], { env: { ...process.env, SSH_AUTH_SOCK: agent.socket } });
   } finally {

@@ -1,5 +1,6 @@
 import type { AnyAuthMethod, BaseAgent } from 'ssh2';
 import type { SshProbe } from '../../../src/ssh-types.js';
+import type { AgentKey } from './agent.js';
 import type { Credential, Credentials } from './credentials.js';
 
 /**
@@ -10,13 +11,14 @@ export class Auth {
   readonly #user: string;
   readonly #skipped: readonly string[];
   readonly #notes: string[] = [];
+  readonly #agentKeys: AgentKey[] = [];
   #left: Credential[];
   #tried: string[] = [];
   #partial: string[] = [];
   /** What the server allows; undefined until it refused something. */
   #allowed: readonly string[] | undefined = undefined;
 
-  constructor(user: string, { list, skipped }: Credentials) {
+  constructor(user: string, { list, skipped }: Pick<Credentials, 'list' | 'skipped'>) {
     this.#user = user;
     this.#left = [...list];
     this.#skipped = skipped;
@@ -43,7 +45,8 @@ export class Auth {
     const [credential] = place < 0 ? [] : this.#left.splice(place, 1);
     if (credential) {
       this.#tried.push(credential.says);
-      return methodOf(this.#user, credential);
+      if ('agentKey' in credential) this.#agentKeys.push(credential.agentKey);
+      return methodOf(this.#user, credential, (what) => this.#notes.push(what));
     }
     // With nothing to show: there are servers that let everybody in, and the others tell what they want.
     if (allowed) return false;
@@ -68,23 +71,32 @@ export class Auth {
     ];
     if (this.#partial.length > 0) parts.push(`the server took ${this.#partial.join(', ')} and wants more`);
     if (this.#allowed && this.#allowed.length > 0) parts.push(`the server allows ${this.#allowed.join(', ')}`);
-    const out = [...this.#skipped, ...this.#notes];
+    const problems = this.#agentKeys.flatMap(({ says, problem }) =>
+      problem === undefined ? [] : [`${says} (${problem})`],
+    );
+    const out = [...this.#skipped, ...new Set(this.#notes), ...problems];
     if (out.length > 0) parts.push(`left out: ${out.join('; ')}`);
     return parts.join('; ');
   }
 }
 
-function methodOf(username: string, credential: Credential): AnyAuthMethod {
+function methodOf(username: string, credential: Credential, note: (what: string) => void): AnyAuthMethod {
   if ('agentKey' in credential) return { type: 'agent', username, agent: credential.agentKey as unknown as BaseAgent };
   // ssh2 takes a parsed key here, though its types say otherwise; as `privateKey` it does not.
   if ('key' in credential) return { type: 'publickey', username, key: credential.key as unknown as Buffer };
   if (credential.method === 'password') return { type: 'password', username, password: credential.password };
+  let answered = false;
   return {
     type: 'keyboard-interactive',
     username,
     prompt: (_name, _instructions, _language, prompts, finish) => {
-      // A question that shows what is typed is not one for a password.
-      finish(prompts.map(({ echo }) => (echo ? '' : credential.password)));
+      // One question for a password is answered, once. One that shows what is typed, or a second one, asks for something
+      // else: a code, or the same again because it was wrong.
+      const hidden = prompts.filter(({ echo }) => !echo).length;
+      const fits = hidden === 1 && !answered;
+      if (hidden > 0) answered = true;
+      if (!fits && prompts.length > 0) note('keyboard-interactive asks for more than a password');
+      finish(prompts.map(({ echo }) => (echo || !fits ? '' : credential.password)));
     },
   };
 }

@@ -50,7 +50,8 @@ export class Connector {
 
   async #open(target: SshTarget, context: OpenContext, opening: Opening): Promise<SshConnection> {
     const secret = (reference: string) => context.ask('secret', reference);
-    const credentials = await opening.step(credentialsOf(target, this.#identities, secret, this.#clock));
+    const where = { identities: this.#identities, secret, clock: this.#clock, left: () => opening.left };
+    const credentials = await opening.step(credentialsOf(target, where));
     const hostKey = await opening.step(this.#hostKey(target));
     // Before anybody is connected to: a list may be one that cannot be had.
     const offer = algorithmsFor(hostKey.knownTypes, target.algorithms);
@@ -75,6 +76,8 @@ export class Connector {
     } catch (error) {
       socket.destroy();
       throw error;
+    } finally {
+      credentials.agent?.end();
     }
   }
 

@@ -3,8 +3,8 @@ import type { ParsedKey } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { Clock } from '../../../src/util/clock.js';
-import { type AgentKey, agentKeys } from './agent.js';
-import { type AskSecret, type Identities, isMissing } from './identity.js';
+import { Agent, type AgentKey } from './agent.js';
+import { type AskSecret, type Identities, type Identity, isMissing, unfit } from './identity.js';
 
 /** One thing to try at a log-in, and how to call it in a message. */
 export type Credential =
@@ -17,71 +17,102 @@ export interface Credentials {
   list: Credential[];
   /** What was found and could not be used: for the message, if nothing else helps. */
   skipped: string[];
+  /** To be ended when the log-in is over. */
+  agent: Agent | undefined;
 }
 
-/** sshd takes 6 failures, and files come after the agent. */
-const MOST_AGENT_KEYS = 5;
+/** sshd hangs up at the sixth failure (MaxAuthTries), and counts it as an attack (PerSourcePenalties). */
+const MOST_KEYS = 5;
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 
+interface Where {
+  identities: Identities;
+  secret: AskSecret;
+  clock: Clock;
+  /** Milliseconds that the log-in still has. */
+  left: () => number;
+}
+
 /**
- * All that can be tried for a target: the identity that was asked for, or else the agent's keys and then the user's own;
- * then the password. An identity that was asked for and cannot be used rejects with `ERR_INPUT`; the others are skipped.
+ * All that can be tried for a target, in ssh's order: the identities that the agent has, the agent's other keys (unless
+ * `identitiesOnly`), the other identities; then the password. A sole identity that was asked for and cannot be used
+ * rejects with `ERR_INPUT` or `ERR_PASSPHRASE`; any other is skipped with a note.
  */
-export async function credentialsOf(
-  target: SshTarget,
-  identities: Identities,
-  secret: AskSecret,
-  clock: Clock,
-): Promise<Credentials> {
-  const found: Credentials = { list: [], skipped: [] };
-  if (target.identities) {
-    for (const path of target.identities) {
-      const key = await identities.read(path, target.passphrase, secret);
-      found.list.push({ method: 'publickey', says: `identity ${path}`, key });
-    }
-  } else {
-    if (target.agent !== undefined) await addAgent(target.agent, clock, found);
-    if (target.home !== undefined) await addDefaults(target.home, target.passphrase, identities, secret, found);
+export async function credentialsOf(target: SshTarget, where: Where): Promise<Credentials> {
+  const found: Credentials = { list: [], skipped: [], agent: undefined };
+  const paths = target.identities ?? DEFAULT_KEYS.map((name) => join(target.home ?? '/', '.ssh', name));
+  const files: Identity[] = [];
+  for (const path of target.home === undefined && !target.identities ? [] : paths) {
+    await note(target, found, async () => void files.push(await where.identities.look(path)));
+  }
+  const inAgent = await agentKeys(target, found, where);
+  const alone: Identity[] = [];
+  for (const identity of files) {
+    const { path, publicKey } = identity;
+    const at = publicKey ? inAgent.findIndex((key) => key.publicKey.equals(publicKey)) : -1;
+    const [agentKey] = at < 0 ? [] : inAgent.splice(at, 1);
+    if (agentKey) found.list.push({ method: 'publickey', says: `identity ${path} (in the agent)`, agentKey });
+    else alone.push(identity);
+  }
+  const others = target.identitiesOnly ? [] : inAgent;
+  // An agent full of keys for other hosts leaves room for the user's own.
+  const room = Math.max(0, MOST_KEYS - found.list.length - alone.length);
+  for (const agentKey of others.slice(0, room)) {
+    found.list.push({ method: 'publickey', says: agentKey.says, agentKey });
+  }
+  for (const identity of alone) {
+    await note(target, found, async () => {
+      const key = await privateKey(identity, target.passphrase, where);
+      found.list.push({ method: 'publickey', says: `identity ${identity.path}`, key });
+    });
+  }
+  const left = Math.max(0, others.length - room) + found.list.splice(MOST_KEYS).length;
+  if (left > 0) {
+    const all = left + found.list.length;
+    found.skipped.push(`${left} of ${all} keys (too many keys for a server: name one with \`identity\`)`);
   }
   if (target.password !== undefined) {
-    const password = await secret(target.password);
+    const password = await where.secret(target.password);
     found.list.push({ method: 'password', says: 'password', password });
     found.list.push({ method: 'keyboard-interactive', says: 'keyboard-interactive', password });
   }
   return found;
 }
 
-async function addAgent(path: string, clock: Clock, found: Credentials): Promise<void> {
-  const keys = await agentKeys(path, clock);
-  if (keys instanceof Error) {
-    found.skipped.push(`the agent (${keys.message})`);
-    return;
-  }
-  for (const agentKey of keys.slice(0, MOST_AGENT_KEYS)) {
-    found.list.push({ method: 'publickey', says: `agent key ${agentKey.comment}`, agentKey });
-  }
-  if (keys.length > MOST_AGENT_KEYS) {
-    found.skipped.push(
-      `${keys.length - MOST_AGENT_KEYS} of the agent's ${keys.length} keys (too many for a server: name one with \`identity\`)`,
-    );
-  }
+async function agentKeys({ agent: path }: SshTarget, found: Credentials, { clock, left }: Where): Promise<AgentKey[]> {
+  if (path === undefined) return [];
+  const agent = new Agent(path, clock, left);
+  found.agent = agent;
+  const { keys, skipped } = await agent.keys();
+  if (agent.lost !== undefined) found.skipped.push(`the agent (${agent.lost})`);
+  found.skipped.push(...skipped);
+  return keys;
 }
 
-async function addDefaults(
-  home: string,
+async function privateKey(
+  { file, ...identity }: Identity,
   passphrase: string | undefined,
-  identities: Identities,
-  secret: AskSecret,
-  found: Credentials,
-): Promise<void> {
-  for (const name of DEFAULT_KEYS) {
-    const path = join(home, '.ssh', name);
-    try {
-      const key = await identities.read(path, passphrase, secret);
-      found.list.push({ method: 'publickey', says: `identity ${path}`, key });
-    } catch (error) {
-      if (!(error instanceof KeylaneError)) throw error;
-      if (!isMissing(error)) found.skipped.push(error.message.replace('ssh.identity: ', ''));
-    }
+  where: Where,
+): Promise<ParsedKey> {
+  const { path } = identity;
+  if (file.holds === 'private') return file.key;
+  if (file.holds === 'public') {
+    throw unfit(path, 'it is a public key, and the agent does not have the private one; name that');
+  }
+  if (passphrase !== undefined) return where.identities.unlock({ file, ...identity }, passphrase, where.secret);
+  throw unfit(
+    path,
+    'it is encrypted; give its `passphrase` as a reference (`env:NAME` or `file:PATH`), or use an agent',
+  );
+}
+
+/** Of one identity among several, what is wrong is a note; of the only one that was asked for it is the answer. */
+async function note({ identities }: SshTarget, found: Credentials, use: () => Promise<void>): Promise<void> {
+  try {
+    await use();
+  } catch (error) {
+    if (!(error instanceof KeylaneError) || identities?.length === 1) throw error;
+    // Of the usual names most are not there.
+    if (identities || !isMissing(error)) found.skipped.push(error.message.replace('ssh.identity: ', ''));
   }
 }

@@ -1,25 +1,47 @@
 import { readFile, stat } from 'node:fs/promises';
-import ssh2, { type ParsedKey } from 'ssh2';
+import type { ParsedKey } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
+import { decrypt, type KeyFile, readKeyFile } from './key-file.js';
 
 /** What may be asked of the main thread here: the value behind a reference. */
 export type AskSecret = (reference: string) => Promise<string>;
 
+/** A file that holds a key, or the public half of one. */
+export interface Identity {
+  path: string;
+  file: Exclude<KeyFile, { holds: 'nothing' }>;
+  /** As the wire has it; of an encrypted file that does not show it, what stands in PATH.pub. */
+  publicKey: Buffer | undefined;
+  text: string;
+  version: string;
+}
+
 /**
- * Private keys, each read and decrypted once for as long as its file does not change: an encrypted key costs 100 ms of
- * bcrypt, which would otherwise stop the shard at each connection.
+ * Key files, each read and decrypted once for as long as it does not change: an encrypted key costs 100 ms of bcrypt,
+ * which would otherwise stop the shard at each connection.
  */
 export class Identities {
+  readonly #looks = new Map<string, { version: string; identity: Promise<Identity> }>();
   readonly #keys = new Map<string, { version: string; key: Promise<ParsedKey> }>();
 
-  /** Rejects with `ERR_INPUT` that names the path and the fix. */
-  async read(path: string, passphrase: string | undefined, secret: AskSecret): Promise<ParsedKey> {
+  /** The file, without a passphrase. Rejects with `ERR_INPUT` that names the path and the fix. */
+  async look(path: string): Promise<Identity> {
     const version = await versionOf(path);
+    const known = this.#looks.get(path);
+    if (known?.version === version) return known.identity;
+    const identity = read(path, version);
+    this.#looks.set(path, { version, identity });
+    identity.catch(() => this.#looks.delete(path));
+    return identity;
+  }
+
+  /** The private key of an encrypted file. Rejects with `ERR_PASSPHRASE` where that is not its passphrase. */
+  unlock({ path, text, version }: Identity, passphrase: string, secret: AskSecret): Promise<ParsedKey> {
     // With its reference: whoever may not read the passphrase gets no key that another one decrypted.
-    const name = `${path}\0${passphrase ?? ''}`;
+    const name = `${path}\0${passphrase}`;
     const known = this.#keys.get(name);
     if (known?.version === version) return known.key;
-    const key = readKey(path, passphrase, secret);
+    const key = unlock(path, text, passphrase, secret);
     this.#keys.set(name, { version, key });
     key.catch(() => this.#keys.delete(name));
     return key;
@@ -31,45 +53,50 @@ export function isMissing(error: unknown): boolean {
   return error instanceof KeylaneError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 }
 
+export function unfit(path: string, why: string, cause?: unknown): KeylaneError {
+  return new KeylaneError('ERR_INPUT', `ssh.identity: ${path}: ${why}`, { cause });
+}
+
 async function versionOf(path: string): Promise<string> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') throw unfit(path, 'there is no such file; check the path', cause);
     throw unfit(path, `it cannot be read (${cause.code}); check its owner and permissions`, cause);
   });
   if (!found.isFile()) throw unfit(path, 'it is not a file; name the private key itself');
-  // As ssh does: on a file of somebody else's the permissions are not ours to judge.
-  if (found.uid === process.getuid?.() && (found.mode & 0o077) !== 0) {
-    const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
-    throw unfit(path, `its permissions (${mode}) let others read it; run: chmod 600 '${path}'`);
-  }
   return `${found.ino} ${found.size} ${found.mtimeMs} ${found.mode}`;
 }
 
-async function readKey(path: string, passphrase: string | undefined, secret: AskSecret): Promise<ParsedKey> {
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+async function read(path: string, version: string): Promise<Identity> {
+  const text = await readFile(path, 'latin1').catch((cause: NodeJS.ErrnoException) => {
     throw unfit(path, `it cannot be read (${cause.code}); check its owner and permissions`, cause);
   });
-  let key = parse(bytes);
-  if (key instanceof Error && /passphrase/i.test(key.message)) {
-    if (passphrase === undefined) {
-      throw unfit(
-        path,
-        'it is encrypted; give its `passphrase` as a reference (`env:NAME` or `file:PATH`), or use an agent',
-      );
-    }
-    key = parse(bytes, await secret(passphrase));
-    if (key instanceof Error) throw unfit(path, `the passphrase (${passphrase}) does not open it`);
+  const file = readKeyFile(text);
+  if (file.holds === 'nothing') throw unfit(path, file.why);
+  if (file.holds !== 'public') await refuseIfOpen(path);
+  let { publicKey } = file;
+  if (!publicKey) {
+    const beside = readKeyFile(await readFile(`${path}.pub`, 'latin1').catch(() => ''));
+    if (beside.holds === 'public') publicKey = beside.publicKey;
   }
-  if (key instanceof Error) throw unfit(path, `it is not a private key that keylane can read (${key.message})`);
-  if (!key.isPrivateKey()) throw unfit(path, 'it is a public key; name the private one');
+  return { path, file, publicKey, text, version };
+}
+
+/** As ssh does: on a file of somebody else's the permissions are not ours to judge. */
+async function refuseIfOpen(path: string): Promise<void> {
+  const { uid, mode } = await stat(path);
+  if (uid !== process.getuid?.() || (mode & 0o077) === 0) return;
+  const shown = (mode & 0o777).toString(8).padStart(4, '0');
+  throw unfit(path, `its permissions (${shown}) let others read it; run: chmod 600 '${path}'`);
+}
+
+async function unlock(path: string, text: string, passphrase: string, secret: AskSecret): Promise<ParsedKey> {
+  const key = decrypt(text, await secret(passphrase));
+  if (key === 'wrong') {
+    throw new KeylaneError('ERR_PASSPHRASE', `ssh.identity: ${path}: the passphrase (${passphrase}) does not open it`);
+  }
+  if (key instanceof Error) {
+    const fix = `write it anew in OpenSSH's format: ssh-keygen -p -f '${path}'`;
+    throw unfit(path, `it is encrypted in a way that keylane cannot read (${key.message}); ${fix}`);
+  }
   return key;
-}
-
-function parse(bytes: Buffer, passphrase?: string): ParsedKey | Error {
-  const key = ssh2.utils.parseKey(bytes, passphrase);
-  return Array.isArray(key) ? (key[0] as ParsedKey) : key;
-}
-
-function unfit(path: string, why: string, cause?: unknown): KeylaneError {
-  return new KeylaneError('ERR_INPUT', `ssh.identity: ${path}: ${why}`, { cause });
 }

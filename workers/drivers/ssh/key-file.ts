@@ -1,0 +1,120 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import ssh2, { type ParsedKey } from 'ssh2';
+import { BlobReader, packed, uint32 } from './blob.js';
+
+/** What a file that should hold a key holds. `publicKey` is as the wire has it, where the file shows it. */
+export type KeyFile =
+  | { holds: 'private'; key: ParsedKey; publicKey: Buffer }
+  | { holds: 'encrypted'; publicKey: Buffer | undefined }
+  | { holds: 'public'; publicKey: Buffer }
+  | { holds: 'nothing'; why: string };
+
+/** Looks at the text of a key file, without a passphrase. */
+export function readKeyFile(text: string): KeyFile {
+  const shown = publicPartOf(text);
+  const why = shown && whyNotKeyType(typeOf(shown));
+  if (why !== undefined) return { holds: 'nothing', why };
+  const key = parse(text, undefined);
+  if (key instanceof NoPassphrase) return { holds: 'encrypted', publicKey: shown };
+  if (key instanceof Error)
+    return { holds: 'nothing', why: `it is not a private key that keylane can read (${key.message})` };
+  const publicKey = key.getPublicSSH();
+  const unfit = whyNotKeyType(key.type);
+  if (unfit !== undefined) return { holds: 'nothing', why: unfit };
+  return key.isPrivateKey() ? { holds: 'private', key, publicKey } : { holds: 'public', publicKey };
+}
+
+/** The private key of an encrypted file; `wrong` where the passphrase is not its own, or else why it cannot be read. */
+export function decrypt(text: string, passphrase: string): ParsedKey | 'wrong' | Error {
+  const key = parse(text, passphrase);
+  if (!(key instanceof Error)) return key;
+  if (/unsupported|not supported/i.test(key.message)) return key;
+  // Anything else comes of bytes that the wrong passphrase made.
+  return 'wrong';
+}
+
+/** Why ssh2 cannot log in with a key of this type; undefined where it can. */
+export function whyNotKeyType(type: string): string | undefined {
+  if (type.startsWith('sk-')) return `it is on a FIDO token (${type}); use \`transport: 'openssh'\``;
+  if (type.includes('-cert-v01@')) return `it is a certificate (${type}); use \`transport: 'openssh'\``;
+  if (type === 'ssh-dss') return 'it is a DSA key, which signs with SHA-1; make a new one (ssh-keygen -t ed25519)';
+  return undefined;
+}
+
+class NoPassphrase extends Error {}
+
+function parse(text: string, passphrase: string | undefined): ParsedKey | Error {
+  if (/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/m.test(text)) return parsePkcs8(text.trim(), passphrase);
+  try {
+    const found = ssh2.utils.parseKey(text, passphrase);
+    const key = Array.isArray(found) ? (found[0] as ParsedKey) : found;
+    return key instanceof Error && /no passphrase given/i.test(key.message) ? new NoPassphrase() : key;
+  } catch (error) {
+    // It does at some damaged files.
+    return error as Error;
+  }
+}
+
+/** ssh2 reads no PKCS#8; OpenSSL does, and writes what ssh2 reads. */
+function parsePkcs8(text: string, passphrase: string | undefined): ParsedKey | Error {
+  try {
+    const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase });
+    const plain = plainOf(key);
+    if (plain === undefined) return new Error(`unsupported key type ${key.asymmetricKeyType}`);
+    return ssh2.utils.parseKey(plain) as ParsedKey | Error;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_MISSING_PASSPHRASE' || code === 'ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED') {
+      return new NoPassphrase();
+    }
+    return new Error((error as Error).message);
+  }
+}
+
+function plainOf(key: KeyObject): string | undefined {
+  if (key.asymmetricKeyType === 'rsa') return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+  if (key.asymmetricKeyType === 'ec') return key.export({ type: 'sec1', format: 'pem' }).toString();
+  return key.asymmetricKeyType === 'ed25519' ? ed25519Of(key) : undefined;
+}
+
+/** OpenSSH's own format (PROTOCOL.key), not encrypted: the only one of an ed25519 key that ssh2 reads. */
+function ed25519Of(key: KeyObject): string {
+  const { d = '', x = '' } = key.export({ format: 'jwk' });
+  const type = packed('ssh-ed25519');
+  const seen = Buffer.from(x, 'base64url');
+  const secret = packed(Buffer.concat([Buffer.from(d, 'base64url'), seen]));
+  const body = Buffer.concat([uint32(0), uint32(0), type, packed(seen), secret, packed('')]);
+  const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7]).subarray(0, (8 - (body.length % 8)) % 8);
+  const blob = Buffer.concat([
+    MAGIC,
+    packed('none'),
+    packed('none'),
+    packed(''),
+    uint32(1),
+    packed(Buffer.concat([type, packed(seen)])),
+    packed(Buffer.concat([body, padding])),
+  ]);
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${blob.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`;
+}
+
+const MAGIC = Buffer.from('openssh-key-v1\0');
+
+/** The public key that a public file is, or that OpenSSH's private format holds in the clear. */
+function publicPartOf(text: string): Buffer | undefined {
+  const own = /^-----BEGIN OPENSSH PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END/m.exec(text)?.[1];
+  if (own !== undefined) {
+    const bytes = Buffer.from(own, 'base64');
+    if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+    const reader = new BlobReader(bytes, MAGIC.length);
+    for (let i = 0; i < 3; i++) reader.string();
+    reader.uint32();
+    return reader.string();
+  }
+  const line = /^\s*([a-z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/=]+)/.exec(text);
+  const blob = line ? Buffer.from(line[2] as string, 'base64') : undefined;
+  return blob && typeOf(blob) === line?.[1] ? blob : undefined;
+}
+
+function typeOf(publicKey: Buffer): string {
+  return new BlobReader(publicKey).string()?.toString('latin1') ?? '';
+}
