@@ -1,4 +1,3 @@
-import type { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { ExecOrder, SshTarget } from '../../../src/specs/ssh.js';
 import type { SshProbe, SshResponse } from '../../../src/ssh-types.js';
@@ -12,7 +11,7 @@ import type { SessionHost, SudoOf } from './session-host.js';
 import { Slots } from './slots.js';
 import { Subsystem, type SubsystemHost, type SubsystemUser } from './subsystem.js';
 import { Sweep } from './sweep.js';
-import { Channels, type Transport } from './transport.js';
+import { type ChannelClient, Channels, type Transport } from './transport.js';
 import { Tunnel, type TunnelHost } from './tunnel.js';
 import type { Wire } from './wire.js';
 
@@ -44,10 +43,14 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   /** Resolves when the socket is closed. */
   readonly gone: Promise<void>;
   readonly #target: SshTarget;
-  readonly #client: Client;
+  readonly #client: ChannelClient;
   readonly #socket: Wire;
   readonly clock: Clock;
   readonly channels: Channels;
+  /** Who does the protocol below the channels. */
+  get by(): SshTarget['transport'] {
+    return this.#target.transport;
+  }
   /** How the log-in went, for `probe`. */
   logIn: Pick<SshProbe, 'hostKey' | 'tries'> | undefined = undefined;
   readonly #lost: (error: Error) => void;
@@ -60,7 +63,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
 
   /** Of a client that is logged in; whoever made it tells `end` what becomes of the socket. */
   constructor(
-    client: Client,
+    client: ChannelClient,
     socket: Wire,
     key: string,
     target: SshTarget,

@@ -16,6 +16,7 @@ import { logIn } from './log-in.js';
 import { NewHosts } from './new-hosts.js';
 import { notOpened } from './open-errors.js';
 import { Opening } from './opening.js';
+import { openByOpenSsh } from './openssh/open.js';
 import { connectAny } from './tcp.js';
 import type { Wire } from './wire.js';
 
@@ -36,12 +37,10 @@ export class Connector {
 
   async open(target: SshTarget, context: OpenContext): Promise<SshConnection> {
     const key = keyOf(target);
-    if (target.transport === 'openssh') {
-      throw new KeylaneError('ERR_CONFIG_UNSUPPORTED', 'ssh.transport: openssh is not there yet', { key });
-    }
     const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
     const opening = new Opening(key, Math.max(1, ms), context.signal, this.#clock);
     try {
+      if (target.transport === 'openssh') return await openByOpenSsh(target, opening, (error) => context.lost(error));
       return await this.#open(target, context, opening);
     } finally {
       opening.end();

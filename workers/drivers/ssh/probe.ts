@@ -24,7 +24,7 @@ export async function probe(connection: SshConnection): Promise<SshResponse> {
     stderr: '',
     truncated: false,
     probe: {
-      transport: 'ssh2',
+      transport: connection.by,
       software: facts?.software ?? '',
       kex: facts?.kex ?? '',
       cipher: facts?.cipher ?? '',

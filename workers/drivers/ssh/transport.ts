@@ -55,6 +55,12 @@ export interface ChannelPeer {
   closed(): void;
 }
 
+/** A client of ssh2, or what stands in for one. */
+export interface ChannelClient {
+  /** Ends the connection politely. */
+  end(): unknown;
+}
+
 interface Internals {
   _protocol: Transport & { _handlers: Handlers };
   _chanMgr: { add(value: unknown): number; remove(channel: number): void };
@@ -106,7 +112,7 @@ export class Channels {
   readonly #internals: Internals;
   readonly #peers = new Map<number, ChannelPeer>();
 
-  constructor(client: Client) {
+  constructor(client: ChannelClient) {
     this.#internals = internalsOf(client);
     this.transport = this.#internals._protocol;
     this.#listen(this.#internals._protocol._handlers);
@@ -189,7 +195,7 @@ interface Confirmation {
   packetSize: number;
 }
 
-function internalsOf(client: Client): Internals {
+function internalsOf(client: ChannelClient): Internals {
   const { _protocol, _chanMgr, _callbacks } = client as unknown as Partial<Internals>;
   const missing = [
     ...METHODS.filter((name) => typeof _protocol?.[name] !== 'function'),

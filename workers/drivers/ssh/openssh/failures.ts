@@ -1,0 +1,32 @@
+import { type ErrorCode, KeylaneError } from '../../../../src/errors.js';
+import { printable } from '../open-errors.js';
+
+/** What `ssh` says when it cannot open a connection, and what that is with us. The first that fits counts. */
+const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false }[] = [
+  { says: /Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key .*revoked/i, code: 'ERR_HOST_KEY' },
+  { says: /Could not resolve hostname/i, code: 'ERR_DNS' },
+  { says: /Permission denied \(|Too many authentication failures|No more authentication methods/i, code: 'ERR_AUTH' },
+  {
+    says: /Bad configuration option|terminating, \d+ bad configuration|Can't open user config|Bad .* spec/i,
+    code: 'ERR_CONFIG',
+  },
+  { says: /Unable to negotiate/i, code: 'ERR_CONNECT', retryable: false },
+];
+
+/** Why the master of `ssh` did not come to be. */
+export function notMastered(key: string, said: string): KeylaneError {
+  const lines = said.split('\n').map((line) => line.trim());
+  const telling = lines.filter((line) => /\w/.test(line) && !line.startsWith('@'));
+  const meaning = MEANINGS.find(({ says }) => says.test(said));
+  const message = `${key}: ssh could not connect: ${printable(telling.join('; ')) || 'it said nothing'}`;
+  const options = meaning?.retryable === false ? { key, retryable: false } : { key };
+  return new KeylaneError(meaning?.code ?? 'ERR_CONNECT', message, options);
+}
+
+/** `ssh` could not be started. */
+export function notStarted(key: string, cause: Error & { code?: string }): KeylaneError {
+  if (cause.code !== 'ENOENT') return new KeylaneError('ERR_CONNECT', `${key}: ssh did not start`, { key, cause });
+  const message =
+    "ssh.transport: there is no `ssh` here; install OpenSSH's client (openssh-client), or use `transport: 'ssh2'`";
+  return new KeylaneError('ERR_CONFIG_UNSUPPORTED', message, { key, cause });
+}
