@@ -42,7 +42,7 @@ export function configuredOf(config: ResolvedConfig, allowExec: boolean): Config
 }
 
 /** These run a command of the file's on this machine. */
-const RUNS_A_COMMAND: ReadonlySet<string> = new Set(['proxycommand', 'knownhostscommand', 'localcommand']);
+const RUNS_A_COMMAND: ReadonlySet<string> = new Set(['proxycommand', 'knownhostscommand']);
 
 function make(config: ResolvedConfig): Configured {
   refuseNames(config);

@@ -9,6 +9,7 @@ import type { SshOptions, SshTarget } from './ssh.js';
 import type { Configured } from './ssh-configured.js';
 import { SSH_DEFAULTS } from './ssh-defaults.js';
 import { hostOf } from './ssh-names.js';
+import type { Route } from './ssh-route.js';
 
 /** The part of a request that says how its host is reached. */
 export function accessOf(request: SshRequest): Stop {
@@ -52,23 +53,25 @@ export class Lanes {
   }
 
   /** Of the request's host, behind the hops on its way. */
-  of(host: Stop, hops: readonly Stop[] = NO_HOPS): Lane {
+  of({ host, hops, ofFiles }: Route): Lane {
     const agent = process.env.SSH_AUTH_SOCK ?? '';
     const name = nameOf(host, hops, agent);
     const known = this.#known.get(name);
     if (known) return known;
-    const lane = this.#make(host, hops, agent);
+    const lane = this.#make(host, hops, agent, ofFiles ?? false);
     if (this.#known.size >= LANES_KEPT) this.#known.clear();
     this.#known.set(name, lane);
     return lane;
   }
 
-  #make(host: Stop, hops: readonly Stop[], agent: string): Lane {
+  #make(host: Stop, hops: readonly Stop[], agent: string, ofFiles: boolean): Lane {
     const { user: _user, port: _port, password: _password, hostKeyAlias: _alias, ...ofHops } = this.#options;
     let jump: SshTarget | undefined;
     for (const hop of hops) jump = { ...this.#target(hop, ofHops, agent, jump), streams: TUNNELS };
     const target = this.#target(host, this.#options, agent, jump);
     const key = keyOf(firstHop(target));
+    // The system's ssh reads the same files, and goes the way by itself.
+    if (target.transport === 'openssh' && ofFiles) delete target.jump;
     return { key, lane: laneOf(key, target), target };
   }
 
@@ -126,7 +129,6 @@ const LANES_KEPT = 32_768;
  * what one lost connection can cost.
  */
 const TUNNELS = 250;
-const NO_HOPS: readonly Stop[] = Object.freeze([]);
 
 /** Tells requests for the same lane, at a glance: the usual fields without a look at the others. */
 function nameOf(host: Stop, hops: readonly Stop[], agent: string): string {

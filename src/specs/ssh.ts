@@ -98,11 +98,9 @@ export function makeSshSpec(options: SshOptions = {}): Spec<SshRequest | Routed,
     parse(input) {
       const routed = input instanceof Routed;
       const request = routed ? input.request : read(input);
-      const { host, hops } = routed
-        ? input.route
-        : { host: accessOf(request), hops: hopsOf(request.jump ?? options.jump) };
-      const { key, lane, target } = lanes.of(host, hops);
-      return { key, lane, target, request: orderOf(request, maxOutputBytes, host.configured?.wishedEnv) };
+      const route = routed ? input.route : { host: accessOf(request), hops: hopsOf(request.jump ?? options.jump) };
+      const { key, lane, target } = lanes.of(route);
+      return { key, lane, target, request: orderOf(request, maxOutputBytes, route.host.configured?.wishedEnv) };
     },
 
     ok: ({ code, signal, detached }) => detached?.running || (code === 0 && signal === null),

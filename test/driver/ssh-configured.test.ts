@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { failure, startEngine } from '../support/engine.js';
@@ -44,4 +44,16 @@ test('a file that is missing is named', async () => {
   const error = await failure(engine.run('ssh', { host: 'web', command: 'true' }));
   expect(error).toMatchObject({ code: 'ERR_CONFIG', outcome: 'not_started' });
   expect(error.message).toContain('/nowhere/config');
+});
+
+test("what only the system's ssh does goes by it, through the jump host of the same file", async () => {
+  const needing = join(sshd.dir, 'needing_config');
+  writeFileSync(needing, `${readFileSync(config, 'utf8')}\nMatch originalhost db\n  RevokedHostKeys /dev/null\n`, {
+    mode: 0o600,
+  });
+  const engine = await startEngine({ ssh: { config: needing, transport: 'auto', agent: 'none' } });
+  const { probe } = await engine.run('ssh', { host: 'db', op: 'probe' });
+  expect(probe).toMatchObject({ transport: 'openssh' });
+  const direct = await engine.run('ssh', { host: 'web', op: 'probe' });
+  expect(direct.probe).toMatchObject({ transport: 'ssh2' });
 });

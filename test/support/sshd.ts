@@ -11,6 +11,8 @@ export interface SshdOptions {
   config?: readonly string[];
   /** Loopback addresses to listen on, all with the same port. @default ['127.0.0.1'] */
   addresses?: readonly string[];
+  /** Makes what `config` names, before the daemon starts. */
+  prepare?: () => void;
   /** Variables of the daemon itself. */
   env?: Readonly<Record<string, string>>;
 }
@@ -48,6 +50,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const dir = mkdtempSync(join(tmpdir(), 'keylane-sshd-'));
   // sshd reads authorized_keys as the user who logs in.
   chmodSync(dir, 0o755);
+  options.prepare?.();
   const hostKeyPublic = newKey(join(dir, 'host_key'));
   const clientKeyPublic = newKey(join(dir, 'identity'));
   writeFileSync(join(dir, 'authorized_keys'), `${clientKeyPublic}\n`);

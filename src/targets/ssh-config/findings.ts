@@ -30,7 +30,8 @@ const method =
       : ['ignored', `${why}; a default of this system, so other methods are tried`];
   };
 
-const FORWARDING = 'forwardings are made by ssh only';
+const FORWARDING = 'nothing is forwarded';
+const NO_AGENT = 'no agent is forwarded; set it to no for this host';
 const MULTIPLEXING = 'keylane keeps connections open by itself';
 const TERMINAL = 'there is no terminal';
 const LOOKS = 'it changes only what ssh prints';
@@ -54,15 +55,15 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   controlmaster: unless(['false'], 'ignored', MULTIPLEXING),
   controlpath: unless(['none'], 'ignored', MULTIPLEXING),
   controlpersist: unless(['no'], 'ignored', MULTIPLEXING),
-  dynamicforward: always('needsOpenSsh', FORWARDING),
+  dynamicforward: always('unsupported', FORWARDING),
   enableescapecommandline: always('ignored', TERMINAL),
   enablesshkeysign: always('ignored', 'it is about host-based logins'),
   escapechar: always('ignored', TERMINAL),
   exitonforwardfailure: always('ignored', FORWARDING),
   fingerprinthash: always('ignored', LOOKS),
   forkafterauthentication: unless(['no'], 'unsupported', 'a request does not go to the background; use detach'),
-  forwardagent: unless(['no'], 'needsOpenSsh', 'agents are forwarded by ssh only'),
-  forwardx11: unless(['no'], 'needsOpenSsh', FORWARDING),
+  forwardagent: unless(['no'], 'unsupported', NO_AGENT),
+  forwardx11: unless(['no'], 'unsupported', FORWARDING),
   forwardx11timeout: always('ignored', 'X11 is not forwarded'),
   forwardx11trusted: always('ignored', 'X11 is not forwarded'),
   gatewayports: always('ignored', FORWARDING),
@@ -82,10 +83,10 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   localcommand: (directive, { settings }) => {
     if (directive.values[0]!.toLowerCase() === 'none') return undefined;
     return settings.text('permitlocalcommand') === 'yes'
-      ? ['needsOpenSsh', 'no local command is run']
+      ? ['unsupported', 'no local command is run']
       : ['ignored', 'PermitLocalCommand is off'];
   },
-  localforward: always('needsOpenSsh', FORWARDING),
+  localforward: always('unsupported', FORWARDING),
   loglevel: always('ignored', LOOKS),
   logverbose: always('ignored', LOOKS),
   nohostauthenticationforlocalhost: (directive, { host }) => {
@@ -103,7 +104,7 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
       : undefined,
   rekeylimit: always('ignored', "keys are renewed when the server's limit says so"),
   remotecommand: unless(['none'], 'unsupported', 'ssh cannot run it beside the command of a request; set it to none'),
-  remoteforward: always('needsOpenSsh', FORWARDING),
+  remoteforward: always('unsupported', FORWARDING),
   revokedhostkeys: unless(
     ['none'],
     'needsOpenSsh',
@@ -111,11 +112,11 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   ),
   securitykeyprovider: unless(['none', 'internal'], 'needsOpenSsh', 'keys on tokens cannot be used'),
   sessiontype: unless(['default'], 'unsupported', 'a request is always a command'),
-  stdinnull: unless(['no'], 'needsOpenSsh', "a request's input is always passed on"),
+  stdinnull: unless(['no'], 'unsupported', "a request's input is always passed on"),
   streamlocalbindmask: always('ignored', FORWARDING),
   streamlocalbindunlink: always('ignored', FORWARDING),
   syslogfacility: always('ignored', LOOKS),
-  tunnel: unless(['false'], 'needsOpenSsh', 'tunnels are made by ssh only'),
+  tunnel: unless(['false'], 'unsupported', 'no tunnel is made'),
   tunneldevice: always('ignored', 'it is about tunnels'),
   updatehostkeys: unless(['false'], 'ignored', 'known_hosts gets no further keys of a host'),
   usekeychain: always('ignored', 'passphrases are not kept'),

@@ -119,13 +119,13 @@ test('a way that leads back to itself is refused by name', async () => {
 
 test.each([
   ['CertificateFile /c', 'CertificateFile'],
-  ['ForwardAgent yes', 'ForwardAgent'],
+  ['KnownHostsCommand none\n  SecurityKeyProvider /s', 'SecurityKeyProvider'],
   ['PKCS11Provider /p', 'PKCS11Provider'],
 ])('%s fails closed by its name, unless the other transport is allowed', async (line, directive) => {
   const config = `Host web\n  ${line}\n`;
   const error = await refusal(config, {});
   expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED', outcome: 'not_started' });
-  expect(error.message).toContain(`config:2: ${directive}`);
+  expect(error.message).toContain(`: ${directive}`);
   expect(error.message).toContain('`transport`');
   expect(await targetOf(config, {}, { transport: 'auto' })).toMatchObject({
     transport: 'openssh',
@@ -134,10 +134,13 @@ test.each([
   expect(await targetOf(config, { host: 'other' }, { transport: 'auto' })).toMatchObject({ transport: 'ssh2' });
 });
 
-test.each(['RemoteCommand uptime', 'SessionType none'])('%s is refused whatever the transport', async (line) => {
-  const error = await refusal(`Host web\n  ${line}\n`, {}, { transport: 'auto' });
-  expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
-});
+test.each(['RemoteCommand uptime', 'SessionType none', 'ForwardAgent yes', 'LocalForward 1234 a:80', 'ForwardX11 yes'])(
+  '%s is refused whatever the transport',
+  async (line) => {
+    const error = await refusal(`Host web\n  ${line}\n`, {}, { transport: 'auto' });
+    expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
+  },
+);
 
 test.each(['ProxyCommand nc %h %p', 'KnownHostsCommand /bin/kh'])(
   '%s is not run unless that is allowed',

@@ -31,13 +31,7 @@ describe('what goes beyond our own transport', () => {
   });
 
   it.each([
-    ...[
-      'ForwardAgent yes',
-      'ForwardAgent /run/agent',
-      'ProxyCommand nc %h %p',
-      'KnownHostsCommand /x',
-      'PKCS11Provider /x',
-    ],
+    ...['ProxyCommand nc %h %p', 'KnownHostsCommand /x', 'PKCS11Provider /x'],
     ...[
       'SecurityKeyProvider /x',
       'HostbasedAuthentication yes',
@@ -45,25 +39,18 @@ describe('what goes beyond our own transport', () => {
       'VerifyHostKeyDNS yes',
       'CheckHostIP yes',
     ],
-    ...[
-      'RevokedHostKeys /x',
-      'BindInterface eth0',
-      'Tunnel yes',
-      'ForwardX11 yes',
-      'LocalForward 80 a:1',
-      'RemoteForward 80',
-    ],
-    ...['DynamicForward 1080', 'StdinNull yes', 'PermitLocalCommand yes\nLocalCommand x'],
+    ...['RevokedHostKeys /x', 'BindInterface eth0'],
   ])('is what %s asks for: ssh has to do it', (text) => {
     expect(names(resolved(`${text}\n`)).needsOpenSsh).toHaveLength(1);
   });
 
-  it.each(['RemoteCommand tmux', 'SessionType none', 'ForkAfterAuthentication yes'])(
-    'is what %s asks for: nothing here can',
-    (text) => {
-      expect(names(resolved(`${text}\n`)).unsupported).toEqual([text.split(' ')[0]]);
-    },
-  );
+  it.each([
+    ...['RemoteCommand tmux', 'SessionType none', 'ForkAfterAuthentication yes'],
+    ...['ForwardAgent yes', 'ForwardAgent /run/agent', 'Tunnel yes', 'ForwardX11 yes', 'StdinNull yes'],
+    ...['LocalForward 80 a:1', 'RemoteForward 80', 'DynamicForward 1080', 'LocalCommand x\nPermitLocalCommand yes'],
+  ])('is what %s asks for: nothing here can', (text) => {
+    expect(names(resolved(`${text}\n`)).unsupported).toEqual([text.split(' ')[0]]);
+  });
 
   it('counts canonical names only where DNS would be asked', () => {
     const text = 'CanonicalizeHostname yes\nCanonicalDomains example.com\n';
