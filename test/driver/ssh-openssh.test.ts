@@ -1,29 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeExecute } from '../support/driver-context.js';
 import { until } from '../support/engine.js';
+import { masters } from '../support/openssh-masters.js';
 import { rejection, SshHarness } from '../support/ssh-harness.js';
 import { connectionsTo, loginTo } from '../support/ssh-login.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
-
-/** Masters whose command line has the text: each has the path of an identity in it. */
-function masters(text: string): number[] {
-  return readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => {
-      try {
-        const argv = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-        return argv[0]?.endsWith('ssh') && argv.includes('-M') && argv.some((word) => word.includes(text));
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
 
 describe('the transport openssh', () => {
   let sshd: Sshd;

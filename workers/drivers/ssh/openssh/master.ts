@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import type { Opening } from '../opening.js';
 import { becomeProxy, controlOf, terminate } from './control.js';
 import { notMastered, notStarted } from './failures.js';
 import { masterArguments } from './options.js';
+import { Warden } from './warden.js';
 
 /** sun_path has 108 bytes, and ssh adds 17 to ours until the socket is there. */
 const LONGEST_FOLDER = 70;
@@ -21,8 +22,8 @@ export interface Master {
 }
 
 /**
- * Starts a master of `ssh` that is logged in. It lives for as long as we are connected to it and PERSIST_SECONDS more,
- * so it ends with this process or thread, however that ends; its socket is removed here, as soon as we are connected.
+ * Starts a master of `ssh` that is logged in. It lives for as long as we are connected to it: it ends with this process
+ * or thread, however that ends, which the Warden sees to, and so does its socket.
  *
  * `ssh -M -N` with ControlPersist goes to the background when it is logged in and listens: its exit status 0 tells.
  */
@@ -31,6 +32,7 @@ export async function startMaster(target: SshTarget, opening: Opening): Promise<
   const folder = await mkdtemp(join(base, 'keylane-'));
   const path = join(folder, 's');
   const opened: Socket[] = [];
+  const warden = new Warden(path);
   try {
     opening.phase = 'connect';
     await run(masterArguments(target, path, opening.left), opening);
@@ -40,19 +42,21 @@ export async function startMaster(target: SshTarget, opening: Opening): Promise<
     opened.push(channels);
     await opening.step(becomeProxy(channels));
     const end = () => terminate(control);
-    channels.once('close', end);
+    channels.once('close', () => {
+      end();
+      warden.dismiss();
+    });
     return { channels, end };
   } catch (error) {
     const [control, channels] = opened;
     if (control) terminate(control);
     channels?.destroy();
+    warden.end();
     if (error instanceof KeylaneError) throw error;
     throw new KeylaneError('ERR_CONNECT', `${opening.key}: no use of the master of ssh: ${(error as Error).message}`, {
       key: opening.key,
       cause: error,
     });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

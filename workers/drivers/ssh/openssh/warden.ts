@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
+
+/**
+ * Waits for a line. Where its input ends without one, nobody is left who uses the master: it is ended, and so are its
+ * channels. ControlPersist alone would let a master live on for as long as a command runs. Then the folder goes: a
+ * master that is still logging in finds no place for its socket, and ends.
+ */
+const SCRIPT = 'read -r _ || ssh -F none -S "$1" -O exit keylane; rm -rf "$2"';
+
+/** Sees to it that no master is left when this process or thread ends, however that happens. */
+export class Warden {
+  readonly #tell: (line?: string) => void;
+
+  /** `socket` is the master's, alone in its folder. */
+  constructor(socket: string) {
+    // In a session of its own: a signal for our process group is not for it.
+    const child = spawn('sh', ['-c', SCRIPT, 'sh', socket, dirname(socket)], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.on('error', () => undefined);
+    child.stdin.on('error', () => undefined);
+    this.#tell = (line) => {
+      if (!child.stdin.writableEnded) child.stdin.end(line ?? '');
+    };
+  }
+
+  /** The master has ended. */
+  dismiss(): void {
+    this.#tell('\n');
+  }
+
+  /** Nobody knows whether there is a master. */
+  end(): void {
+    this.#tell();
+  }
+}
