@@ -40,7 +40,7 @@ export class Connector {
     const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
     const opening = new Opening(key, Math.max(1, ms), context.signal, this.#clock);
     try {
-      if (target.transport === 'openssh') return await openByOpenSsh(target, opening, (error) => context.lost(error));
+      if (target.transport === 'openssh') return await openByOpenSsh(target, context, opening);
       return await this.#open(target, context, opening);
     } finally {
       opening.end();

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
 import type { Opening } from '../opening.js';
+import type { Wire } from '../wire.js';
 import { becomeProxy, controlOf, terminate } from './control.js';
 import { notMastered, notStarted } from './failures.js';
 import { masterArguments } from './options.js';
+import { relay } from './relay.js';
 import { Warden } from './warden.js';
 
 /** sun_path has 108 bytes, and ssh adds 17 to ours until the socket is there. */
@@ -27,15 +29,16 @@ export interface Master {
  *
  * `ssh -M -N` with ControlPersist goes to the background when it is logged in and listens: its exit status 0 tells.
  */
-export async function startMaster(target: SshTarget, opening: Opening): Promise<Master> {
+export async function startMaster(target: SshTarget, opening: Opening, way?: Wire): Promise<Master> {
   const base = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir();
   const folder = await mkdtemp(join(base, 'keylane-'));
   const path = join(folder, 's');
   const opened: Socket[] = [];
   const warden = new Warden(path);
   try {
+    const proxy = way && (await relay(way, join(folder, 'j')));
     opening.phase = 'connect';
-    await run(masterArguments(target, path, opening.left), opening);
+    await run(masterArguments(target, path, opening.left, proxy), opening);
     const control = await opening.step(controlOf(path));
     opened.push(control);
     const channels = await opening.step(controlOf(path));

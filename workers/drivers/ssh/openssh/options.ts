@@ -9,7 +9,7 @@ const STRICTNESS = { strict: 'yes', 'accept-new': 'accept-new', insecure: 'no' }
  * The command line of a master. What is said here goes before what `ssh` finds in ssh_config; no secret is in it. Rejects
  * with `ERR_CONFIG_UNSUPPORTED` what this transport does not do.
  */
-export function masterArguments(target: SshTarget, socket: string, milliseconds: number): string[] {
+export function masterArguments(target: SshTarget, socket: string, milliseconds: number, proxy?: string): string[] {
   const { openSsh = { alias: target.host, config: 'none' }, hostKeys } = target;
   refuse(target);
   const options: [string, string | number][] = [
@@ -34,6 +34,7 @@ export function masterArguments(target: SshTarget, socket: string, milliseconds:
   ];
   for (const file of target.identities ?? []) options.push(['IdentityFile', path('identity', file)]);
   options.push(...hostKeyOptions(target));
+  if (proxy !== undefined) options.push(['ProxyCommand', proxy]);
   const { kex, ciphers, macs, hostKeys: keyTypes } = target.algorithms ?? {};
   if (kex !== undefined) options.push(['KexAlgorithms', kex]);
   if (ciphers !== undefined) options.push(['Ciphers', ciphers]);
@@ -56,9 +57,7 @@ function refuse(target: SshTarget): void {
       ? "ssh.password, ssh.passphrase: the transport openssh takes none; use a key or an agent, or `transport: 'ssh2'`"
       : target.hostKeys === 'ask'
         ? "ssh.hostKeys: the transport openssh cannot ask; use 'strict' or 'accept-new'"
-        : target.jump
-          ? "ssh.jump: the transport openssh does not go through jump hosts yet; use `transport: 'ssh2'`"
-          : undefined;
+        : undefined;
   if (why !== undefined) throw new KeylaneError('ERR_CONFIG_UNSUPPORTED', why);
 }
 
