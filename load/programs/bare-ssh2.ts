@@ -15,8 +15,12 @@ const steps = {
     fleet = start.fleet;
   },
 
-  async connect(_: undefined): Promise<void> {
-    clients = await Promise.all(fleet.addresses.map((host) => connect(fleet, host)));
+  /** One connection to each address from `first` on. */
+  async connect({ first = 0, count = fleet.addresses.length }: { first?: number; count?: number }): Promise<Work> {
+    const work = stopwatch();
+    const hosts = fleet.addresses.slice(first, first + count);
+    clients.push(...(await Promise.all(hosts.map((host) => connect(fleet, host)))));
+    return { count: hosts.length, ...work() };
   },
 
   async run({ count, streams }: { count: number; streams: number }): Promise<Work> {

@@ -25,10 +25,12 @@ const steps = {
   },
 
   /** One connection to each address from `first` on. */
-  async connect({ first = 0, count = fleet.addresses.length }: { first?: number; count?: number }): Promise<void> {
+  async connect({ first = 0, count = fleet.addresses.length }: { first?: number; count?: number }): Promise<Work> {
     const requests = fleet.addresses.slice(first, first + count).map((host) => ({ host, command: 'true' }));
+    const work = stopwatch();
     const { ready, failed } = await engine.prewarm('ssh', requests);
     if (failed.length > 0) throw new Error(`${ready} connected, ${failed.length} not: ${failed[0]?.stack}`);
+    return { count: requests.length, ...work() };
   },
 
   /** `count` commands, `streams` at once on each address. */

@@ -29,7 +29,7 @@ async function measure(): Promise<Measured> {
   await bare.ask('start', { fleet });
   await one.ask('connect', {});
   await two.ask('connect', {});
-  await bare.ask('connect', undefined);
+  await bare.ask('connect', {});
   const work = { count: EXECS, streams: STREAMS };
   const rounds = await interleave(ROUNDS, {
     one: () => one.ask('run', work),

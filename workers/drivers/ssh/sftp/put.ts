@@ -145,14 +145,13 @@ async function sendAll(
 /** Messages with the data at its place and room before it. */
 async function* pieces(source: Source, start: number, room: number, most: number): AsyncGenerator<Buffer> {
   if (source.file) {
+    // The next piece is read while this one leaves.
+    let next = readPiece(source, start, room, most);
     for (let at = start; at < source.size; ) {
-      const message = Buffer.allocUnsafe(room + Math.min(most, source.size - at));
-      const { bytesRead } = await source.file.read(message, room, message.length - room, at).catch((error: unknown) => {
-        throw localError(source.path, error);
-      });
-      if (bytesRead === 0) throw localError(source.path, new Error('it became shorter while it was read'));
-      at += bytesRead;
-      yield message.subarray(0, room + bytesRead);
+      const message = await next;
+      at += message.length - room;
+      if (at < source.size) next = readPiece(source, at, room, most);
+      yield message;
     }
     return;
   }
@@ -167,6 +166,23 @@ async function* pieces(source: Source, start: number, room: number, most: number
       yield message;
     }
   }
+}
+
+function readPiece({ file, path, size }: Source, at: number, room: number, most: number): Promise<Buffer> {
+  const read = async (): Promise<Buffer> => {
+    const length = Math.max(0, Math.min(most, size - at));
+    const message = Buffer.allocUnsafe(room + length);
+    if (length === 0) return message;
+    const { bytesRead } = await (file as FileHandle).read(message, room, length, at).catch((error: unknown) => {
+      throw localError(path, error);
+    });
+    if (bytesRead === 0) throw localError(path, new Error('it became shorter while it was read'));
+    return message.subarray(0, room + bytesRead);
+  };
+  const reading = read();
+  // Nobody may wait for it any more.
+  reading.catch(() => undefined);
+  return reading;
 }
 
 function attributesOf({ mode, preserve }: CopyOrder, source: Source): Attributes {
