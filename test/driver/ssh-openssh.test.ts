@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -44,6 +44,20 @@ describe('the transport openssh', () => {
       { argv: ['printf', '%s', 'a b', '$c'] },
     ];
     for (const what of table) expect(await theirs.run(what), JSON.stringify(what)).toEqual(await ours.run(what));
+  });
+
+  test('copies a file there and back', async () => {
+    const { run, close } = await ssh.open(login());
+    const dir = mkdtempSync(join(tmpdir(), 'keylane-copy-'));
+    const remote = (await run('mktemp -d')).stdout.toString().trim();
+    const bytes = Buffer.alloc(3_000_000, 'some bytes of a file; ');
+    writeFileSync(join(dir, 'there'), bytes);
+    await run({ op: 'put', local: join(dir, 'there'), remote: `${remote}/file` });
+    await run({ op: 'get', local: join(dir, 'back'), remote: `${remote}/file` });
+    expect(readFileSync(join(dir, 'back')).equals(bytes)).toBe(true);
+    await run(`rm -r ${remote}`);
+    await close();
+    rmSync(dir, { recursive: true });
   });
 
   test('runs 200 commands over one connection', async () => {
