@@ -3,7 +3,7 @@ import { type Channel, type Driver, type ExecuteContext, type Questions, Streams
 import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
 import { isThenable } from '../src/util/thenable.js';
-import { Credit, PIECE_BYTES } from '../src/wire/credit.js';
+import { CHUNK_COST, Credit, PIECE_BYTES } from '../src/wire/credit.js';
 import type { Reply, RunCommand } from '../src/wire/protocol.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Input } from './input.js';
@@ -151,7 +151,7 @@ export class Run implements Waiter, ExecuteContext, Due {
 
   /** The reader has taken so many bytes of chunks. */
   credit(bytes: number): void {
-    this.#credit?.give(bytes);
+    this.#credit?.give(bytes + CHUNK_COST);
   }
 
   // What follows is the driver's side: ExecuteContext.
@@ -185,10 +185,12 @@ export class Run implements Waiter, ExecuteContext, Due {
   chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined {
     if (!this.#credit || this.#state !== 'running' || this.#abortedWith) return undefined;
     const { slot, id } = this.command;
+    let cost = data.length;
     for (let at = 0; at < data.length; at += PIECE_BYTES) {
+      cost += CHUNK_COST;
       this.#host.reply({ kind: 'chunk', slot, id, channel, data: data.subarray(at, at + PIECE_BYTES) });
     }
-    return this.#credit.take(data.length);
+    return this.#credit.take(cost);
   }
 
   #succeeded(response: unknown): void {

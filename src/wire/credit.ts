@@ -6,6 +6,9 @@ export const WINDOW_BYTES = 1024 * 1024;
 /** Chunks are sent in pieces of at most this size, so that one stream cannot hold up a frame. */
 export const PIECE_BYTES = 64 * 1024;
 
+/** What a chunk takes of the window beside its bytes: the memory of its object. A peer that writes byte by byte would fill it. */
+export const CHUNK_COST = 512;
+
 /** The sender's side of a byte window: counts down as bytes go, waits while nothing is left. */
 export class Credit {
   #left = WINDOW_BYTES;

@@ -203,9 +203,26 @@ describe('a driver', () => {
     });
     await settled();
     expect([waiting === undefined, room]).toEqual([false, false]);
-    run.credit(1);
+    run.credit(65_536);
     await settled();
     expect(room).toBe(true);
+  });
+
+  test('counts a chunk of a few bytes as what it takes of the memory, both ways', async () => {
+    const { driver, replies, start, open } = setUp({ mode: 'live' });
+    const run = start();
+    await open();
+    const context = driver.executes[0]?.about.context;
+    const byte = new Uint8Array(1);
+    let waiting: Promise<void> | undefined;
+    while (!waiting) waiting = context?.chunk('stdout', byte);
+    expect(replies.length).toBeLessThan(3_000);
+    // The reader takes them all: as much can come again, and no more.
+    const chunks = replies.length;
+    for (let i = 0; i < chunks; i++) run.credit(1);
+    await waiting;
+    for (waiting = undefined; !waiting; ) waiting = context?.chunk('stdout', byte);
+    expect(replies.length).toBe(2 * chunks);
   });
 
   test('hands out nothing after the request was called off', async () => {

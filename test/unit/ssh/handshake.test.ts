@@ -48,6 +48,8 @@ test('an identification that comes byte by byte, after other lines, is read whol
   gatherGreeting(made);
   for (const byte of 'hello\r\nSSH\r\nSSH-2.0-Slow_1.0 of a kind\r\n') feed(made, byte);
   expect(String(made._protocol._remoteIdentRaw)).toBe('SSH-2.0-Slow_1.0 of a kind');
+  // By this Pressure knows that keys are being exchanged.
+  expect(made._protocol._kexinit).toBeDefined();
 });
 
 test('what comes in one piece with the identification is read too', () => {

@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
 import type { KexFacts } from './kex-facts.js';
 import { OwnContext } from './own-context.js';
+import { Pressure } from './pressure.js';
 import { Session } from './session.js';
 import type { SessionHost, SudoOf } from './session-host.js';
 import { Slots } from './slots.js';
@@ -37,6 +38,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   readonly key: string;
   readonly transport: Transport;
   readonly answerMs: number;
+  readonly pressure: Pressure;
   /** What the key exchange has settled. */
   readonly facts: KexFacts | undefined;
   readonly slots = new Slots();
@@ -80,6 +82,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     this.#lost = lost;
     this.channels = new Channels(client);
     this.transport = this.channels.transport;
+    this.pressure = new Pressure(client, socket);
     this.answerMs = target.connectTimeoutMs;
     this.gone = new Promise((resolve) => socket.once('close', () => resolve()));
     this.#deadlines = new Deadlines<Session>(

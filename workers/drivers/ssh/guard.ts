@@ -75,7 +75,8 @@ export class Guard {
   #take(allowance: Allowance, what: string): void {
     if (allowance.take()) return;
     const message = `${this.#key} sent too many ${what} that nobody asked for`;
-    throw new KeylaneError('ERR_PROTOCOL', message, { key: this.#key, retryable: false });
+    // Of commands that run each one's session says more.
+    throw new KeylaneError('ERR_PROTOCOL', message, { key: this.#key, outcome: 'not_started', retryable: false });
   }
 }
 

@@ -40,10 +40,12 @@ export class Incoming {
 
   /** False if the server sent more than it may. `bytes` came, and of these `data` is the command's output. */
   take(bytes: number, data: Buffer | undefined, stderr: boolean): boolean {
+    // Else a server could send it for ever without using the window.
+    if (bytes === 0) return true;
     this.#window -= bytes;
     if (this.#window < 0) return false;
     this.heard = true;
-    if (this.#kept && data) {
+    if (this.#kept && data && data.length > 0) {
       (stderr ? this.#stderr : this.#stdout).add(data);
       this.#live?.add(stderr ? 'stderr' : 'stdout', data);
     }

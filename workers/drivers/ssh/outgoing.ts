@@ -5,6 +5,8 @@ import type { Transport } from './transport.js';
 export interface OutgoingChannel {
   send(data: Buffer): void;
   end(): void;
+  /** True if too much of the connection's waits to be sent; then `call` is called once when it is gone. */
+  tooMuch(call: () => void): boolean;
 }
 
 const END_OF_TRANSMISSION = Buffer.from('\x04\x04');
@@ -17,6 +19,7 @@ export function feed(
   { stdin, pty }: ExecOrder,
   input: AsyncIterable<Uint8Array> | undefined,
   failed: (error: unknown) => void,
+  pressure: Pick<OutgoingChannel, 'tooMuch'>,
 ): Outgoing | undefined {
   // A terminal has no end: ^D ends one read at the beginning of a line, and needs a second one within a line.
   const end = () => (pty ? transport.channelData(peer, END_OF_TRANSMISSION) : transport.channelEOF(peer));
@@ -25,7 +28,7 @@ export function feed(
     return undefined;
   }
   const outgoing = new Outgoing(
-    { send: (data) => transport.channelData(peer, data), end },
+    { send: (data) => transport.channelData(peer, data), end, tooMuch: (call) => pressure.tooMuch(call) },
     limits,
     { stdin, input },
     failed,
@@ -36,7 +39,7 @@ export function feed(
 
 /**
  * Feeds a command: what the request holds, then what the caller writes, then end of file. Bounded by the server's
- * window: the next piece of the caller's is asked for when the last one has left.
+ * window, and by what waits for the socket: the next piece of the caller's is asked for when the last one has left.
  */
 export class Outgoing {
   readonly #channel: OutgoingChannel;
@@ -46,6 +49,8 @@ export class Outgoing {
   #left: Buffer | undefined;
   #input: AsyncIterator<Uint8Array> | undefined;
   #state: 'sending' | 'asking' | 'done' = 'sending';
+  /** For what others have sent. */
+  #waits = false;
 
   constructor(
     channel: OutgoingChannel,
@@ -71,7 +76,9 @@ export class Outgoing {
   resume(): void {
     if (this.#state !== 'sending' || !this.#sendLeft()) return;
     if (this.#input) {
-      this.#ask(this.#input);
+      if (this.#waits) return;
+      this.#waits = this.#channel.tooMuch(this.#readOn);
+      if (!this.#waits) this.#ask(this.#input);
       return;
     }
     this.#state = 'done';
@@ -101,6 +108,11 @@ export class Outgoing {
     this.#left = left;
     return left === undefined || left.length === 0;
   }
+
+  readonly #readOn = (): void => {
+    this.#waits = false;
+    this.resume();
+  };
 
   #ask(input: AsyncIterator<Uint8Array>): void {
     this.#state = 'asking';

@@ -1,5 +1,6 @@
 import type { KeylaneError } from '../../../src/errors.js';
 import type { Stopped } from '../../../src/types.js';
+import type { Pressure } from './pressure.js';
 import type { Session } from './session.js';
 import type { Slots } from './slots.js';
 import type { Sweep } from './sweep.js';
@@ -16,6 +17,7 @@ export interface SessionHost {
   readonly key: string;
   readonly transport: Transport;
   readonly slots: Slots;
+  readonly pressure: Pick<Pressure, 'tooMuch'>;
   /** Milliseconds within which the server has to open a channel and start the command. */
   readonly answerMs: number;
   now(): number;

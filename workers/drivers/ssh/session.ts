@@ -245,8 +245,9 @@ export class Session implements ChannelPeer, Due {
 
   /** Sends what the command is to read. */
   #feed(): void {
-    const { transport } = this.#host;
-    this.#outgoing = feed(transport, this.#peer, this.#limits, this.#order, this.#context.input, this.#inputFailed);
+    const { transport, pressure } = this.#host;
+    const { input } = this.#context;
+    this.#outgoing = feed(transport, this.#peer, this.#limits, this.#order, input, this.#inputFailed, pressure);
   }
 
   #exit(code: number | null, signal: string | null): void {

@@ -1,4 +1,5 @@
 import type { Client } from 'ssh2';
+import { KeylaneError } from '../../../src/errors.js';
 
 /**
  * The private parts of ssh2 1.17 that this driver stands on, all of them here; test/unit/ssh/transport.test.ts fails if
@@ -105,6 +106,8 @@ const MESSAGES = [
 /** A place in ssh2's table of channels that ssh2 itself takes for closed, so it leaves it alone. */
 const TAKEN = Object.freeze({ incoming: Object.freeze({ state: 'closed' }) });
 const STDERR = 1;
+/** Of 0 bytes nothing could ever be sent, and of a few a long input would keep the thread for minutes. */
+const LEAST_PACKET = 256;
 
 /** Channels of our own on a client of ssh2, whose `connect` must have been called. */
 export class Channels {
@@ -161,6 +164,10 @@ export class Channels {
     const confirmed = handlers.CHANNEL_OPEN_CONFIRMATION;
     handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, info: Confirmation) => {
       const peer = peers.get(info.recipient);
+      if (peer && info.packetSize < LEAST_PACKET) {
+        const message = `the server takes packets of ${info.packetSize} bytes only: no SSH server is like that`;
+        throw new KeylaneError('ERR_PROTOCOL', message, { outcome: 'not_started', retryable: false });
+      }
       if (peer) peer.opened(info.sender, info.window, info.packetSize);
       else confirmed?.(protocol, info);
     };

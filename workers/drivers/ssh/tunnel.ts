@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import { KeylaneError } from '../../../src/errors.js';
 import { WINDOW } from './incoming.js';
+import type { Pressure } from './pressure.js';
 import type { ChannelPeer, Transport } from './transport.js';
 
 const PACKET = 32 << 10;
@@ -9,6 +10,7 @@ const PACKET = 32 << 10;
 export interface TunnelHost {
   readonly key: string;
   readonly transport: Transport;
+  readonly pressure: Pick<Pressure, 'tooMuch'>;
   /** The server broke the protocol: nothing it says can be relied on. */
   destroy(error: KeylaneError): void;
   /** The channel is gone and its number free. */
@@ -24,6 +26,8 @@ export class Tunnel extends Duplex {
   channel = -1;
   bytesRead = 0;
   bytesWritten = 0;
+  /** For what others have sent through the same connection. */
+  #waits = false;
   /** What the messages of the channel are told to. */
   readonly peer: ChannelPeer = {
     opened: (channel, window, packet) => this.#opened(channel, window, packet),
@@ -173,9 +177,18 @@ export class Tunnel extends Duplex {
     done(error);
   }
 
+  readonly #readOn = (): void => {
+    this.#waits = false;
+    this.#send();
+  };
+
   #send(): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' || this.#waits) return;
     let left = this.#left;
+    if (left && left.length > 0 && this.#host.pressure.tooMuch(this.#readOn)) {
+      this.#waits = true;
+      return;
+    }
     while (left && left.length > 0 && this.#credit > 0) {
       const length = Math.min(left.length, this.#credit, this.#packet);
       this.#credit -= length;
