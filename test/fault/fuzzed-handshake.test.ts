@@ -34,7 +34,7 @@ interface Fault {
   kind: string;
   /** Base64. */
   bytes: string;
-  then: 'go on' | 'stop' | 'end';
+  next: 'go on' | 'stop' | 'end';
 }
 
 let dir: string;
@@ -119,11 +119,11 @@ function faultOf(random: Random): Fault {
     bytes[0] = random.pick(TYPES);
     if (random.below(2) === 0) bytes.fill(0, 1);
   }
-  return { step, kind, bytes: bytes.toString('base64'), then: random.pick(['go on', 'go on', 'stop', 'end'] as const) };
+  return { step, kind, bytes: bytes.toString('base64'), next: random.pick(['go on', 'go on', 'stop', 'end'] as const) };
 }
 
 function harmless(): Fault {
-  return { step: -1, kind: 'drop', bytes: '', then: 'go on' };
+  return { step: -1, kind: 'drop', bytes: '', next: 'go on' };
 }
 
 /** The program in test/support/programs, with a port for each of those who use it. */

@@ -59,7 +59,7 @@ function take(socket, port) {
 }
 
 /** True if nothing more is to be said. */
-function break_(socket, { kind, bytes, then }, data) {
+function break_(socket, { kind, bytes, next }, data) {
   const noise = Buffer.from(bytes, 'base64');
   const half = data.subarray(0, data.length >> 1);
   const kinds = {
@@ -93,8 +93,8 @@ function break_(socket, { kind, bytes, then }, data) {
   };
   kinds[kind]();
   // After an end, Node's own reset would wait for ever.
-  if (then === 'end' && !kind.endsWith('reset')) socket.end();
-  return then !== 'go on';
+  if (next === 'end' && !kind.endsWith('reset')) socket.end();
+  return next !== 'go on';
 }
 
 function say(socket, payload) {

@@ -1,8 +1,14 @@
-import type { Client } from 'ssh2';
+import type { ChannelClient } from './transport.js';
 import type { Wire } from './wire.js';
 
 /** Bytes that may wait for the socket before those who write without end have to. */
 const MOST_WAITING = 1 << 20;
+
+/** The private parts of ssh2's client for it; another kind of client exchanges no keys. */
+interface Exchanging {
+  on?(name: 'handshake', call: () => void): unknown;
+  _protocol?: { _kexinit?: Buffer };
+}
 
 /**
  * What waits to be sent on a connection. A channel's window is what the server says that it takes; a hostile one says
@@ -10,14 +16,14 @@ const MOST_WAITING = 1 << 20;
  */
 export class Pressure {
   readonly #socket: Wire;
-  readonly #protocol: { _kexinit?: Buffer };
+  readonly #client: Exchanging;
   #waiting: (() => void)[] = [];
 
-  constructor(client: Client, socket: Wire) {
+  constructor(client: ChannelClient, socket: Wire) {
     this.#socket = socket;
-    this.#protocol = (client as unknown as { _protocol: { _kexinit?: Buffer } })._protocol;
+    this.#client = client as Exchanging;
     socket.on('drain', this.#look);
-    client.on('handshake', this.#look);
+    this.#client.on?.('handshake', this.#look);
   }
 
   /** True if too much waits; then `call` is called once when it is gone. */
@@ -28,7 +34,7 @@ export class Pressure {
   }
 
   get #isHigh(): boolean {
-    return this.#protocol._kexinit !== undefined || this.#socket.writableLength > MOST_WAITING;
+    return this.#client._protocol?._kexinit !== undefined || this.#socket.writableLength > MOST_WAITING;
   }
 
   readonly #look = (): void => {
