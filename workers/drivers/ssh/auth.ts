@@ -2,6 +2,7 @@ import type { AnyAuthMethod, BaseAgent } from 'ssh2';
 import type { SshProbe } from '../../../src/ssh-types.js';
 import type { AgentKey } from './agent.js';
 import type { Credential, Credentials } from './credentials.js';
+import { printable } from './printable.js';
 
 /**
  * Decides what is tried next at a log-in, by what the server still allows (RFC 4252, 5.1): each credential once, in
@@ -70,7 +71,8 @@ export class Auth {
       tried.length > 0 ? `tried ${tried.join(', ')}` : 'there was nothing to try: no identity, agent key or password',
     ];
     if (this.#partial.length > 0) parts.push(`the server took ${this.#partial.join(', ')} and wants more`);
-    if (this.#allowed && this.#allowed.length > 0) parts.push(`the server allows ${this.#allowed.join(', ')}`);
+    if (this.#allowed && this.#allowed.length > 0)
+      parts.push(`the server allows ${printable(this.#allowed.join(', '))}`);
     const problems = this.#agentKeys.flatMap(({ says, problem }) =>
       problem === undefined ? [] : [`${says} (${problem})`],
     );

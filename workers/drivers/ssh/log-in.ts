@@ -11,8 +11,9 @@ import { Guard } from './guard.js';
 import { gatherGreeting, onServerOffer } from './handshake.js';
 import type { HostKey } from './host-key.js';
 import { type KexFacts, negotiate, readOffer } from './kex-facts.js';
-import { nothingInCommon, notOpened, notStrict, printable } from './open-errors.js';
+import { nothingInCommon, notOpened, notStrict } from './open-errors.js';
 import type { Opening } from './opening.js';
+import { printable } from './printable.js';
 import { onRefusedAuth } from './transport.js';
 import type { Wire } from './wire.js';
 
@@ -126,6 +127,6 @@ function agreed(key: string, ours: Offer, message: Buffer, software: string): Ke
 
 function lostError(key: string, cause: Error | undefined): KeylaneError {
   if (cause instanceof KeylaneError) return cause;
-  const how = cause ? `broke: ${cause.message}` : 'was closed by the other side';
+  const how = cause ? `broke: ${printable(cause.message)}` : 'was closed by the other side';
   return new KeylaneError('ERR_CONNECTION_LOST', `the connection to ${key} ${how}`, { key, cause });
 }

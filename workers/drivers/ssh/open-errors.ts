@@ -1,6 +1,7 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { type AlgorithmKind, isOnDemand, OPTION_OF } from './algorithms.js';
 import type { Mismatch } from './kex-facts.js';
+import { printable } from './printable.js';
 
 /** How far an open came. */
 export type Phase = 'preparation' | 'jump' | 'look-up' | 'connect' | 'key exchange' | 'authentication';
@@ -76,7 +77,6 @@ const WORDS = {
   macs: 'MAC',
   compression: 'compression',
 } as const satisfies Record<Mismatch['kind'], string>;
-const MOST_NAMED = 300;
 
 function wayRound({ kind, theirs }: Mismatch): string {
   const offers = `no ${WORDS[kind]}: the server offers only ${printable(theirs.join(', ')) || 'an empty list'}`;
@@ -94,12 +94,6 @@ function wayRound({ kind, theirs }: Mismatch): string {
 
 function asked(kind: AlgorithmKind, list: string): string {
   return `set \`ssh.algorithms.${kind}: '${list}'\` (ssh_config: \`${OPTION_OF[kind]} ${list}\`)`;
-}
-
-/** What a stranger wrote, for a message: no control characters, and not too much of it. */
-export function printable(text: string): string {
-  const clean = text.replace(/[^\x20-\x7e]/g, '?');
-  return clean.length > MOST_NAMED ? `${clean.slice(0, MOST_NAMED)}…` : clean;
 }
 
 /** SSH_DISCONNECT_PROTOCOL_ERROR is what sshd sends with "Too many authentication failures". */

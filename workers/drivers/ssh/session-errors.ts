@@ -1,5 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { Stopped } from '../../../src/types.js';
+import { printable } from './printable.js';
 
 /** The server refused one variable. Nothing ran, and the connection is fine. */
 export function envRefused(key: string, name: string): KeylaneError {
@@ -19,7 +20,7 @@ export function execRefused(key: string): KeylaneError {
 const PROHIBITED = 1;
 
 export function sessionRefused(key: string, reason: number, description: string): KeylaneError {
-  const message = `${key} takes no session: ${description || 'refused'} (reason ${reason})`;
+  const message = `${key} takes no session: ${printable(description) || 'refused'} (reason ${reason})`;
   return new KeylaneError('ERR_CONNECT', message, { key, retryable: reason !== PROHIBITED });
 }
 

@@ -5,6 +5,7 @@ import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { Incoming, WINDOW } from './incoming.js';
 import { feed, type Outgoing } from './outgoing.js';
+import { printable } from './printable.js';
 import {
   channelClosed,
   cutShort,
@@ -418,5 +419,6 @@ export class Session implements ChannelPeer, Due {
 
 /** As Node names it: the protocol leaves `SIG` away, and has names of its own with an `@` in them. */
 function signalName(name: string): string {
-  return name.startsWith('SIG') ? name : `SIG${name}`;
+  const clean = printable(name);
+  return clean.startsWith('SIG') ? clean : `SIG${clean}`;
 }

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { KeylaneError } from '../../../src/errors.js';
 import { WINDOW } from './incoming.js';
 import type { Pressure } from './pressure.js';
+import { printable } from './printable.js';
 import type { ChannelPeer, Transport } from './transport.js';
 
 const PACKET = 32 << 10;
@@ -108,7 +109,7 @@ export class Tunnel extends Duplex {
     const { key } = this.#host;
     const prohibited = reason === PROHIBITED;
     const why = prohibited ? `it allows no forwarding (sshd's AllowTcpForwarding, PermitOpen)` : 'it cannot connect';
-    const message = `${key} does not reach ${this.#to}: ${why}${description === '' ? '' : ` (${description})`}`;
+    const message = `${key} does not reach ${this.#to}: ${why}${description === '' ? '' : ` (${printable(description)})`}`;
     this.#notReady(new KeylaneError('ERR_CONNECT', message, { key: this.#to, retryable: !prohibited }));
     this.destroy();
   }
