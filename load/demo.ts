@@ -116,7 +116,9 @@ async function keylane(args: readonly string[]): Promise<{ status: number | null
   const { port, identity, knownHosts, user } = servers;
   const login = ['-l', user, '-p', String(port), '-i', identity, '--known-hosts', knownHosts];
   say(`$ keylane exec ${[...login, ...args].map(quoted).join(' ')}`);
-  const child = spawn(process.execPath, [MAIN, 'exec', ...login, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, 'exec', '-F', 'none', ...login, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (piece: string) => {

@@ -47,7 +47,7 @@ async function measure(): Promise<Measured> {
 
 function keylane({ addresses, port, user, identity, knownHosts }: Sshd): string[] {
   const flags = ['-l', user, '-p', String(port), '-i', identity, '--known-hosts', knownHosts, '-c', String(FANOUT)];
-  return [process.execPath, ...process.execArgv, MAIN, 'exec', ...flags, ...addresses, '--', 'true'];
+  return [process.execPath, ...process.execArgv, MAIN, 'exec', '-F', 'none', ...flags, ...addresses, '--', 'true'];
 }
 
 /** What OpenSSH's ssh is told by both peers, as `-o` options. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SshRequest } from 'keylane';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { failure, startEngine } from '../support/engine.js';
+import { failure, startEngine, until } from '../support/engine.js';
 import { withVariable } from '../support/process-tree.js';
 import { loginTo, sessionsEnded } from '../support/ssh-login.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
@@ -129,7 +129,7 @@ setInterval(() => {}, 1000);
     env: { ...process.env, TMPDIR: tmp },
   });
   await once(child.stdout, 'data');
-  expect(readdirSync(tmp)).toEqual([]);
   child.kill('SIGKILL');
   await sessionsEnded(own);
+  await until(() => readdirSync(tmp).length === 0);
 });

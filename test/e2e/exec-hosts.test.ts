@@ -13,7 +13,18 @@ let login: string[];
 beforeAll(async () => {
   sshd = await startSshd({ addresses: HOSTS });
   dir = mkdtempSync(join(tmpdir(), 'keylane-exec-'));
-  login = ['-l', sshd.user, '-p', String(sshd.port), '-i', sshd.identity, '--known-hosts', sshd.knownHosts];
+  login = [
+    '-F',
+    'none',
+    '-l',
+    sshd.user,
+    '-p',
+    String(sshd.port),
+    '-i',
+    sshd.identity,
+    '--known-hosts',
+    sshd.knownHosts,
+  ];
 });
 afterAll(async () => {
   await sshd?.stop();

@@ -11,7 +11,18 @@ let login: string[];
 
 beforeAll(async () => {
   sshd = await startSshd({ addresses: ['127.6.1.1', '127.6.1.2', '127.6.1.3', '127.6.1.4'] });
-  login = ['-l', sshd.user, '-p', String(sshd.port), '-i', sshd.identity, '--known-hosts', sshd.knownHosts];
+  login = [
+    '-F',
+    'none',
+    '-l',
+    sshd.user,
+    '-p',
+    String(sshd.port),
+    '-i',
+    sshd.identity,
+    '--known-hosts',
+    sshd.knownHosts,
+  ];
 });
 afterAll(async () => {
   await sshd?.stop();

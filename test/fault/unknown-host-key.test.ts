@@ -64,7 +64,7 @@ test('10 processes that meet 50 new hosts at once leave 50 whole lines (S3)', as
   const flags = ['-p', `${servers.port}`, '-i', servers.identity, '--known-hosts', knownHosts];
   const runs = Array.from({ length: PROCESSES }, (_, i) => {
     const hosts = servers.addresses.slice(i * HOSTS_EACH, (i + 1) * HOSTS_EACH);
-    const argv = [CLI, 'exec', ...flags, '--host-keys', 'accept-new', ...hosts, '--', 'true'];
+    const argv = [CLI, 'exec', '-F', 'none', ...flags, '--host-keys', 'accept-new', ...hosts, '--', 'true'];
     return promisify(execFile)(process.execPath, argv);
   });
   await Promise.all(runs);

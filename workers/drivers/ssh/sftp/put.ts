@@ -26,7 +26,11 @@ export async function put(client: SftpClient, order: CopyOrder, context: Execute
     const start = order.resume && source.file ? await resumeAt(client, temporary, source.size) : 0;
     const flags = FLAGS.write | FLAGS.create | (start > 0 ? 0 : order.resume ? FLAGS.truncate : FLAGS.exclusive);
     // Readable by nobody else until it is whole, whatever the umask there.
-    const handle = await client.open(temporary, flags, { mode: 0o600 });
+    const handle = await client.open(temporary, flags, { mode: 0o600 }).catch(async (error: unknown) => {
+      // Called off while the server was at it: it makes the file all the same.
+      if (!(error instanceof SftpRefusal) && !order.resume) await client.cleanUp(temporary);
+      throw error;
+    });
     try {
       const bytes = await sendAll(client, handle, source, start, context);
       await client.setAttributes(handle, attributesOf(order, source));
