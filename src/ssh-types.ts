@@ -41,6 +41,7 @@ export interface SshAccess {
   hashKnownHosts?: boolean;
   /** @default 'strict' */
   hostKeys?: HostKeys;
+  /** Which algorithms are offered, by kind. Weak ones are, if they are named. @default those without SHA-1, CBC and group exchange */
   algorithms?: SshAlgorithms;
   /** Local address to connect from. */
   bindAddress?: string;

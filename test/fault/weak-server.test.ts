@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { SshRequest } from 'keylane';
 import { expect, onTestFinished, test } from 'vitest';
+import { startSshServers } from '../../load/peers/ssh-server.js';
 import { failure, startEngine } from '../support/engine.js';
 import { SshHarness } from '../support/ssh-harness.js';
 import { loginTo } from '../support/ssh-login.js';
@@ -87,6 +88,38 @@ test('a server with group exchange only is left to the openssh transport, by nam
   expect(error.message).toMatch(/only diffie-hellman-group-exchange-sha256\. .*use `transport: 'openssh'`$/);
   // It would be 1.5 s and more with it.
   expect(performance.now() - begun).toBeLessThan(1_500);
+});
+
+const HOSTS = process.env.KEYLANE_LONG ? 100 : 20;
+/** One handshake with group exchange has blocked the thread for 1,531 ms. The machine is shared. */
+const MOST_STALL_MS = 500;
+
+test(`${HOSTS} hosts that are connected to at once, one with group exchange only, stall nobody on their shard (S13)`, async () => {
+  const servers = await startSshServers({ addresses: { count: HOSTS, base: '127.0.7.1' }, mode: 'light' });
+  onTestFinished(() => servers.stop());
+  const slow = await serverWith('KexAlgorithms diffie-hellman-group-exchange-sha256');
+  const engine = await startEngine();
+  await engine.run('echo', { key: 'warm' });
+  const refused = failure(engine.run('ssh', loginTo(slow, { command: 'true' })));
+  const runs = Promise.all(
+    servers.addresses.map((host) => engine.run('ssh', loginTo(servers, { host, command: 'true' }))),
+  );
+  let over = false;
+  const ended = runs.finally(() => {
+    over = true;
+  });
+  // In the same shard: the longest wait for an echo tells the longest stall of its loop.
+  let stallMs = 0;
+  while (!over) {
+    const begun = performance.now();
+    await engine.run('echo', { key: 'good' });
+    stallMs = Math.max(stallMs, performance.now() - begun);
+  }
+  for (const { code } of await ended) expect(code).toBe(0);
+  expect((await refused).code).toBe('ERR_CONNECT');
+  if (process.env.KEYLANE_LONG)
+    process.stdout.write(`longest stall with ${HOSTS} handshakes: ${Math.round(stallMs)} ms\n`);
+  expect(stallMs).toBeLessThan(MOST_STALL_MS);
 });
 
 test('a post-quantum server is left to the openssh transport, by name (S15)', async () => {
