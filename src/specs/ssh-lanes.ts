@@ -53,25 +53,23 @@ export class Lanes {
   }
 
   /** Of the request's host, behind the hops on its way. */
-  of({ host, hops, ofFiles }: Route): Lane {
+  of({ host, hops }: Route): Lane {
     const agent = process.env.SSH_AUTH_SOCK ?? '';
     const name = nameOf(host, hops, agent);
     const known = this.#known.get(name);
     if (known) return known;
-    const lane = this.#make(host, hops, agent, ofFiles ?? false);
+    const lane = this.#make(host, hops, agent);
     if (this.#known.size >= LANES_KEPT) this.#known.clear();
     this.#known.set(name, lane);
     return lane;
   }
 
-  #make(host: Stop, hops: readonly Stop[], agent: string, ofFiles: boolean): Lane {
+  #make(host: Stop, hops: readonly Stop[], agent: string): Lane {
     const { user: _user, port: _port, password: _password, hostKeyAlias: _alias, ...ofHops } = this.#options;
     let jump: SshTarget | undefined;
     for (const hop of hops) jump = { ...this.#target(hop, ofHops, agent, jump), streams: TUNNELS };
     const target = this.#target(host, this.#options, agent, jump);
     const key = keyOf(firstHop(target));
-    // The system's ssh reads the same files, and goes the way by itself.
-    if (target.transport === 'openssh' && ofFiles) delete target.jump;
     return { key, lane: laneOf(key, target), target };
   }
 

@@ -11,8 +11,6 @@ import { accessOf, type Stop } from './ssh-lanes.js';
 export interface Route {
   host: Stop;
   hops: readonly Stop[];
-  /** The hops are those of the host's own files: who reads these finds them too. */
-  ofFiles?: true;
 }
 
 /** As much of the engine's options as decides about a way. */
@@ -49,17 +47,17 @@ export class Router {
     const found = { ...host, configured: this.#configured(config) };
     const hops = request.jump ?? jump ?? config.proxyJump;
     if (hops === undefined || hops.length === 0 || hops === 'none') return { host: found, hops: NO_HOPS };
-    return this.#through(hops, found, request);
+    return this.#through(hops, found);
   }
 
   async #findSlowly(request: SshRequest, host: Stop, query: { host: string }): Promise<Route> {
     const config = await this.#files.resolve(query);
     const found = { ...host, configured: this.#configured(config) };
-    return this.#through(request.jump ?? this.#options.jump ?? config.proxyJump ?? [], found, request);
+    return this.#through(request.jump ?? this.#options.jump ?? config.proxyJump ?? [], found);
   }
 
   /** The last hop is reached through the others; only the first one has a way of its own, by its own ProxyJump. */
-  async #through(jump: SshRequest['jump'], host: Stop, request: SshRequest): Promise<Route> {
+  async #through(jump: SshRequest['jump'], host: Stop): Promise<Route> {
     const hops: Stop[] = [];
     let wanted: readonly SshHop[] = hopsOf(jump);
     while (wanted.length > 0) {
@@ -77,8 +75,7 @@ export class Router {
       hops.unshift(...made);
       wanted = before;
     }
-    const told = request.jump ?? this.#options.jump;
-    return { host, hops, ...(told === undefined && { ofFiles: true }) };
+    return { host, hops };
   }
 
   #configured(config: Parameters<typeof configuredOf>[0]): Configured {
