@@ -29,6 +29,11 @@ export interface SshAccess {
   identitiesOnly?: boolean;
   /** Path of the agent's socket; `none` asks no agent. @default SSH_AUTH_SOCK */
   agent?: string;
+  /**
+   * True: commands on the host may use the agent of this machine, and so may whoever has the host. Not with the transport
+   * `openssh`. @default false
+   */
+  forwardAgent?: boolean;
   /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
   passphrase?: string;
   /** Password, as a reference: `env:NAME` or `file:PATH`. */

@@ -62,6 +62,7 @@ function make(config: ResolvedConfig): Configured {
     ...(!noKeys && says('identityfile') && { identity: config.identityFiles, identitiesOnly: config.identitiesOnly }),
     ...(!noKeys && says('identitiesonly') && { identitiesOnly: config.identitiesOnly }),
     ...(!noKeys && says('identityagent') && agent !== undefined && { agent: agentOf(agent) }),
+    ...(config.forwardAgent === true && { forwardAgent: true }),
     ...((says('userknownhostsfile') || says('globalknownhostsfile')) && {
       knownHosts: [...config.userKnownHostsFiles, ...config.globalKnownHostsFiles].filter((path) => path !== 'none'),
     }),

@@ -22,6 +22,7 @@ export function accessOf(request: SshRequest): Stop {
 const RARE = [
   'identitiesOnly',
   'agent',
+  'forwardAgent',
   'hostKeyAlias',
   'hashKnownHosts',
   'algorithms',
@@ -65,7 +66,14 @@ export class Lanes {
   }
 
   #make(host: Stop, hops: readonly Stop[], agent: string): Lane {
-    const { user: _user, port: _port, password: _password, hostKeyAlias: _alias, ...ofHops } = this.#options;
+    const {
+      user: _user,
+      port: _port,
+      password: _password,
+      hostKeyAlias: _alias,
+      forwardAgent: _forward,
+      ...ofHops
+    } = this.#options;
     let jump: SshTarget | undefined;
     for (const hop of hops) jump = { ...this.#target(hop, ofHops, agent, jump), streams: TUNNELS };
     const target = this.#target(host, this.#options, agent, jump);
@@ -93,6 +101,7 @@ export class Lanes {
     };
     const socket = who.agent ?? agent;
     if (socket !== '' && socket !== 'none') target.agent = absolute(socket, home);
+    if (who.forwardAgent && target.agent !== undefined) target.forwardAgent = true;
     if (identity !== undefined) target.identities = list(identity).map((path) => absolute(path, home));
     if (passphrase !== undefined) target.passphrase = passphrase;
     if (password !== undefined) target.password = password;

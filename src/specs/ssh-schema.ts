@@ -106,6 +106,7 @@ const access = {
   identity: paths.optional(),
   identitiesOnly: z.boolean().optional(),
   agent: path.optional(),
+  forwardAgent: z.boolean().optional(),
   passphrase: reference.optional(),
   password: reference.optional(),
   knownHosts: paths.optional(),

@@ -52,6 +52,8 @@ export interface SshTarget {
   identitiesOnly: boolean;
   /** The agent's socket. */
   agent?: string;
+  /** Commands may use it. */
+  forwardAgent?: true;
   /** References, never the secrets themselves. */
   passphrase?: string;
   password?: string;

@@ -165,3 +165,12 @@ test.each<[string, (server: Server) => void]>([
 });
 
 const MANY = Buffer.from([0, 0, 0, 5, 12, 0xff, 0xff, 0xff, 0xff]);
+
+test('with forwardAgent a command on the host can use our agent, and without it cannot', async () => {
+  const engine = await startEngine();
+  const request = (other: object) => loginTo(sshd, { command: 'ssh-add -l', agent, ...other });
+  const { stdout, code } = await engine.run('ssh', request({ forwardAgent: true }));
+  expect(code).toBe(0);
+  expect(String(stdout).trim().split('\n')).toHaveLength(12);
+  expect(await engine.run('ssh', request({}))).toMatchObject({ code: 2 });
+});

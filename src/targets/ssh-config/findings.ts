@@ -31,7 +31,7 @@ const method =
   };
 
 const FORWARDING = 'nothing is forwarded';
-const NO_AGENT = 'no agent is forwarded; set it to no for this host';
+const NO_AGENT = 'no other agent than the one in use is forwarded; write yes or no';
 const MULTIPLEXING = 'keylane keeps connections open by itself';
 const TERMINAL = 'there is no terminal';
 const LOOKS = 'it changes only what ssh prints';
@@ -62,7 +62,10 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   exitonforwardfailure: always('ignored', FORWARDING),
   fingerprinthash: always('ignored', LOOKS),
   forkafterauthentication: unless(['no'], 'unsupported', 'a request does not go to the background; use detach'),
-  forwardagent: unless(['no'], 'unsupported', NO_AGENT),
+  forwardagent: (_directive, { settings }) =>
+    settings.text('forwardagent') === 'yes' && settings.text('forwardagent path') !== undefined
+      ? ['unsupported', NO_AGENT]
+      : undefined,
   forwardx11: unless(['no'], 'unsupported', FORWARDING),
   forwardx11timeout: always('ignored', 'X11 is not forwarded'),
   forwardx11trusted: always('ignored', 'X11 is not forwarded'),

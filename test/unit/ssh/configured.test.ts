@@ -134,13 +134,16 @@ test.each([
   expect(await targetOf(config, { host: 'other' }, { transport: 'auto' })).toMatchObject({ transport: 'ssh2' });
 });
 
-test.each(['RemoteCommand uptime', 'SessionType none', 'ForwardAgent yes', 'LocalForward 1234 a:80', 'ForwardX11 yes'])(
-  '%s is refused whatever the transport',
-  async (line) => {
-    const error = await refusal(`Host web\n  ${line}\n`, {}, { transport: 'auto' });
-    expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
-  },
-);
+test.each([
+  'RemoteCommand uptime',
+  'SessionType none',
+  'ForwardAgent /run/x',
+  'LocalForward 1234 a:80',
+  'ForwardX11 yes',
+])('%s is refused whatever the transport', async (line) => {
+  const error = await refusal(`Host web\n  ${line}\n`, {}, { transport: 'auto' });
+  expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
+});
 
 test.each(['ProxyCommand nc %h %p', 'KnownHostsCommand /bin/kh'])(
   '%s is not run unless that is allowed',

@@ -16,6 +16,7 @@ class FakeHost implements SessionHost {
   readonly key = 'a:22';
   readonly answerMs = 10_000;
   readonly slots = new Slots();
+  forwardAgent = false;
   readonly pressure = { tooMuch: () => false };
   readonly clock = new FakeClock();
   readonly sent: string[] = [];

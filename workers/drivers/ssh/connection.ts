@@ -38,6 +38,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   readonly key: string;
   readonly transport: Transport;
   readonly answerMs: number;
+  readonly forwardAgent: boolean;
   readonly pressure: Pressure;
   /** What the key exchange has settled. */
   readonly facts: KexFacts | undefined;
@@ -84,6 +85,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     this.transport = this.channels.transport;
     this.pressure = new Pressure(client, socket);
     this.answerMs = target.connectTimeoutMs;
+    this.forwardAgent = target.forwardAgent ?? false;
     this.gone = new Promise((resolve) => socket.once('close', () => resolve()));
     this.#deadlines = new Deadlines<Session>(
       clock,

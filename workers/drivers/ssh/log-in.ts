@@ -14,7 +14,7 @@ import { type KexFacts, negotiate, readOffer } from './kex-facts.js';
 import { nothingInCommon, notOpened, notStrict } from './open-errors.js';
 import type { Opening } from './opening.js';
 import { printable } from './printable.js';
-import { onRefusedAuth } from './transport.js';
+import { acceptAgentChannels, onRefusedAuth } from './transport.js';
 import type { Wire } from './wire.js';
 
 /**
@@ -101,9 +101,12 @@ export function logIn(
       readyTimeout: 0,
       keepaliveInterval: 0,
       algorithms: offer,
+      // What the server asks of it goes to the agent by ssh2; the log-in has ways of its own.
+      ...(target.forwardAgent && target.agent && { agent: target.agent, agentForward: true }),
       hostVerifier: (shown: Buffer, verify: (permitted: boolean) => void) => decide(shown, verify) as never,
       authHandler: (_left, _partial, next) => next(auth.next() as never),
     });
+    if (target.forwardAgent) acceptAgentChannels(client);
     gatherGreeting(client);
     onServerOffer(client, (message, software) => {
       facts = agreed(key, offer, message, software);

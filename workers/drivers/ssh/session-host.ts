@@ -17,6 +17,8 @@ export interface SessionHost {
   readonly key: string;
   readonly transport: Transport;
   readonly slots: Slots;
+  /** Commands may use our agent. */
+  readonly forwardAgent: boolean;
   readonly pressure: Pick<Pressure, 'tooMuch'>;
   /** Milliseconds within which the server has to open a channel and start the command. */
   readonly answerMs: number;

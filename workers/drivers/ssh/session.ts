@@ -128,7 +128,7 @@ export class Session implements ChannelPeer, Due {
     this.#limits = { window, packet };
     if (this.state === 'abandoned') this.#close();
     if (this.state !== 'opening') return;
-    if (this.#setup.ask(this.#host.transport, channel)) this.state = 'setting';
+    if (this.#setup.ask(this.#host.transport, channel, this.#host.forwardAgent)) this.state = 'setting';
     else this.#start();
   }
 

@@ -16,8 +16,10 @@ export class Setup {
   }
 
   /** True if answers are waited for. */
-  ask(transport: Transport, channel: number): boolean {
+  ask(transport: Transport, channel: number, forwardAgent: boolean): boolean {
     const { env = {}, wishedEnv = {}, pty } = this.#order;
+    // As ssh does, without asking whether the server will: there the command says what it misses.
+    if (forwardAgent) transport.openssh_agentForward(channel, false);
     for (const [name, value] of Object.entries(wishedEnv)) {
       // A server that refuses one says so only if it is asked to.
       if (!Object.hasOwn(env, name)) transport.env(channel, name, value, false);

@@ -25,6 +25,7 @@ export interface Transport {
   ): void;
   exec(channel: number, command: string, wantReply: boolean): void;
   subsystem(channel: number, name: string, wantReply: boolean): void;
+  openssh_agentForward(channel: number, wantReply: boolean): void;
   directTcpip(channel: number, window: number, packetSize: number, where: Forwarded): void;
   signal(channel: number, name: string): void;
   channelData(channel: number, data: Buffer): void;
@@ -78,6 +79,7 @@ const METHODS = [
   'pty',
   'exec',
   'subsystem',
+  'openssh_agentForward',
   'directTcpip',
   'signal',
   'channelData',
@@ -193,6 +195,13 @@ export function onRefusedAuth(client: Client, call: (methodsLeft: string[], part
     call(methodsLeft, partial);
     theirs(protocol, methodsLeft, partial);
   };
+}
+
+/** Lets the server open channels to our agent, which ssh2 serves once a command of its own has asked for it. */
+export function acceptAgentChannels(client: Client): void {
+  const inside = client as unknown as { _agentFwdEnabled?: boolean };
+  if (inside._agentFwdEnabled === undefined) throw new Error('this version of ssh2 lacks _agentFwdEnabled');
+  inside._agentFwdEnabled = true;
 }
 
 interface Confirmation {

@@ -46,7 +46,7 @@ describe('what goes beyond our own transport', () => {
 
   it.each([
     ...['RemoteCommand tmux', 'SessionType none', 'ForkAfterAuthentication yes'],
-    ...['ForwardAgent yes', 'ForwardAgent /run/agent', 'Tunnel yes', 'ForwardX11 yes', 'StdinNull yes'],
+    ...['ForwardAgent /run/agent', 'Tunnel yes', 'ForwardX11 yes', 'StdinNull yes'],
     ...['LocalForward 80 a:1', 'RemoteForward 80', 'DynamicForward 1080', 'LocalCommand x\nPermitLocalCommand yes'],
   ])('is what %s asks for: nothing here can', (text) => {
     expect(names(resolved(`${text}\n`)).unsupported).toEqual([text.split(' ')[0]]);

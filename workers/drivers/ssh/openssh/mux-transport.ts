@@ -47,6 +47,9 @@ export class MuxTransport implements Transport {
     this.#send(REQUEST, [channel, 'exec', wantReply, command]);
   }
 
+  /** Options that ask for it are refused before a master is started. */
+  openssh_agentForward(): void {}
+
   subsystem(channel: number, name: string, wantReply: boolean): void {
     this.#send(REQUEST, [channel, 'subsystem', wantReply, name]);
   }

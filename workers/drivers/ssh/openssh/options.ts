@@ -52,8 +52,9 @@ export function masterArguments(target: SshTarget, socket: string, milliseconds:
 }
 
 function refuse(target: SshTarget): void {
-  const why =
-    target.password !== undefined || target.passphrase !== undefined
+  const why = target.forwardAgent
+    ? "ssh.forwardAgent: the transport openssh forwards no agent; use `transport: 'ssh2'`"
+    : target.password !== undefined || target.passphrase !== undefined
       ? "ssh.password, ssh.passphrase: the transport openssh takes none; use a key or an agent, or `transport: 'ssh2'`"
       : target.hostKeys === 'ask'
         ? "ssh.hostKeys: the transport openssh cannot ask; use 'strict' or 'accept-new'"
