@@ -19,6 +19,7 @@ import {
   windowOverrun,
 } from './session-errors.js';
 import type { SessionHost, SudoOf } from './session-host.js';
+import type { SessionState } from './session-state.js';
 import { Setup } from './setup.js';
 import { Stopping } from './stopping.js';
 import { Sudo, type SudoPeer } from './sudo.js';
@@ -30,35 +31,7 @@ const PACKET = 32 << 10;
 const LINGER_MS = 1_000;
 const LINGER_MOST_MS = 30_000;
 
-/**
- * One command on a channel of its own (RFC 4254, 5 and 6). The outcome comes from `exit-status` or `exit-signal` and
- * from nothing else.
- *
- *     opening ──▶ setting ──▶ starting ──▶ running ──▶ exited ──▶ closed
- *        │       (env, pty)       └───────────┴── aborted ──▶ stopping
- *        │                                                       │
- *        └── aborted ──▶ abandoned ──▶ closing ──▶ closed ◀──────┘
- *
- * opening    CHANNEL_OPEN is sent
- * setting    what the command needs is asked for (Setup), and not all of it answered
- * starting   `exec` is sent: from here on the command may run
- * running    the server said that it runs; under sudo, that sudo does
- * exited     the status is known; the output may not be complete
- * stopping   the request was aborted; the command is being signalled (Stopping)
- * abandoned  the request is settled and the channel not yet open
- * closing    the request is settled, CHANNEL_CLOSE is sent, the server's is not yet here
- */
-export type SessionState =
-  | 'opening'
-  | 'setting'
-  | 'starting'
-  | 'running'
-  | 'exited'
-  | 'stopping'
-  | 'abandoned'
-  | 'closing'
-  | 'closed';
-
+/** One command on a channel of its own (RFC 4254, 5 and 6), as SessionState tells. */
 export class Session implements ChannelPeer, Due {
   state: SessionState = 'opening';
   dueAt: number;
