@@ -188,6 +188,7 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
   close(connection: Connection): Promise<void> | void;
 }
 
+/** Its functions may be taken out of it: whoever keeps `lost` need not keep the rest. */
 export interface OpenContext {
   /** The pool's: aborted when nobody needs the connection any more or the shard closes. */
   readonly signal: AbortSignal;

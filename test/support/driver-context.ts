@@ -34,21 +34,24 @@ export class FakeOpen implements OpenContext {
     });
   }
 
-  lost(error: Error): void {
+  readonly lost = (error: Error): void => {
     this.losses.push(error);
     this.#onLost?.(error);
-  }
+  };
 
   lease(): Promise<never> {
     return Promise.reject(new Error('no lease here'));
   }
 
-  async ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']> {
+  readonly ask = async <Q extends keyof Questions>(
+    question: Q,
+    about: Questions[Q]['about'],
+  ): Promise<Questions[Q]['answer']> => {
     this.asked.push({ question, about });
     const answer = this.#answers[question];
     if (!answer) throw new Error(`nobody expected to be asked for ${question}`);
     return answer(about);
-  }
+  };
 }
 
 /** What a driver's `execute` gets, without an engine. */

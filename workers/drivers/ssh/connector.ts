@@ -7,7 +7,7 @@ import type { Clock } from '../../../src/util/clock.js';
 import { algorithmsFor } from './algorithms.js';
 import { Auth } from './auth.js';
 import type { SshConnection } from './connection.js';
-import { credentialsOf } from './credentials.js';
+import { type Credentials, credentialsOf } from './credentials.js';
 import { HostKey } from './host-key.js';
 import { Identities } from './identity.js';
 import { jump } from './jump.js';
@@ -48,9 +48,7 @@ export class Connector {
   }
 
   async #open(target: SshTarget, context: OpenContext, opening: Opening): Promise<SshConnection> {
-    const secret = (reference: string) => context.ask('secret', reference);
-    const where = { identities: this.#identities, secret, clock: this.#clock, left: () => opening.left };
-    const credentials = await opening.step(credentialsOf(target, where));
+    const credentials = await opening.step(this.#credentials(target, context, opening));
     const hostKey = await opening.step(this.#hostKey(target));
     // Before anybody is connected to: a list may be one that cannot be had.
     const offer = algorithmsFor(hostKey.knownTypes, target.algorithms);
@@ -59,14 +57,18 @@ export class Connector {
       : await connect(target, context, opening);
     opening.phase = 'key exchange';
     let handedOut = false;
+    // Not the context itself: `lost` would keep what belongs to the opening alone.
+    const { lost: report, ask } = context;
     const lost = (error: Error) => {
-      if (handedOut) context.lost(error);
+      if (handedOut) report(error);
     };
     try {
       const auth = new Auth(target.user, credentials);
-      const ask = (about: Questions['host_key']['about']) => context.ask('host_key', about);
-      const connection = await opening.step(logIn(target, socket, offer, hostKey, auth, opening, lost, ask));
-      if (hostKey.isNew) await opening.step(this.#newHosts.write(hostKey, (...question) => context.ask(...question)));
+      const askHostKey = (about: Questions['host_key']['about']) => ask('host_key', about);
+      const connection = await opening.step(
+        logIn(target, socket, { offer, hostKey, auth, opening, ask: askHostKey }, lost),
+      );
+      if (hostKey.isNew) await opening.step(this.#newHosts.write(hostKey, ask));
       // It may have ended meanwhile, when nobody was to be told.
       if (connection.state !== 'open') throw notOpened(opening.key, opening.phase, undefined, true, '');
       connection.logIn = { hostKey: hostKey.about, tries: auth.tries };
@@ -78,6 +80,17 @@ export class Connector {
     } finally {
       credentials.agent?.end();
     }
+  }
+
+  /** Not written out above: what a closure there names, `lost` would keep for as long as the connection lives. */
+  #credentials(target: SshTarget, context: OpenContext, opening: Opening): Promise<Credentials> {
+    const secret = (reference: string) => context.ask('secret', reference);
+    return credentialsOf(target, {
+      identities: this.#identities,
+      secret,
+      clock: this.#clock,
+      left: () => opening.left,
+    });
   }
 
   async #hostKey(target: SshTarget): Promise<HostKey> {

@@ -27,7 +27,7 @@ export class HostKey {
   isChanged = false;
   readonly #target: Asked;
   readonly #files: Files;
-  #accepted: Buffer | undefined = undefined;
+  #accepted: AcceptedKey | undefined = undefined;
   #approved: Buffer | undefined = undefined;
 
   /** `files` as they are, undefined for a missing one; `file` is the user's own. */
@@ -41,9 +41,14 @@ export class HostKey {
     );
   }
 
+  /** The key that was accepted: all that the connection needs from then on. */
+  get accepted(): AcceptedKey | undefined {
+    return this.#accepted;
+  }
+
   /** The key that was accepted, and why. */
   get about(): SshProbe['hostKey'] {
-    const key = this.#accepted ?? Buffer.alloc(0);
+    const key = this.#accepted?.key ?? Buffer.alloc(0);
     const known = [...this.#keys(this.#files), ...this.#portless(this.#files)].some((entry) => entry.key.equals(key));
     const decision = known ? 'known' : this.#target.hostKeys === 'insecure' ? 'unchecked' : 'new';
     return { type: typeOf(key), fingerprint: fingerprint(key), decision };
@@ -69,33 +74,26 @@ export class HostKey {
     this.refusal = new KeylaneError('ERR_HOST_KEY', `${message}; ${answered}`);
   }
 
-  /**
-   * Exactly true or exactly false, never a throw: ssh2 takes everything but `false` for a yes (FACTS 1). On a rekey the
-   * accepted key alone will do.
-   */
-  readonly verify = (key: Buffer): boolean => {
+  /** Exactly true or exactly false, never a throw: ssh2 takes everything but `false` for a yes (FACTS 1). */
+  verify(key: Buffer): boolean {
     try {
-      this.refusal = this.#accepted ? this.#sameAs(this.#accepted, key) : this.#first(key);
+      this.refusal = this.#first(key);
     } catch (cause) {
       this.refusal = new KeylaneError('ERR_HOST_KEY', `the key of ${this.name} could not be checked`, { cause });
     }
     return this.refusal === undefined;
-  };
+  }
 
   /**
    * Looks again whether the host is new, in the file as it is now. Gives the line to write, or undefined where somebody
    * else has written it; throws where they wrote another key.
    */
   recheck(now: KnownHosts | undefined): string | undefined {
-    const key = this.#accepted as Buffer;
+    const { key } = this.#accepted as AcceptedKey;
     const verdict = this.#judge(key, [now]);
     if (verdict instanceof KeylaneError) throw verdict;
     const name = this.#target.hashKnownHosts ? hashed(this.name) : this.name;
     return verdict === 'new' ? `${name} ${typeOf(key)} ${key.toString('base64')}` : undefined;
-  }
-
-  #sameAs(accepted: Buffer, key: Buffer): KeylaneError | undefined {
-    return accepted.equals(key) ? undefined : error(`${this.name} showed another key in the middle of a connection`);
   }
 
   #first(key: Buffer): KeylaneError | undefined {
@@ -104,7 +102,7 @@ export class HostKey {
     if (verdict === 'new' && this.#target.hostKeys === 'ask' && !this.#approved?.equals(key))
       return this.#unknown(key, typeOf(key), this.#files);
     this.isNew = verdict === 'new';
-    this.#accepted = Buffer.from(key);
+    this.#accepted = new AcceptedKey(this.name, key);
     return undefined;
   }
 
@@ -159,6 +157,26 @@ export class HostKey {
       `${this.name} is not known: ${why}. Its ${type} key is ${fingerprint(key)}; check that with whoever runs the host, ` +
         `then add it with: ${command} (or ask for \`hostKeys: 'accept-new'\`)`,
     );
+  }
+}
+
+/** The key that a connection began with. On a rekey it alone will do. */
+export class AcceptedKey {
+  readonly key: Buffer;
+  /** Why another was refused. */
+  refusal: KeylaneError | undefined = undefined;
+  readonly #name: string;
+
+  constructor(name: string, key: Buffer) {
+    this.#name = name;
+    this.key = Buffer.from(key);
+  }
+
+  /** Exactly true or exactly false, as of HostKey. */
+  verify(key: Buffer): boolean {
+    if (this.key.equals(key)) return true;
+    this.refusal = error(`${this.#name} showed another key in the middle of a connection`);
+    return false;
   }
 }
 

@@ -22,10 +22,21 @@ export interface Identity {
  */
 export class Identities {
   readonly #looks = new Map<string, { version: string; identity: Promise<Identity> }>();
+  readonly #looking = new Map<string, Promise<Identity>>();
   readonly #keys = new Map<string, { version: string; key: Promise<ParsedKey> }>();
 
   /** The file, without a passphrase. Rejects with `ERR_INPUT` that names the path and the fix. */
-  async look(path: string): Promise<Identity> {
+  look(path: string): Promise<Identity> {
+    // Of 500 connections that open together, one looks.
+    let looking = this.#looking.get(path);
+    if (!looking) {
+      looking = this.#look(path).finally(() => this.#looking.delete(path));
+      this.#looking.set(path, looking);
+    }
+    return looking;
+  }
+
+  async #look(path: string): Promise<Identity> {
     const version = await versionOf(path);
     const known = this.#looks.get(path);
     if (known?.version === version) return known.identity;

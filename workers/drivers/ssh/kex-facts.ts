@@ -42,11 +42,29 @@ export interface NotStrict {
 const SIGNS = /^(kex-strict-|ext-info-)/;
 const STRICT_SERVER = 'kex-strict-s-v00@openssh.com';
 
+/** Type and cookie. */
+const HEAD_BYTES = 17;
+/** Servers of one make offer the same: 3 kB that each connection would hold. */
+const MOST_OFFERS = 64;
+const LONGEST_KEPT = 8 << 10;
+const offers = new Map<string, ServerOffer>();
+
 /** The server's side of a KEXINIT message; undefined where it is none. */
 export function readOffer(payload: Buffer): ServerOffer | undefined {
+  const text = payload.toString('latin1', HEAD_BYTES);
+  const known = offers.get(text);
+  if (known) return known;
+  const offer = parseOffer(payload);
+  if (offer && payload.length <= LONGEST_KEPT) {
+    if (offers.size >= MOST_OFFERS) offers.clear();
+    offers.set(text, offer);
+  }
+  return offer;
+}
+
+function parseOffer(payload: Buffer): ServerOffer | undefined {
   const lists: string[][] = [];
-  // Type and cookie come first.
-  let at = 17;
+  let at = HEAD_BYTES;
   while (lists.length < 8) {
     if (at + 4 > payload.length) return undefined;
     const end = at + 4 + payload.readUInt32BE(at);
