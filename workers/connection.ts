@@ -34,7 +34,8 @@ export class Connection implements Due {
   /** When its opening takes too long. */
   dueAt: number;
   readonly pool: ConnectionOwner;
-  readonly opening = new AbortController();
+  /** Calls its opening off; gone when that is over: it is more than half of what an idle connection holds here. */
+  opening: AbortController | undefined = new AbortController();
 
   constructor(pool: ConnectionOwner, streams: number, now: number, dueAt: number) {
     this.pool = pool;

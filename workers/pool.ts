@@ -161,7 +161,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   retire(connection: Connection): void {
     if (connection.state === 'closing') return;
     if (connection.state === 'opening') {
-      connection.opening.abort(lostEarly());
+      connection.opening?.abort(lostEarly());
       return;
     }
     this.#move(connection, 'closing');
@@ -262,11 +262,12 @@ export class Pool implements ConnectionOwner, LeaseOwner {
     connection.streams = Math.min(connection.streams, this.#streams);
     connection.openEnded = this.#pools.clock.now();
     connection.since = connection.openEnded;
+    const signal = connection.opening?.signal;
     this.#pools.openEnded(connection, true);
-    if (connection.opening.signal.aborted) {
+    if (signal?.aborted) {
       this.#move(connection, 'closing');
       this.#end(connection);
-      this.#openFailed(asKeylaneError(connection.opening.signal.reason, 'not_started'));
+      this.#openFailed(asKeylaneError(signal.reason, 'not_started'));
       return;
     }
     this.#pools.keys.authSucceeded(this.key);

@@ -14,7 +14,7 @@ import { Pool } from './pool.js';
 const CLOSE_MS = 5_000;
 
 /** Opens one connection of a pool: the driver, and the context it needs. A parameter, so that a test can hold the gate. */
-export type Opener = (pool: Pool, connection: Connection) => Promise<unknown>;
+export type Opener = (pool: Pool, connection: Connection, signal: AbortSignal) => Promise<unknown>;
 
 /**
  * All pools of a shard and what they share: the bound on connections, the handshakes of each key, the list of idle
@@ -51,7 +51,7 @@ export class Pools {
       clock,
       () => this.#opening,
       ({ opening }) =>
-        opening.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`)),
+        opening?.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`)),
     );
   }
 
@@ -123,9 +123,9 @@ export class Pools {
 
   /** Rejects when the driver does, or when the connection is not wanted any more, whatever the driver makes of that. */
   open(pool: Pool, connection: Connection): Promise<unknown> {
-    const { signal } = connection.opening;
+    const { signal } = connection.opening as AbortController;
     // Inside a promise: a driver that throws, or returns the connection itself, must not cost the shard.
-    const opened = new Promise<unknown>((resolve) => resolve(this.#open(pool, connection)));
+    const opened = new Promise<unknown>((resolve) => resolve(this.#open(pool, connection, signal)));
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       // The one place that decides who closes it: here if it comes too late, else the pool.
@@ -160,6 +160,7 @@ export class Pools {
   /** The handshake is over: the key may begin another. */
   openEnded(connection: Connection, well: boolean): void {
     this.#opening.delete(connection);
+    connection.opening = undefined;
     if (well) this.totals.opened++;
     else this.totals.failed++;
     const { key } = connection.pool as Pool;

@@ -66,12 +66,12 @@ class Shard implements RunHost, FrameVisitor<Command> {
       () => this.#runs,
       (run) => run.abort(timedOut(run)),
     );
-    this.#pools = new Pools(clock, limits, (pool, connection) => {
+    this.#pools = new Pools(clock, limits, (pool, connection, signal) => {
       const context: OpenContext = {
-        signal: connection.opening.signal,
+        signal,
         deadline: connection.dueAt,
         lost: () => pool.retire(connection),
-        lease: (target) => this.#pools.leaseFor(pool, target, connection.opening.signal),
+        lease: (target) => this.#pools.leaseFor(pool, target, signal),
         ask: (question, about) => {
           const asking = this.#asks.ask(question, about);
           return question === 'host_key' ? this.#pools.pause(connection, asking) : asking;

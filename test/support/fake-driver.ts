@@ -167,12 +167,12 @@ export const LIMITS: Limits = {
 
 /** The pools of a shard without the shard: drivers are opened as workers/shard.ts opens them. */
 export function poolsWith(clock: Clock, limits: Partial<Limits> = {}): Pools {
-  const pools: Pools = new Pools(clock, { ...LIMITS, ...limits }, (pool, connection) =>
+  const pools: Pools = new Pools(clock, { ...LIMITS, ...limits }, (pool, connection, signal) =>
     pool.driver.open(pool.target, {
-      signal: connection.opening.signal,
+      signal,
       deadline: connection.dueAt,
       lost: () => pool.retire(connection),
-      lease: (target): Promise<DriverLease> => pools.leaseFor(pool, target, connection.opening.signal),
+      lease: (target): Promise<DriverLease> => pools.leaseFor(pool, target, signal),
       ask: () => Promise.reject(new Error('nobody to ask')),
     }),
   );
