@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { KeylaneError } from './errors.js';
+import type { OnEvent } from './events.js';
 import { type SshOptions, sshOptions } from './specs/ssh.js';
 import { check } from './util/check.js';
 
@@ -39,6 +40,8 @@ export interface EngineOptions {
   ssh?: SshOptions;
   /** Modules of drivers of one's own: `file:` URLs or absolute paths. See docs/drivers.md. */
   drivers?: readonly (string | URL)[];
+  /** Hears what the engine tells of itself: shards that die or stand still, breakers, leaks. @default process warnings */
+  onEvent?: OnEvent;
 }
 
 export interface ResolvedOptions {
@@ -50,6 +53,7 @@ export interface ResolvedOptions {
   limits: Readonly<Required<LimitOptions>>;
   ssh: SshOptions;
   drivers: readonly string[];
+  onEvent: OnEvent | undefined;
 }
 
 const WINDOW = 4_096;
@@ -92,6 +96,7 @@ const schema = z.strictObject({
   limits: limitsSchema.optional(),
   ssh: sshOptions.optional(),
   drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
+  onEvent: z.custom<OnEvent>((value) => typeof value === 'function', 'must be a function').optional(),
 });
 
 /** The options with every default filled in, frozen. Throws `ERR_CONFIG` that names what is wrong, by its path. */
@@ -113,6 +118,7 @@ export function resolveOptions(given: EngineOptions = {}): ResolvedOptions {
     limits: Object.freeze({ ...DEFAULTS.limits, ...withoutUndefined(options.limits ?? {}) }),
     ssh: Object.freeze({ ...options.ssh }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),
+    onEvent: options.onEvent,
   });
 }
 

@@ -2,6 +2,7 @@ import { QueueBudget } from './admission.js';
 import type { Call } from './call.js';
 import { Cancellations } from './cancellations.js';
 import { KeylaneError } from './errors.js';
+import { teller } from './events.js';
 import { Answers } from './host/answers.js';
 import type { ShardClient } from './host/shard-client.js';
 import { startThread } from './host/shard-thread.js';
@@ -43,6 +44,7 @@ export class Shards {
     const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
     const { inFlightPerKey, queuedPerKey } = limits;
     const answers = new Answers(clock, options.ssh.confirmHostKey);
+    const event = teller(options.onEvent);
     const budget = new QueueBudget(maxQueued);
     for (let shard = 0; shard < shards; shard++) {
       // An equal part each; the remainder is handed out.
@@ -58,6 +60,7 @@ export class Shards {
           drivers,
           shardBlockedMs,
           ask: (ask) => answers.answer(ask),
+          event,
           freed: () => this.#tellIfIdle(),
         }),
       );

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
+import type { ShardEvent } from '../events.js';
 import { FrameReader, type FrameVisitor } from '../wire/codec.js';
 import { Ledger } from '../wire/ledger.js';
 import { Outbox } from '../wire/outbox.js';
@@ -12,6 +13,7 @@ export interface ClientEvents {
   ready(): void;
   /** The slot is free again. */
   freed(call: Call): void;
+  event(event: ShardEvent): void;
   /** Answers a question of the shard. Rejects with a KeylaneError. */
   ask(ask: Ask): Promise<unknown>;
 }
@@ -167,6 +169,9 @@ export class ShardClient implements FrameVisitor<Reply> {
       case 'stats':
         this.#stats.get(reply.ask)?.(reply.stats);
         this.#stats.delete(reply.ask);
+        break;
+      case 'event':
+        this.#events.event(reply.event);
         break;
       case 'ready':
         this.#events.ready();

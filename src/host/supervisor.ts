@@ -1,6 +1,7 @@
 import { Admission, type AdmissionLimits, type QueueBudget } from '../admission.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
+import type { EngineEvent } from '../events.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { deferred } from '../util/deferred.js';
 import { Ledger } from '../wire/ledger.js';
@@ -30,6 +31,8 @@ export interface SupervisorOptions {
   /** A shard whose heartbeat stands still for so long is replaced. */
   shardBlockedMs: number;
   ask(ask: Ask): Promise<unknown>;
+  /** What is to be told to the program. */
+  event(event: EngineEvent): void;
   /** A call left the books, settled or not. */
   freed(call: Call): void;
 }
@@ -105,7 +108,7 @@ export class Supervisor {
   }
 
   #start(): void {
-    const { startThread, limits, drivers, admission, ask, freed, shard } = this.#options;
+    const { startThread, limits, drivers, admission, ask, event, freed, shard } = this.#options;
     this.state = 'starting';
     const ledger = Ledger.memory(admission.window);
     const thread = startThread({ ledger, limits, drivers });
@@ -116,6 +119,7 @@ export class Supervisor {
         freed(call);
         this.admission.freed(call);
       },
+      event: (about) => event({ ...about, shard }),
       ask,
     });
     void thread.exited.then((error) => this.#exited(error));

@@ -1,3 +1,4 @@
+import type { ShardEvent } from '../events.js';
 import type { Channel, Questions } from '../types.js';
 import type { WireError } from './wire-error.js';
 
@@ -46,6 +47,7 @@ export type Reply =
   /** So many bytes of input were taken. */
   | { kind: 'credit'; slot: number; id: number; bytes: number }
   | Ask
+  | { kind: 'event'; event: ShardEvent }
   | { kind: 'stats'; ask: number; stats: ShardStats }
   | { kind: 'drained' };
 

@@ -29,6 +29,7 @@ const TYPES = [
   'EchoRequest',
   'EchoResponse',
   'Engine',
+  'EngineEvent',
   'EngineOptions',
   'EngineStats',
   'EngineStream',

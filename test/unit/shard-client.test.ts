@@ -23,7 +23,7 @@ function setUp({ slots = 4, lastId = 0, ask = (_ask: Ask): Promise<unknown> => P
   const far = new FakePort();
   const freed: Call[] = [];
   let readies = 0;
-  const events = { ready: () => readies++, freed: (call: Call) => freed.push(call), ask };
+  const events = { ready: () => readies++, freed: (call: Call) => freed.push(call), event: () => {}, ask };
   const client = new ShardClient(3, far.port, Ledger.memory(slots), slots, events, lastId);
   const dispatch = (...requests: unknown[]) => {
     const calls = requests.map((request) => new CountedCall('a', request));

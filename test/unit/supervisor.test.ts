@@ -31,6 +31,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8) {
     drivers: {},
     shardBlockedMs: BLOCKED_MS,
     ask: () => Promise.resolve(null),
+    event: () => {},
     freed: (call) => freed.push(call),
   });
   const submit = (...keys: string[]) => {

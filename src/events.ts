@@ -1,0 +1,48 @@
+import { notice } from './util/notice.js';
+
+/** What a shard tells of itself, as it happens. */
+export type ShardEvent =
+  /** A peer failed so often in a row that nobody is let try for `forMs`. */
+  | { type: 'breaker_open'; key: string; forMs: number; failures: number; message: string }
+  | { type: 'breaker_closed'; key: string }
+  /** A driver holds a stream for longer than `limits.leakMs`; `stack` is where it was taken. */
+  | { type: 'lease_leaked'; key: string; heldMs: number; stack: string }
+  /** One that was told of as leaked came back. */
+  | { type: 'lease_returned'; key: string; heldMs: number };
+
+/** What the main thread tells of a shard. `key` is the one whose code was running. */
+export type SupervisionEvent =
+  | { type: 'shard_blocked'; stillMs: number; key?: string }
+  | { type: 'shard_died'; message: string; key?: string }
+  | { type: 'shard_serving'; restarts: number }
+  /** It cannot be started: calls to its keys are refused until it can. */
+  | { type: 'shard_degraded'; message: string }
+  /** The key's requests killed the thread `deaths` times: they are refused for `forMs`. */
+  | { type: 'key_quarantined'; key: string; deaths: number; forMs: number }
+  | { type: 'key_moved'; key: string; to: number };
+
+/** What an engine tells of itself beside results (`onEvent`): for logs and dashboards. Times are milliseconds. */
+export type EngineEvent = (ShardEvent | SupervisionEvent) & { shard: number };
+
+export type OnEvent = (event: EngineEvent) => void;
+
+/** Somebody must hear of these, asked for or not. */
+const GRAVE: readonly EngineEvent['type'][] = ['shard_blocked', 'shard_died', 'shard_degraded', 'key_quarantined'];
+
+/** Hands events to the program; without a listener the grave ones become warnings of the process. */
+export function teller(onEvent: OnEvent | undefined): OnEvent {
+  if (!onEvent) return (event) => GRAVE.includes(event.type) && notice(inWords(event));
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch (error) {
+      // Its own trouble: it must not end a shard's conversation.
+      notice(`onEvent threw at ${event.type}: ${String(error)}`);
+    }
+  };
+}
+
+function inWords({ type, shard, ...rest }: EngineEvent): string {
+  const about = Object.entries(rest).map(([name, value]) => `${name} ${String(value)}`);
+  return `shard ${shard}: ${type}${about.length > 0 ? ` (${about.join(', ')})` : ''}`;
+}
