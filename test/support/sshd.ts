@@ -169,7 +169,8 @@ function configOf(
     'MaxStartups 1000',
     'MaxSessions 10',
     ...(penalizes() ? ['PerSourcePenalties no'] : []),
-    'Subsystem sftp internal-sftp',
+    // Of this one a second line is refused, not ignored.
+    ...(extra.some((line) => line.startsWith('Subsystem sftp ')) ? [] : ['Subsystem sftp internal-sftp']),
     ...extra.slice(cut),
     '',
   ].join('\n');

@@ -43,7 +43,8 @@ export class SftpRefusal extends Error {
 }
 
 interface Pending extends Due {
-  resolve(reader: Reader): void;
+  /** Throws RangeError where the answer is not as it must be; then it is not settled. */
+  resolve(answer: Reader): void;
   reject(error: Error): void;
   /** Type of the reply that is no STATUS. */
   expects: number;
@@ -117,13 +118,13 @@ export class SftpClient implements SubsystemUser {
     if (this.#over) return;
     const failure = this.#failure;
     this.#failure = undefined;
-    const removing = this.#ask(REMOVE, new Writer().text(path).done, STATUS, CLEAN_UP_MS);
+    const removing = this.#ask(REMOVE, new Writer().text(path).done, STATUS, nothing, CLEAN_UP_MS);
     this.#failure = failure;
     await removing.catch(() => undefined);
   }
 
   received(data: Buffer): void {
-    if (!this.#frames.add(data)) this.#broken('sent a message for SFTP that is too long');
+    if (!this.#frames.add(data)) this.#broken('sent what is no message of SFTP (does its shell print at log-in?)');
   }
 
   failed(error: KeylaneError): void {
@@ -133,19 +134,22 @@ export class SftpClient implements SubsystemUser {
   async open(path: string, flags: number, attributes: Attributes = {}): Promise<Buffer> {
     const body = new Writer().text(path).uint32(flags).attributes(attributes);
     // A copy: it came as a view of a message.
-    return Buffer.from((await this.#ask(OPEN, body.done, HANDLE)).bytes());
+    return this.#ask(OPEN, body.done, HANDLE, (answer) => Buffer.from(answer.bytes()));
   }
 
   async close(handle: Buffer): Promise<void> {
-    await this.#ask(CLOSE, new Writer().bytes(handle).done, STATUS);
+    await this.#ask(CLOSE, new Writer().bytes(handle).done, STATUS, nothing);
   }
 
   /** Undefined at the end of the file; else at least one byte. */
   async read(handle: Buffer, offset: number, length: number): Promise<Buffer | undefined> {
     try {
-      const data = (await this.#ask(READ, new Writer().bytes(handle).uint64(offset).uint32(length).done, DATA)).bytes();
-      if (data.length > 0 && data.length <= length) return data;
-      throw this.#broken('answered a read with another length');
+      const body = new Writer().bytes(handle).uint64(offset).uint32(length);
+      return await this.#ask(READ, body.done, DATA, (answer) => {
+        const data = answer.bytes();
+        if (data.length > 0 && data.length <= length) return data;
+        throw new RangeError(`${data.length} bytes for a read of ${length}`);
+      });
     } catch (error) {
       if (error instanceof EndOfFile) return undefined;
       throw error;
@@ -168,79 +172,96 @@ export class SftpClient implements SubsystemUser {
     at += handle.copy(message, at);
     at = message.writeBigUInt64BE(BigInt(offset), at);
     message.writeUInt32BE(length, at);
-    await this.#send(WRITE, message, STATUS);
+    await this.#send(WRITE, message, STATUS, nothing);
   }
 
   async stat(path: string): Promise<Attributes> {
-    return (await this.#ask(STAT, new Writer().text(path).done, ATTRS)).attributes();
+    return this.#ask(STAT, new Writer().text(path).done, ATTRS, (answer) => answer.attributes());
   }
 
   async fstat(handle: Buffer): Promise<Attributes> {
-    return (await this.#ask(FSTAT, new Writer().bytes(handle).done, ATTRS)).attributes();
+    return this.#ask(FSTAT, new Writer().bytes(handle).done, ATTRS, (answer) => answer.attributes());
   }
 
   async setAttributes(handle: Buffer, attributes: Attributes): Promise<void> {
-    await this.#ask(FSETSTAT, new Writer().bytes(handle).attributes(attributes).done, STATUS);
+    await this.#ask(FSETSTAT, new Writer().bytes(handle).attributes(attributes).done, STATUS, nothing);
   }
 
   async realPath(path: string): Promise<string> {
-    const reader = await this.#ask(REALPATH, new Writer().text(path).done, NAME);
-    if (reader.uint32() !== 1) throw this.#broken('gave not one name for a path');
-    return reader.text();
+    return this.#ask(REALPATH, new Writer().text(path).done, NAME, (answer) => {
+      if (answer.uint32() !== 1) throw new RangeError('not one name for a path');
+      return answer.text();
+    });
   }
 
   async remove(path: string): Promise<void> {
-    await this.#ask(REMOVE, new Writer().text(path).done, STATUS);
+    await this.#ask(REMOVE, new Writer().text(path).done, STATUS, nothing);
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await this.#ask(MKDIR, new Writer().text(path).attributes({}).done, STATUS);
+    await this.#ask(MKDIR, new Writer().text(path).attributes({}).done, STATUS, nothing);
   }
 
   /** Writes down for good, where the server can (fsync@openssh.com). */
   async sync(handle: Buffer): Promise<void> {
     if (!this.#extensions.has('fsync@openssh.com')) return;
-    await this.#ask(EXTENDED, new Writer().text('fsync@openssh.com').bytes(handle).done, STATUS, SYNC_MS);
+    await this.#ask(EXTENDED, new Writer().text('fsync@openssh.com').bytes(handle).done, STATUS, nothing, SYNC_MS);
   }
 
   /** Puts it in the place of what is there: at once where the server can (posix-rename@openssh.com), else after removal. */
   async rename(from: string, to: string): Promise<void> {
     if (this.#extensions.has('posix-rename@openssh.com')) {
-      await this.#ask(EXTENDED, new Writer().text('posix-rename@openssh.com').text(from).text(to).done, STATUS);
+      await this.#ask(
+        EXTENDED,
+        new Writer().text('posix-rename@openssh.com').text(from).text(to).done,
+        STATUS,
+        nothing,
+      );
       return;
     }
     await this.remove(to).catch((error: unknown) => {
       if (!(error instanceof SftpRefusal)) throw error;
     });
-    await this.#ask(RENAME, new Writer().text(from).text(to).done, STATUS);
+    await this.#ask(RENAME, new Writer().text(from).text(to).done, STATUS, nothing);
   }
 
   async #greet(): Promise<void> {
     const hello = Buffer.from([0, 0, 0, 5, INIT, 0, 0, 0, 3]);
-    const reader = await new Promise<Reader>((resolve, reject) => {
-      this.#pending.set(-1, this.#wait(resolve, reject, VERSION, this.#connection.answerMs));
+    await new Promise<void>((resolve, reject) => {
+      const greeted = (answer: Reader): void => {
+        answer.uint32();
+        while (answer.left > 0) {
+          this.#extensions.add(answer.text());
+          answer.bytes();
+        }
+        resolve();
+      };
+      this.#pending.set(-1, this.#wait(greeted, reject, VERSION, this.#connection.answerMs));
       this.#subsystem.write(hello);
     });
-    reader.uint32();
-    while (reader.left > 0) {
-      this.#extensions.add(reader.text());
-      reader.bytes();
-    }
     if (!this.#extensions.has('limits@openssh.com')) return;
-    const limits = await this.#ask(EXTENDED, new Writer().text('limits@openssh.com').done, EXTENDED_REPLY);
-    limits.uint64();
-    this.readPiece = pieceOf(limits.uint64());
-    this.writePiece = pieceOf(limits.uint64());
+    const body = new Writer().text('limits@openssh.com');
+    await this.#ask(EXTENDED, body.done, EXTENDED_REPLY, (limits) => {
+      limits.uint64();
+      this.readPiece = pieceOf(limits.uint64());
+      this.writePiece = pieceOf(limits.uint64());
+    });
   }
 
-  #ask(type: number, body: Buffer, expects: number, ms?: number): Promise<Reader> {
+  #ask<T>(type: number, body: Buffer, expects: number, take: (answer: Reader) => T, ms?: number): Promise<T> {
     const message = Buffer.allocUnsafe(9 + body.length);
     body.copy(message, 9);
-    return this.#send(type, message, expects, ms);
+    return this.#send(type, message, expects, take, ms);
   }
 
   /** Of a message whose first 9 bytes are left free: length, type, id. */
-  #send(type: number, message: Buffer, expects: number, ms = this.#connection.answerMs): Promise<Reader> {
+  #send<T>(
+    type: number,
+    message: Buffer,
+    expects: number,
+    take: (answer: Reader) => T,
+    ms = this.#connection.answerMs,
+  ): Promise<T> {
     if (this.#failure) return Promise.reject(this.#failure);
     this.#lastId = (this.#lastId + 1) >>> 0;
     const id = this.#lastId;
@@ -248,12 +269,15 @@ export class SftpClient implements SubsystemUser {
     message[4] = type;
     message.writeUInt32BE(id, 5);
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, this.#wait(resolve, reject, expects, ms));
+      this.#pending.set(
+        id,
+        this.#wait((answer) => resolve(take(answer)), reject, expects, ms),
+      );
       this.#subsystem.write(message);
     });
   }
 
-  #wait(resolve: (reader: Reader) => void, reject: (error: Error) => void, expects: number, ms: number): Pending {
+  #wait(resolve: Pending['resolve'], reject: Pending['reject'], expects: number, ms: number): Pending {
     const dueAt = this.#connection.clock.now() + ms;
     this.#deadlines.watch(dueAt);
     return { resolve, reject, expects, dueAt };
@@ -267,18 +291,23 @@ export class SftpClient implements SubsystemUser {
       const pending = this.#pending.get(id);
       // While others are answered, one that waits behind them is not forgotten.
       if (!pending || (type !== STATUS && type !== pending.expects)) throw new RangeError('an answer to nothing');
+      // It leaves only when its answer was good: whatever is pending when the protocol breaks is rejected.
+      this.#settle(pending, type, reader);
       this.#pending.delete(id);
-      if (type !== STATUS) {
-        pending.resolve(reader);
-        return;
-      }
-      const code = reader.uint32();
-      if (code === OK && pending.expects === STATUS) pending.resolve(reader);
-      else if (code === EOF) pending.reject(new EndOfFile());
-      else pending.reject(new SftpRefusal(code, reader.left > 0 ? reader.text() : ''));
-    } catch {
-      this.#broken('broke the SFTP protocol');
+    } catch (error) {
+      this.#broken(`broke the SFTP protocol: ${(error as Error).message}`);
     }
+  }
+
+  #settle(pending: Pending, type: number, answer: Reader): void {
+    if (type !== STATUS) {
+      pending.resolve(answer);
+      return;
+    }
+    const code = answer.uint32();
+    if (code === OK && pending.expects === STATUS) pending.resolve(answer);
+    else if (code === EOF) pending.reject(new EndOfFile());
+    else pending.reject(new SftpRefusal(code, answer.left > 0 ? answer.text() : ''));
   }
 
   #broken(what: string): KeylaneError {
@@ -299,6 +328,9 @@ export class SftpClient implements SubsystemUser {
 }
 
 class EndOfFile extends Error {}
+
+/** Of a STATUS, whose code says it all. */
+function nothing(): void {}
 
 function pieceOf(limit: number): number {
   return limit === 0 ? MOST_PIECE : Math.max(PIECE, Math.min(limit, MOST_PIECE));

@@ -131,7 +131,9 @@ class Target {
 
   async finish({ mode, preserve }: CopyOrder, attributes: Attributes): Promise<void> {
     try {
-      await this.#file.chmod((mode ?? (preserve ? attributes.mode : undefined) ?? 0o644) & 0o7777);
+      // Whose file it becomes here is for us to say, not for the host: no set-user-ID of its.
+      const theirs = preserve && attributes.mode !== undefined ? attributes.mode & 0o777 : 0o644;
+      await this.#file.chmod(mode ?? theirs);
       if (preserve && attributes.mtime !== undefined) await this.#file.utimes(attributes.mtime, attributes.mtime);
       await this.#file.sync();
       await this.#file.close();

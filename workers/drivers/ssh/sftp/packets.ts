@@ -106,24 +106,18 @@ export class Reader {
   }
 
   uint32(): number {
-    const value = this.#bytes.readUInt32BE(this.#at);
-    this.#at += 4;
-    return value;
+    return this.#bytes.readUInt32BE(this.#take(4));
   }
 
   uint64(): number {
-    const value = Number(this.#bytes.readBigUInt64BE(this.#at));
-    this.#at += 8;
+    const value = Number(this.#bytes.readBigUInt64BE(this.#take(8)));
     if (!Number.isSafeInteger(value)) throw new RangeError('a number of more than 53 bits');
     return value;
   }
 
   bytes(): Buffer {
-    const length = this.uint32();
-    if (length > this.left) throw new RangeError('a string longer than its message');
-    const value = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    return value;
+    const at = this.#take(this.uint32());
+    return this.#bytes.subarray(at, this.#at);
   }
 
   text(): string {
@@ -144,5 +138,12 @@ export class Reader {
       attributes.mtime = this.uint32();
     }
     return attributes;
+  }
+
+  /** Where the next bytes begin. */
+  #take(length: number): number {
+    if (length > this.left) throw new RangeError('a message that is shorter than it says');
+    this.#at += length;
+    return this.#at - length;
   }
 }
