@@ -6,6 +6,9 @@ export type HostKeys = 'strict' | 'accept-new' | 'ask' | 'insecure';
 /**
  * Who does the protocol: `ssh2` in this process · `openssh` the system's `ssh`, for what ssh2 cannot do (certificates,
  * FIDO keys, post-quantum key exchange, GSSAPI) · `auto` the first, unless the host's configuration needs the second.
+ *
+ * With `openssh` a password, a passphrase and `hostKeys: 'ask'` take OpenSSH 8.4 or later (keyboard-interactive 8.5); an
+ * older one fails with `ERR_CONFIG_UNSUPPORTED`. Each secret is told to `ssh` once, when it asks for it, over a socket.
  */
 export type SshTransport = 'ssh2' | 'openssh' | 'auto';
 
@@ -29,10 +32,7 @@ export interface SshAccess {
   identitiesOnly?: boolean;
   /** Path of the agent's socket; `none` asks no agent. @default SSH_AUTH_SOCK */
   agent?: string;
-  /**
-   * True: commands on the host may use the agent of this machine, and so may whoever has the host. Not with the transport
-   * `openssh`. @default false
-   */
+  /** True: commands on the host may use the agent of this machine, and so may whoever has the host. @default false */
   forwardAgent?: boolean;
   /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
   passphrase?: string;

@@ -81,6 +81,13 @@ export class Lanes {
     return { key, lane: laneOf(key, target), target };
   }
 
+  /** The lane of a probe: where the system's `ssh` has the connection, only a new one tells how it came to be. */
+  told({ key, lane, target }: Lane): Lane {
+    if (target.transport !== 'openssh') return { key, lane, target };
+    const told: SshTarget = { ...target, told: true };
+    return { key, lane: laneOf(key, told), target: told };
+  }
+
   /** Request > engine > ssh_config > defaults. */
   #target(stop: Stop, options: SshOptions, agent: string, jump: SshTarget | undefined): SshTarget {
     const { configured } = stop;

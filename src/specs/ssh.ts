@@ -72,6 +72,8 @@ export interface SshTarget {
   transport: 'ssh2' | 'openssh';
   /** Of the transport `openssh`: the host as it was typed, and the file that ssh is to read (`-F`). */
   openSsh?: { alias: string; config: 'none' | 'default' | (string & {}) };
+  /** Of the transport `openssh`, for a probe: `ssh` tells what it does, so the connection is one of its own. */
+  told?: true;
   keepaliveMs: number;
   keepaliveCount: number;
   connectTimeoutMs: number;
@@ -101,7 +103,8 @@ export function makeSshSpec(options: SshOptions = {}): Spec<SshRequest | Routed,
       const routed = input instanceof Routed;
       const request = routed ? input.request : read(input);
       const route = routed ? input.route : { host: accessOf(request), hops: hopsOf(request.jump ?? options.jump) };
-      const { key, lane, target } = lanes.of(route);
+      const found = lanes.of(route);
+      const { key, lane, target } = request.op === 'probe' ? lanes.told(found) : found;
       return { key, lane, target, request: orderOf(request, maxOutputBytes, route.host.configured?.wishedEnv) };
     },
 

@@ -86,7 +86,7 @@ test.each<[string, Partial<SshRequest>, object]>([
   ['no such host', { host: 'no-such-host.invalid' }, { code: 'ERR_DNS', outcome: 'not_started' }],
   ['an unknown key', { knownHosts: '/dev/null' }, { code: 'ERR_HOST_KEY', outcome: 'not_started', retryable: false }],
   ['another user', { user: 'nobody-here' }, { code: 'ERR_AUTH', outcome: 'not_started', retryable: false }],
-  ['a password', { password: 'env:X' }, { code: 'ERR_CONFIG_UNSUPPORTED', outcome: 'not_started' }],
+  ['a password that nobody has', { password: 'env:X' }, { code: 'ERR_INPUT', outcome: 'not_started' }],
   ['a variable', { env: { A: 'b' } }, { code: 'ERR_INPUT', outcome: 'not_started' }],
 ])('what goes wrong has our code: %s', async (_what, other, error) => {
   const engine = await startEngine();

@@ -144,8 +144,6 @@ describe('the transport openssh', () => {
     ['an unknown host key', () => ({ knownHosts: '/dev/null' }), 'ERR_HOST_KEY', false],
     ['a port where nothing listens', () => ({ port: 1 }), 'ERR_CONNECT', true],
     ['a name that does not exist', () => ({ host: 'nowhere.invalid' }), 'ERR_DNS', true],
-    ['a password', () => ({ password: 'env:NAME' }), 'ERR_CONFIG_UNSUPPORTED', false],
-    ['a question about the host key', () => ({ hostKeys: 'ask' }), 'ERR_CONFIG_UNSUPPORTED', false],
   ])('names %s, and nothing has started', async (_, other, code, retryable) => {
     expect(await rejection(ssh.open(login(other())))).toMatchObject({ code, retryable, outcome: 'not_started' });
   });

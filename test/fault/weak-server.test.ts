@@ -148,11 +148,11 @@ test('what was agreed is known of a connection: not post-quantum, and strict whe
     hostKey: 'ssh-ed25519',
     cipher: 'aes128-gcm@openssh.com',
     mac: 'implicit',
-    strict: /kex-strict/.test(String(connection.facts?.offer.kex)),
+    strict: /kex-strict/.test(String(connection.facts?.offer?.kex)),
     postQuantum: false,
   });
   expect(connection.facts?.software).toMatch(/^OpenSSH_/);
-  expect(connection.facts?.offer.hostKeys).toEqual(['ssh-ed25519']);
+  expect(connection.facts?.offer?.hostKeys).toEqual(['ssh-ed25519']);
 });
 
 /** With a key of RSA in place of the fixture's, and no signatures but those of SHA-1. */

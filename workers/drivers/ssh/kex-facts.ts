@@ -14,7 +14,8 @@ export interface ServerOffer {
 export interface KexFacts {
   /** As in `SSH-2.0-OpenSSH_9.2`: what comes after the second dash. */
   software: string;
-  offer: ServerOffer;
+  /** All that the server can do; the system's `ssh` does not tell. */
+  offer?: ServerOffer;
   kex: string;
   hostKey: string;
   /** Both ways; `a up, b down` where they differ. */

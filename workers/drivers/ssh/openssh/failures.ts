@@ -3,20 +3,23 @@ import { printable } from '../printable.js';
 
 /** What `ssh` says when it cannot open a connection, and what that is with us. The first that fits counts. */
 const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false }[] = [
-  { says: /Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key .*revoked/i, code: 'ERR_HOST_KEY' },
+  { says: /Host key verification failed|host key .*revoked/i, code: 'ERR_HOST_KEY' },
   { says: /Could not resolve hostname/i, code: 'ERR_DNS' },
   { says: /Permission denied \(|Too many authentication failures|No more authentication methods/i, code: 'ERR_AUTH' },
+  // After the log-in: where nobody minds the change, it goes on without a password.
+  { says: /HOST IDENTIFICATION HAS CHANGED/, code: 'ERR_HOST_KEY' },
   {
     says: /Bad configuration option|terminating, \d+ bad configuration|Can't open user config|Bad .* spec/i,
     code: 'ERR_CONFIG',
   },
+  { says: /ssh_askpass: exec/i, code: 'ERR_CONFIG_UNSUPPORTED' },
   { says: /Unable to negotiate/i, code: 'ERR_CONNECT', retryable: false },
 ];
 
 /** Why the master of `ssh` did not come to be. */
 export function notMastered(key: string, said: string): KeylaneError {
   const lines = said.split('\n').map((line) => line.trim());
-  const telling = lines.filter((line) => /\w/.test(line) && !line.startsWith('@'));
+  const telling = lines.filter((line) => /\w/.test(line) && !/^(@|debug\d: )/.test(line));
   const meaning = MEANINGS.find(({ says }) => says.test(said));
   const message = `${key}: ssh could not connect: ${printable(telling.join('; ')) || 'it said nothing'}`;
   const options = meaning?.retryable === false ? { key, retryable: false } : { key };

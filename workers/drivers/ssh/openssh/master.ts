@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
+import type { OpenContext } from '../../../../src/types.js';
 import type { Opening } from '../opening.js';
 import type { Wire } from '../wire.js';
+import { Answers } from './answers.js';
+import { Askpass } from './askpass.js';
 import { becomeProxy, controlOf, terminate } from './control.js';
+import { childEnvironment } from './environment.js';
 import { notMastered, notStarted } from './failures.js';
 import { masterArguments } from './options.js';
 import { relay } from './relay.js';
@@ -15,11 +19,16 @@ import { Warden } from './warden.js';
 
 /** sun_path has 108 bytes, and ssh adds 17 to ours until the socket is there. */
 const LONGEST_FOLDER = 70;
-const MOST_SAID = 8_192;
+/** A probe reads all of it: some 10 KiB. */
+const MOST_SAID = 64 << 10;
+/** The last line that a probe reads. */
+const LOGGED_IN = /^Authenticated to /m;
 
 /** A running master, by two connections to it: one for the channels, one to end it with. */
 export interface Master {
   readonly channels: Socket;
+  /** What it wrote before it was logged in. */
+  readonly said: string;
   end(): void;
 }
 
@@ -29,16 +38,32 @@ export interface Master {
  *
  * `ssh -M -N` with ControlPersist goes to the background when it is logged in and listens: its exit status 0 tells.
  */
-export async function startMaster(target: SshTarget, opening: Opening, way?: Wire): Promise<Master> {
+export async function startMaster(
+  target: SshTarget,
+  context: OpenContext,
+  opening: Opening,
+  way?: Wire,
+): Promise<Master> {
+  opening.phase = 'preparation';
+  const answers = await opening.step(Answers.of(target, context, opening));
+  const references = [target.password, target.passphrase].filter((reference) => reference !== undefined);
+  const environment = (more = {}) => childEnvironment(references, answers?.secrets ?? [], more);
   const base = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir();
   const folder = await mkdtemp(join(base, 'keylane-'));
   const path = join(folder, 's');
   const opened: Socket[] = [];
-  const warden = new Warden(path);
+  const warden = new Warden(path, environment());
+  let askpass: Askpass | undefined;
   try {
     const proxy = way && (await relay(way, join(folder, 'j')));
+    askpass = answers && (await Askpass.listen(folder, (prompt) => answers.to(prompt)));
     opening.phase = 'connect';
-    await run(masterArguments(target, path, opening.left, proxy), opening);
+    const argv = masterArguments(target, path, opening.left, { answers, proxy });
+    const said = await run(argv, environment(askpass?.environment), opening, {
+      over: answers?.over,
+      until: target.told ? LOGGED_IN : undefined,
+    });
+    askpass?.close();
     const control = await opening.step(controlOf(path));
     opened.push(control);
     const channels = await opening.step(controlOf(path));
@@ -49,8 +74,9 @@ export async function startMaster(target: SshTarget, opening: Opening, way?: Wir
       end();
       warden.dismiss();
     });
-    return { channels, end };
+    return { channels, said, end };
   } catch (error) {
+    askpass?.close();
     const [control, channels] = opened;
     if (control) terminate(control);
     channels?.destroy();
@@ -63,27 +89,39 @@ export async function startMaster(target: SshTarget, opening: Opening, way?: Wir
   }
 }
 
-/** Resolves when `ssh` has ended with 0. In a process group of its own: what it has started is killed with it. */
-async function run(argv: string[], opening: Opening): Promise<void> {
+interface Watch {
+  /** Rejects where it is to be ended. */
+  over: Promise<never> | undefined;
+  /** What it has to have said. */
+  until: RegExp | undefined;
+}
+
+/**
+ * Resolves with what `ssh` said when it has ended with 0. In a process group of its own: what it has started is killed
+ * with it.
+ */
+async function run(argv: string[], env: NodeJS.ProcessEnv, opening: Opening, { over, until }: Watch): Promise<string> {
   const { key } = opening;
-  const env: NodeJS.ProcessEnv = { ...process.env, SSH_ASKPASS_REQUIRE: 'never' };
-  delete env.SSH_ASKPASS;
   const child = spawn('ssh', argv, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    if (said.length < MOST_SAID) said += text;
-  });
-  const ended = new Promise<void>((resolve, reject) => {
+  const ended = new Promise<string>((resolve, reject) => {
+    const look = () => {
+      if (child.exitCode === 0 && (!until || until.test(said))) resolve(said);
+    };
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (said.length < MOST_SAID) said += text;
+      look();
+    });
     child.once('error', (error) => reject(notStarted(key, error)));
     child.once('exit', (code) => {
-      if (code === 0) resolve();
+      look();
       // What it wrote may still be on its way.
-      else child.once('close', () => reject(notMastered(key, said)));
+      child.once('close', () => (code === 0 ? resolve(said) : reject(notMastered(key, said))));
     });
   });
   ended.catch(() => undefined);
   try {
-    await opening.step(ended);
+    return await opening.step(over ? Promise.race([over, ended]) : ended);
   } catch (error) {
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
     throw error;

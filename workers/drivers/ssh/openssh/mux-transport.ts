@@ -47,8 +47,10 @@ export class MuxTransport implements Transport {
     this.#send(REQUEST, [channel, 'exec', wantReply, command]);
   }
 
-  /** Options that ask for it are refused before a master is started. */
-  openssh_agentForward(): void {}
+  /** What the server opens to the agent then, the master takes for itself. */
+  openssh_agentForward(channel: number, wantReply: boolean): void {
+    this.#send(REQUEST, [channel, 'auth-agent-req@openssh.com', wantReply]);
+  }
 
   subsystem(channel: number, name: string, wantReply: boolean): void {
     this.#send(REQUEST, [channel, 'subsystem', wantReply, name]);

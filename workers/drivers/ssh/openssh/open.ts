@@ -5,6 +5,7 @@ import { SshConnection } from '../connection.js';
 import { joinWrites } from '../join-writes.js';
 import { jump } from '../jump.js';
 import type { Opening } from '../opening.js';
+import { kexFactsOf, logInOf } from './debug-lines.js';
 import { startMaster } from './master.js';
 import { MuxClient } from './mux-client.js';
 
@@ -12,7 +13,7 @@ import { MuxClient } from './mux-client.js';
 export async function openByOpenSsh(target: SshTarget, context: OpenContext, opening: Opening): Promise<SshConnection> {
   const { key, clock } = opening;
   const way = target.jump && (await jump(target.jump, target, context, opening));
-  const { channels, end } = await startMaster(target, opening, way).catch((error: unknown) => {
+  const { channels, end, said } = await startMaster(target, context, opening, way).catch((error: unknown) => {
     way?.destroy();
     throw error;
   });
@@ -22,9 +23,16 @@ export async function openByOpenSsh(target: SshTarget, context: OpenContext, ope
     connection.end(new KeylaneError(code, `the connection to ${key} ${how}`, { key }));
   const client = new MuxClient(channels, end, ({ message }) => ended('ERR_PROTOCOL', `broke: ${message}`));
   // The master asks for signs of life itself, and ends when there are none.
-  const connection = new SshConnection(client, channels, key, { ...target, keepaliveMs: 0 }, clock, (error) =>
-    context.lost(error),
+  const connection = new SshConnection(
+    client,
+    channels,
+    key,
+    { ...target, keepaliveMs: 0 },
+    clock,
+    (error) => context.lost(error),
+    target.told ? kexFactsOf(said) : undefined,
   );
+  if (target.told) connection.logIn = logInOf(said, target.hostKeys);
   for (const event of ['end', 'close'])
     channels.on(event, () => ended('ERR_CONNECTION_LOST', 'was closed by the master of ssh'));
   channels.resume();

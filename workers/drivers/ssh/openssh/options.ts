@@ -1,28 +1,36 @@
+import { join } from 'node:path';
 import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
 
 /** Seconds that a master stays without us: what is left of one after kill -9 of this process. */
 const PERSIST_SECONDS = 2;
-const STRICTNESS = { strict: 'yes', 'accept-new': 'accept-new', insecure: 'no' } as const;
+const STRICTNESS = { strict: 'yes', 'accept-new': 'accept-new', ask: 'ask', insecure: 'no' } as const;
 
-/**
- * The command line of a master. What is said here goes before what `ssh` finds in ssh_config; no secret is in it. Rejects
- * with `ERR_CONFIG_UNSUPPORTED` what this transport does not do.
- */
-export function masterArguments(target: SshTarget, socket: string, milliseconds: number, proxy?: string): string[] {
+/** What a master may ask us, as Answers has it; `proxy` is the ProxyCommand of a way that we have. */
+interface Ways {
+  answers: { keyboardInteractive: boolean } | undefined;
+  proxy: string | undefined;
+}
+
+/** The command line of a master. What is said here goes before what `ssh` finds in ssh_config; no secret is in it. */
+export function masterArguments(
+  target: SshTarget,
+  socket: string,
+  milliseconds: number,
+  { answers, proxy }: Ways,
+): string[] {
   const { openSsh = { alias: target.host, config: 'none' }, hostKeys } = target;
-  refuse(target);
   const options: [string, string | number][] = [
     ['ControlPersist', PERSIST_SECONDS],
     ['ControlPath', path('ControlPath', socket)],
-    ['BatchMode', 'yes'],
-    ['LogLevel', 'ERROR'],
+    ...promptOptions(target, answers),
+    ['LogLevel', target.told ? 'DEBUG1' : 'ERROR'],
     ['HostName', target.host],
     ['ConnectTimeout', seconds(milliseconds)],
     ['ConnectionAttempts', 1],
     ['ServerAliveInterval', seconds(target.keepaliveMs)],
     ['ServerAliveCountMax', Math.max(1, target.keepaliveCount)],
-    ['StrictHostKeyChecking', STRICTNESS[hostKeys as keyof typeof STRICTNESS]],
+    ['StrictHostKeyChecking', STRICTNESS[hostKeys]],
     ['IdentitiesOnly', target.identitiesOnly ? 'yes' : 'no'],
     ['IdentityAgent', target.agent === undefined ? 'none' : path('agent', target.agent)],
     // What a configuration has for people at a terminal.
@@ -32,6 +40,8 @@ export function masterArguments(target: SshTarget, socket: string, milliseconds:
     ['RemoteCommand', 'none'],
     ['RequestTTY', 'no'],
   ];
+  // The path, and not `yes`: a configuration may name another agent to forward.
+  if (target.forwardAgent && target.agent !== undefined) options.push(['ForwardAgent', path('agent', target.agent)]);
   for (const file of target.identities ?? []) options.push(['IdentityFile', path('identity', file)]);
   options.push(...hostKeyOptions(target));
   if (proxy !== undefined) options.push(['ProxyCommand', proxy]);
@@ -43,7 +53,8 @@ export function masterArguments(target: SshTarget, socket: string, milliseconds:
   if (target.bindAddress !== undefined) options.push(['BindAddress', target.bindAddress]);
   if (target.addressFamily !== undefined) options.push(['AddressFamily', target.addressFamily]);
   return [
-    ...['-M', '-N', '-T', '-a', '-x'],
+    ...['-M', '-N', '-T', '-x'],
+    ...(target.forwardAgent ? [] : ['-a']),
     ...(openSsh.config === 'default' ? [] : ['-F', openSsh.config]),
     ...['-l', target.user, '-p', String(target.port)],
     ...options.flatMap(([name, value]) => ['-o', `${name}=${value}`]),
@@ -51,24 +62,33 @@ export function masterArguments(target: SshTarget, socket: string, milliseconds:
   ];
 }
 
-function refuse(target: SshTarget): void {
-  const why = target.forwardAgent
-    ? "ssh.forwardAgent: the transport openssh forwards no agent; use `transport: 'ssh2'`"
-    : target.password !== undefined || target.passphrase !== undefined
-      ? "ssh.password, ssh.passphrase: the transport openssh takes none; use a key or an agent, or `transport: 'ssh2'`"
-      : target.hostKeys === 'ask'
-        ? "ssh.hostKeys: the transport openssh cannot ask; use 'strict' or 'accept-new'"
-        : undefined;
-  if (why !== undefined) throw new KeylaneError('ERR_CONFIG_UNSUPPORTED', why);
+/**
+ * Nobody is asked where there is nothing to answer. A password goes in the order of ours, once: `ssh` would try three times.
+ * Of a passphrase the second question is the only sign that it was wrong; it gets no answer.
+ */
+function promptOptions(target: SshTarget, answers: Ways['answers']): [string, string | number][] {
+  if (!answers) return [['BatchMode', 'yes']];
+  const hasPassword = target.password !== undefined;
+  return [
+    ['BatchMode', 'no'],
+    ['NumberOfPasswordPrompts', target.passphrase === undefined ? 1 : 2],
+    ['PasswordAuthentication', hasPassword ? 'yes' : 'no'],
+    ['KbdInteractiveAuthentication', answers.keyboardInteractive ? 'yes' : 'no'],
+    ['PreferredAuthentications', 'gssapi-with-mic,hostbased,publickey,password,keyboard-interactive'],
+  ];
 }
 
-/** The files named are the only ones. Without a check no file is written, and only revoked keys count. */
-function hostKeyOptions({ knownHosts, hostKeys, hostKeyAlias, hashKnownHosts }: SshTarget): [string, string][] {
+/**
+ * The files named are the only ones. Without a check no file is written: only revoked keys count, and a host whose key has
+ * changed gets no password, which `ssh` sees to if it knows the files.
+ */
+function hostKeyOptions({ knownHosts, hostKeys, hostKeyAlias, hashKnownHosts, home }: SshTarget): [string, string][] {
   const options: [string, string][] = [];
   const files = knownHosts?.map((file) => path('knownHosts', file)).join(' ');
   if (hostKeys === 'insecure') {
+    const own = path('knownHosts', join(home ?? '/', '.ssh', 'known_hosts'));
     options.push(['UserKnownHostsFile', '/dev/null']);
-    if (files) options.push(['GlobalKnownHostsFile', files]);
+    options.push(['GlobalKnownHostsFile', files ?? `${own} /etc/ssh/ssh_known_hosts`]);
   } else if (files) {
     options.push(['UserKnownHostsFile', files], ['GlobalKnownHostsFile', '/dev/null']);
   }

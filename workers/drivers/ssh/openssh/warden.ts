@@ -12,11 +12,12 @@ const SCRIPT = 'read -r _ || ssh -F none -S "$1" -O exit keylane; rm -rf "$2"';
 export class Warden {
   readonly #tell: (line?: string) => void;
 
-  /** `socket` is the master's, alone in its folder. */
-  constructor(socket: string) {
+  /** `socket` is the master's, in a folder of its own. */
+  constructor(socket: string, env: NodeJS.ProcessEnv) {
     // In a session of its own: a signal for our process group is not for it.
     const child = spawn('sh', ['-c', SCRIPT, 'sh', socket, dirname(socket)], {
       detached: true,
+      env,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     child.on('error', () => undefined);
