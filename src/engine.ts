@@ -9,7 +9,7 @@ import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
 import { tryUntilSettled } from './tries.js';
 import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Spec } from './types.js';
-import { systemClock } from './util/clock.js';
+import { type Clock, systemClock } from './util/clock.js';
 import type { RunMode } from './wire/protocol.js';
 
 /** What a program holds. Made by `createEngine`; `close()` it in a `finally`, it keeps the process alive. */
@@ -79,24 +79,25 @@ export async function createEngine(options?: EngineOptions): Promise<Engine> {
     await shards.cut('a shard did not start');
     throw error;
   }
-  return new ShardedEngine(shards, registry.specs, resolved.closeTimeoutMs);
+  return new ShardedEngine(shards, registry.specs, resolved.closeTimeoutMs, systemClock);
 }
 
 /**
  * The main path: `run` makes a Call → Shards.submit → Admission → ShardClient ══ the wall ══ Shard → Run → Pool → driver,
  * and back: ShardClient → Call.settle → the promise.
  */
-class ShardedEngine implements Engine {
+export class ShardedEngine implements Engine {
   readonly #shards: Shards;
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
-  readonly #clock = systemClock;
+  readonly #clock: Clock;
   #closed: Promise<void> | undefined = undefined;
 
-  constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, closeTimeoutMs: number) {
+  constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, closeTimeoutMs: number, clock: Clock) {
     this.#shards = shards;
     this.#specs = specs;
     this.#closeTimeoutMs = closeTimeoutMs;
+    this.#clock = clock;
   }
 
   run<D extends DriverName>(driver: D, request: RequestOf<D>, options?: CallOptions): Promise<ResponseOf<D>> {

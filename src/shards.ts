@@ -5,7 +5,7 @@ import { KeylaneError } from './errors.js';
 import { teller } from './events.js';
 import { Answers } from './host/answers.js';
 import type { ShardClient } from './host/shard-client.js';
-import { startThread } from './host/shard-thread.js';
+import { type StartThread, startThread } from './host/shard-thread.js';
 import { type ShardState, Supervisor } from './host/supervisor.js';
 import type { ResolvedOptions } from './options.js';
 import { shardOf } from './routing.js';
@@ -34,7 +34,12 @@ export class Shards {
   readonly #cancellations = new Cancellations((call) => this.cancel(call));
   #whenIdle: (() => void) | undefined = undefined;
 
-  constructor(options: ResolvedOptions, drivers: Record<string, string>, clock: Clock) {
+  constructor(
+    options: ResolvedOptions,
+    drivers: Record<string, string>,
+    clock: Clock,
+    start: StartThread = startThread,
+  ) {
     this.#clock = clock;
     this.#deadlines = new Deadlines(
       clock,
@@ -53,7 +58,7 @@ export class Shards {
         new Supervisor({
           shard,
           clock,
-          startThread,
+          startThread: start,
           limits,
           admission: { window, inFlightPerKey, queuedPerKey },
           budget,

@@ -29,8 +29,8 @@ const HEARTBEAT_MS = 250;
 const NO_CONNECTION = 'the deadline passed before a connection was open and had room';
 
 /** A shard's one task: serves requests that come over the port until it is told to drain, then resolves. */
-export function serve(task: ServeTask): Promise<void> {
-  return new Promise((resolve) => new Shard(task, systemClock, resolve));
+export function serve(task: ServeTask, clock: Clock = systemClock, load = loadDriver): Promise<void> {
+  return new Promise((resolve) => new Shard(task, clock, load, resolve));
 }
 
 /**
@@ -45,6 +45,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
   readonly #asks: Asks;
   readonly #deadlines: Deadlines<Run>;
   readonly #ownDrivers: Record<string, string>;
+  readonly #load: typeof loadDriver;
   readonly #drivers = new Map<string, Driver | Promise<Driver>>();
   /** Runs by slot. */
   readonly #runs: (Run | undefined)[] = [];
@@ -52,10 +53,11 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #waitingForEnd: (() => void) | undefined = undefined;
   #heartbeat: { cancel(): void } | undefined = undefined;
 
-  constructor({ port, ledger, limits, drivers }: ServeTask, clock: Clock, ended: () => void) {
+  constructor({ port, ledger, limits, drivers }: ServeTask, clock: Clock, load: typeof loadDriver, ended: () => void) {
     this.#clock = clock;
     this.#ledger = new Ledger(ledger);
     this.#ownDrivers = drivers;
+    this.#load = load;
     this.#outbox = new Outbox(
       (frame) => port.postMessage(frame, [frame.buffer]),
       (reply, why) => this.#unsendable(reply, why),
@@ -199,7 +201,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #driver(name: string): Driver | Promise<Driver> {
     const known = this.#drivers.get(name);
     if (known) return known;
-    const loading = loadDriver(name, this.#ownDrivers).then((driver) => {
+    const loading = this.#load(name, this.#ownDrivers).then((driver) => {
       this.#drivers.set(name, driver);
       return driver;
     });
