@@ -1,14 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { SshProbe, SshRequest } from 'keylane';
+import { type SshProbe, type SshRequest, systemClock } from 'keylane';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startEngine, until } from '../support/engine.js';
+import { failure, startEngine, until } from '../support/engine.js';
 import { masters } from '../support/openssh-masters.js';
-import { loginTo, sessionsEnded } from '../support/ssh-login.js';
+import { count, loginTo, sessionsEnded } from '../support/ssh-login.js';
 import { canMakeAccounts, PasswordAccount } from '../support/ssh-password.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
 
@@ -119,6 +129,46 @@ test.skipIf(!canMakeAccounts)('a probe tells a partial success and no secret', a
   ]);
   expect(JSON.stringify(response)).not.toContain(account.password);
   await engine.close();
+});
+
+test('behind a jump host the question is about the host itself, and thinking takes no time', async () => {
+  await using bastion = await startSshd();
+  const asked: unknown[] = [];
+  const confirmHostKey = async (about: unknown) => {
+    asked.push(about);
+    const due = systemClock.now() + 1_200;
+    await until(() => systemClock.now() > due);
+    return true;
+  };
+  const engine = await startEngine({ ssh: { confirmHostKey, connectTimeoutMs: 1_000 } });
+  const file = join(dir, 'behind');
+  const jump = [loginTo(bastion, { agent: 'none' })];
+  const request = at({ command: 'echo hi', jump, hostKeys: 'ask', knownHosts: file });
+  expect(await engine.run('ssh', request)).toMatchObject({ stdout: 'hi\n' });
+  expect(asked).toMatchObject([{ name: `[127.0.0.1]:${sshd.port}`, type: 'ssh-ed25519', file }]);
+});
+
+test('an ssh that a ProxyCommand starts is told nothing, also where it asks for the same passphrase', async () => {
+  await using bastion = await startSshd();
+  const identity = join(dir, 'encrypted');
+  copyFileSync(bastion.identity, identity);
+  chmodSync(identity, 0o600);
+  execFileSync('ssh-keygen', ['-q', '-p', '-P', '', '-N', 'right horse', '-f', identity], { stdio: 'pipe' });
+  appendFileSync(join(sshd.dir, 'authorized_keys'), readFileSync(join(bastion.dir, 'identity.pub')));
+  const inner = ['IdentityAgent=none', 'IdentitiesOnly=yes', `UserKnownHostsFile=${bastion.knownHosts}`];
+  const command = `ssh -F none ${inner.map((option) => `-o ${option}`).join(' ')} -i ${identity} -p ${bastion.port}`;
+  const config = join(dir, 'proxied');
+  const write = (proxy: string) => writeFileSync(config, `Host *\n  ProxyCommand ${proxy}\n`, { mode: 0o600 });
+  process.env.KEYLANE_TEST_INNER = 'right horse';
+  onTestFinished(() => void delete process.env.KEYLANE_TEST_INNER);
+  const engine = await startEngine({ ssh: { config, allowExec: true } });
+  const request = at({ command: 'true', identity, passphrase: 'env:KEYLANE_TEST_INNER' });
+  write(`${command} -W %h:%p ${bastion.user}@127.0.0.1`);
+  expect((await failure(engine.run('ssh', request))).outcome).toBe('not_started');
+  expect(count(bastion, 'Accepted key')).toBe(1);
+  expect(count(bastion, 'Accepted publickey')).toBe(0);
+  write(`${command} -i ${bastion.identity} -W %h:%p ${bastion.user}@127.0.0.1`);
+  expect(await engine.run('ssh', request)).toMatchObject({ code: 0 });
 });
 
 test('a worker thread that is terminated takes its master along, and its folder', async () => {

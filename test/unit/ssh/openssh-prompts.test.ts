@@ -49,3 +49,18 @@ test.each([
 ])('anything else is not: %j', (text) => {
   expect(readPrompt(text, about)).toBeUndefined();
 });
+
+test('the question of OpenSSH 10 is known too', () => {
+  const text =
+    "The authenticity of host '[web-17]:2222 (192.0.2.1)' can't be established\n" +
+    'but keys of different type are already known for this host.\n' +
+    'ED25519-SK key fingerprint is: SHA256:yLvkmNNR/pQ89SxvkaYqHo919/4yUQKAmGbGHJwLd1s\n' +
+    'This key is not known by any other names.\n' +
+    'Are you sure you want to continue connecting (yes/no/[fingerprint])? ';
+  expect(readPrompt(text, about)).toEqual({
+    asks: 'host key',
+    name: '[web-17]:2222',
+    type: 'sk-ssh-ed25519@openssh.com',
+    fingerprint: 'SHA256:yLvkmNNR/pQ89SxvkaYqHo919/4yUQKAmGbGHJwLd1s',
+  });
+});

@@ -26,6 +26,8 @@ export class Answers {
   readonly secrets: readonly string[];
   /** Whether the server may ask by itself. */
   readonly keyboardInteractive: boolean;
+  /** The id of the process that may ask. */
+  asker: number | undefined = undefined;
   readonly #target: SshTarget;
   readonly #context: OpenContext;
   readonly #opening: Opening;
@@ -65,8 +67,12 @@ export class Answers {
     this.#passphrase = passphrase;
   }
 
-  /** The answer to a prompt; undefined where there is none. */
-  async to(text: string): Promise<string | undefined> {
+  /**
+   * The answer to a prompt; undefined where there is none. Only the `ssh` that we have started gets one: a ProxyCommand
+   * of its may ask too, on its own account.
+   */
+  async to(text: string, asker: number): Promise<string | undefined> {
+    if (asker !== this.asker) return undefined;
     const prompt = readPrompt(text, this.#about());
     switch (prompt?.asks) {
       case 'passphrase':

@@ -6,10 +6,16 @@ import { join } from 'node:path';
 /** Far more than a prompt has. */
 const MOST_BYTES = 64 << 10;
 
-/** Sends its second argument to the socket that is its first, and prints what comes back after a plus. */
+/**
+ * Sends who has called it (`sh` makes room for it, so that is `ssh`) and its second argument to the socket that is its
+ * first, and prints what comes back after a plus.
+ */
 const CLIENT = `const s=require("net").connect({path:process.argv[1],allowHalfOpen:true}),b=[];
 s.on("data",d=>b.push(d)).on("error",()=>process.exit(1)).on("end",()=>{const a=Buffer.concat(b);
-if(a[0]!==43)process.exit(1);process.stdout.write(a.subarray(1),()=>process.exit(0))});s.end(process.argv[2])`;
+if(a[0]!==43)process.exit(1);process.stdout.write(a.subarray(1),()=>process.exit(0))});s.end(process.ppid+"\\n"+process.argv[2])`;
+
+/** `asker` is the id of the process that asks: `ssh`, or another that it has started. */
+export type Answer = (prompt: string, asker: number) => Promise<string | undefined>;
 
 /**
  * The program that `ssh` calls to ask for something (SSH_ASKPASS). It asks us, over a socket in the folder of the control
@@ -23,7 +29,7 @@ export class Askpass {
   readonly #open = new Set<Socket>();
 
   /** `answer` gets each prompt; undefined is no answer, which `ssh` takes for an empty one. */
-  static async listen(folder: string, answer: (prompt: string) => Promise<string | undefined>): Promise<Askpass> {
+  static async listen(folder: string, answer: Answer): Promise<Askpass> {
     const program = join(folder, 'p');
     const socket = join(folder, 'a');
     // With the hint `none` something is told, not asked: a token that waits to be touched.
@@ -41,14 +47,14 @@ export class Askpass {
     return askpass;
   }
 
-  private constructor(program: string, answer: (prompt: string) => Promise<string | undefined>) {
+  private constructor(program: string, answer: Answer) {
     this.environment = { SSH_ASKPASS: program, SSH_ASKPASS_REQUIRE: 'force' };
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#open.add(socket);
       socket.once('close', () => this.#open.delete(socket));
       socket.on('error', () => undefined);
-      promptFrom(socket, (prompt) => {
-        answer(prompt).then(
+      promptFrom(socket, (prompt, asker) => {
+        answer(prompt, asker).then(
           (text) => (text === undefined ? socket.destroy() : socket.end(`+${text}`)),
           () => socket.destroy(),
         );
@@ -64,7 +70,7 @@ export class Askpass {
   }
 }
 
-function promptFrom(socket: Socket, take: (prompt: string) => void): void {
+function promptFrom(socket: Socket, take: (prompt: string, asker: number) => void): void {
   const pieces: Buffer[] = [];
   let bytes = 0;
   socket.on('data', (data: Buffer) => {
@@ -72,7 +78,12 @@ function promptFrom(socket: Socket, take: (prompt: string) => void): void {
     bytes += data.length;
     if (bytes > MOST_BYTES) socket.destroy();
   });
-  socket.once('end', () => take(Buffer.concat(pieces).toString('utf8')));
+  socket.once('end', () => {
+    const text = Buffer.concat(pieces).toString('utf8');
+    const line = text.indexOf('\n');
+    if (line < 0) socket.destroy();
+    else take(text.slice(line + 1), Number(text.slice(0, line)));
+  });
 }
 
 function quoted(word: string): string {

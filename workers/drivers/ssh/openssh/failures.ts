@@ -3,6 +3,8 @@ import { printable } from '../printable.js';
 
 /** What `ssh` says when it cannot open a connection, and what that is with us. The first that fits counts. */
 const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false }[] = [
+  // A folder for temporary files from which nothing may be run.
+  { says: /ssh_askpass: exec/, code: 'ERR_CONFIG_UNSUPPORTED' },
   { says: /Host key verification failed|host key .*revoked/i, code: 'ERR_HOST_KEY' },
   { says: /Could not resolve hostname/i, code: 'ERR_DNS' },
   { says: /Permission denied \(|Too many authentication failures|No more authentication methods/i, code: 'ERR_AUTH' },
@@ -12,15 +14,14 @@ const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false }[] 
     says: /Bad configuration option|terminating, \d+ bad configuration|Can't open user config|Bad .* spec/i,
     code: 'ERR_CONFIG',
   },
-  { says: /ssh_askpass: exec/i, code: 'ERR_CONFIG_UNSUPPORTED' },
   { says: /Unable to negotiate/i, code: 'ERR_CONNECT', retryable: false },
 ];
 
 /** Why the master of `ssh` did not come to be. */
 export function notMastered(key: string, said: string): KeylaneError {
-  const lines = said.split('\n').map((line) => line.trim());
-  const telling = lines.filter((line) => /\w/.test(line) && !/^(@|debug\d: )/.test(line));
-  const meaning = MEANINGS.find(({ says }) => says.test(said));
+  const lines = said.split('\n').filter((line) => !line.startsWith('debug'));
+  const telling = lines.map((line) => line.trim()).filter((line) => /\w/.test(line) && !line.startsWith('@'));
+  const meaning = MEANINGS.find(({ says }) => says.test(lines.join('\n')));
   const message = `${key}: ssh could not connect: ${printable(telling.join('; ')) || 'it said nothing'}`;
   const options = meaning?.retryable === false ? { key, retryable: false } : { key };
   return new KeylaneError(meaning?.code ?? 'ERR_CONNECT', message, options);

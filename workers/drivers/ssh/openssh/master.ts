@@ -56,11 +56,11 @@ export async function startMaster(
   let askpass: Askpass | undefined;
   try {
     const proxy = way && (await relay(way, join(folder, 'j')));
-    askpass = answers && (await Askpass.listen(folder, (prompt) => answers.to(prompt)));
+    askpass = answers && (await Askpass.listen(folder, (prompt, asker) => answers.to(prompt, asker)));
     opening.phase = 'connect';
     const argv = masterArguments(target, path, opening.left, { answers, proxy });
     const said = await run(argv, environment(askpass?.environment), opening, {
-      over: answers?.over,
+      answers,
       until: target.told ? LOGGED_IN : undefined,
     });
     askpass?.close();
@@ -90,8 +90,8 @@ export async function startMaster(
 }
 
 interface Watch {
-  /** Rejects where it is to be ended. */
-  over: Promise<never> | undefined;
+  /** What it is told; `over` ends it. */
+  answers: Answers | undefined;
   /** What it has to have said. */
   until: RegExp | undefined;
 }
@@ -100,9 +100,15 @@ interface Watch {
  * Resolves with what `ssh` said when it has ended with 0. In a process group of its own: what it has started is killed
  * with it.
  */
-async function run(argv: string[], env: NodeJS.ProcessEnv, opening: Opening, { over, until }: Watch): Promise<string> {
+async function run(
+  argv: string[],
+  env: NodeJS.ProcessEnv,
+  opening: Opening,
+  { answers, until }: Watch,
+): Promise<string> {
   const { key } = opening;
   const child = spawn('ssh', argv, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  if (answers) answers.asker = child.pid;
   let said = '';
   const ended = new Promise<string>((resolve, reject) => {
     const look = () => {
@@ -121,7 +127,7 @@ async function run(argv: string[], env: NodeJS.ProcessEnv, opening: Opening, { o
   });
   ended.catch(() => undefined);
   try {
-    return await opening.step(over ? Promise.race([over, ended]) : ended);
+    return await opening.step(answers ? Promise.race([answers.over, ended]) : ended);
   } catch (error) {
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
     throw error;

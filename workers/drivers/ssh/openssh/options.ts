@@ -24,6 +24,7 @@ export function masterArguments(
     ['ControlPersist', PERSIST_SECONDS],
     ['ControlPath', path('ControlPath', socket)],
     ...promptOptions(target, answers),
+    ['FingerprintHash', 'sha256'],
     ['LogLevel', target.told ? 'DEBUG1' : 'ERROR'],
     ['HostName', target.host],
     ['ConnectTimeout', seconds(milliseconds)],

@@ -18,7 +18,7 @@ const LONGEST_PATH = 100;
 /** By PAM and its like. No other word: a `One-time password` is another secret, and so is a `New password`. */
 const BY_SERVER = /^(?:[\w.@-]+'s )?password(?: for [\w.@-]+)?: ?$/i;
 const HOST_KEY = /^The authenticity of host '(\S+) \([^\n]*\)' can't be established[.:\n]/;
-const FINGERPRINT = /^(\S+) key fingerprint is (SHA256:[\w+/]+)\.$/m;
+const FINGERPRINT = /^(\S+) key fingerprint is:? (SHA256:[\w+/]+)\.?$/m;
 const QUESTION = /\(yes\/no\/\[fingerprint\]\)\? $/;
 
 /**
