@@ -155,6 +155,7 @@ const STEP_OF: Readonly<Record<string, string>> = {
   ERR_CONNECT: 'connect',
   ERR_HOST_KEY: 'host key',
   ERR_AUTH: 'log-in',
+  ERR_PASSPHRASE: 'passphrase',
   ERR_INPUT: 'request',
   ERR_CONFIG: 'configuration',
   ERR_CONFIG_UNSUPPORTED: 'configuration',

@@ -51,6 +51,18 @@ test('--json is one object with all of it', async () => {
   expect(mend).toBe('Nothing to mend.');
 });
 
+test("by the system's ssh as much is told", async () => {
+  const { status, out } = await doctor('--transport', 'openssh', 'sick');
+  for (const line of [
+    /ok {3}key exchange: OpenSSH_\S+ .*: \S+ \((not )?post-quantum\), \S+, mac \S+, (not )?strict/,
+    /ok {3}host key: ssh-ed25519 SHA256:\S+ is known/,
+    `ok   log-in: identity ${sshd.identity}: accepted`,
+    'ok   sessions: 3 on one connection',
+  ])
+    expect(out).toMatch(line);
+  expect(status).toBe(0);
+});
+
 test.each<[string, string[], string, string]>([
   ['no such port', ['-p', '1', 'sick'], 'FAIL tcp: ', 'sshd runs'],
   ['an unknown host key', ['--known-hosts', '/dev/null', 'sick'], 'FAIL host key: ERR_HOST_KEY', 'fingerprint'],
