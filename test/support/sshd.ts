@@ -122,13 +122,7 @@ class Daemon {
   }
 
   kill(port: number): void {
-    if (this.#ended()) return;
-    killTree(this.pid);
-    // A command whose connection was cut has init as its parent; what sshd gave it in its environment still tells.
-    const left = () => withVariable('SSH_CONNECTION', (value) => value.endsWith(` ${port}`));
-    for (let pids = left(); pids.length > 0; pids = left()) {
-      for (const pid of pids) kill(pid, 'SIGKILL');
-    }
+    if (!this.#ended()) killDaemon(this.pid, port);
   }
 
   async stop(port: number): Promise<void> {
@@ -140,6 +134,16 @@ class Daemon {
 
   #ended(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+}
+
+/** The daemon that listens on a port, its sessions and what they started. */
+export function killDaemon(daemon: number, port: number): void {
+  killTree(daemon);
+  // A command whose connection was cut has init as its parent; what the daemon gave it in its environment still tells.
+  const left = () => withVariable('SSH_CONNECTION', (value) => value.endsWith(` ${port}`));
+  for (let pids = left(); pids.length > 0; pids = left()) {
+    for (const pid of pids) kill(pid, 'SIGKILL');
   }
 }
 
@@ -206,7 +210,7 @@ const TEST_USER = 'keylane-test';
  * Who logs in. As root a user of our own, made once and kept: root's bash may read a .bashrc that takes seconds. The
  * password `*` fits nothing but does not lock the account, which `!` does. flock: test processes come in parallel.
  */
-function loginUser(): string {
+export function loginUser(): string {
   if (process.getuid?.() !== 0) return userInfo().username;
   mkdirSync('/run/sshd', { recursive: true });
   const make = `id -u ${TEST_USER} || useradd -r -m -d /var/lib/${TEST_USER} -s /bin/sh -p '*' ${TEST_USER}`;

@@ -7,6 +7,7 @@ import { Deadlines } from '../../../src/util/deadlines.js';
 import type { KexFacts } from './kex-facts.js';
 import { OwnContext } from './own-context.js';
 import { Pressure } from './pressure.js';
+import { sessionsAtOnce } from './quirks.js';
 import { Session } from './session.js';
 import type { SessionHost, SudoOf } from './session-host.js';
 import { Slots } from './slots.js';
@@ -46,6 +47,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   /** Resolves when the socket is closed. */
   readonly gone: Promise<void>;
   readonly #target: SshTarget;
+  readonly #atOnce: number;
   readonly #client: ChannelClient;
   readonly #socket: Wire;
   readonly clock: Clock;
@@ -77,6 +79,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     this.facts = facts;
     this.key = key;
     this.#target = target;
+    this.#atOnce = Math.min(target.streams, sessionsAtOnce(facts?.software));
     this.#client = client;
     this.#socket = socket;
     this.clock = clock;
@@ -106,10 +109,16 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   #exec(order: ExecOrder, context: ExecuteContext, sudo?: SudoOf): Promise<SshResponse> {
     if (this.state !== 'open' && this.state !== 'retired') return Promise.reject(this.#notStarted());
     if (context.signal.aborted) return Promise.reject(context.signal.reason as Error);
+    if (this.#pending() >= this.#atOnce) return Promise.reject(new StreamsExceeded(this.#atOnce));
+    return this.#start(new Session(this, order, context, sudo));
+  }
+
+  /** Sessions that somebody waits for. */
+  #pending(): number {
     let pending = 0;
     for (const session of this.#sessions) if (session.pending) pending++;
-    if (pending >= this.#target.streams) return Promise.reject(new StreamsExceeded(this.#target.streams));
-    return this.#start(new Session(this, order, context, sudo));
+    for (const { state } of this.#subsystems) if (state !== 'closing') pending++;
+    return pending;
   }
 
   #start(session: Session): Promise<SshResponse> {
@@ -118,8 +127,9 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     return session.result;
   }
 
-  /** Starts a subsystem; `user` gets what it writes. */
+  /** Starts a subsystem; `user` gets what it writes. Throws `StreamsExceeded` where there are too many sessions. */
   subsystem(name: string, user: SubsystemUser): Subsystem {
+    if (this.#pending() >= this.#atOnce) throw new StreamsExceeded(this.#atOnce);
     const subsystem = new Subsystem(this, name, user);
     if (this.state !== 'open' && this.state !== 'retired') {
       subsystem.cut(this.#notStarted());
@@ -162,16 +172,10 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     this.#keepalive?.cancel();
     this.#deadlines.stop();
     this.#socket.destroy();
-    let pending = 0;
-    for (const session of [...this.#sessions]) {
-      if (session.pending) pending++;
-      session.cut(error);
-    }
+    const pending = this.#pending();
+    for (const session of [...this.#sessions]) session.cut(error);
     for (const tunnel of [...this.#tunnels]) tunnel.cut(error);
-    for (const subsystem of [...this.#subsystems]) {
-      if (subsystem.state !== 'closing') pending++;
-      subsystem.cut(error);
-    }
+    for (const subsystem of [...this.#subsystems]) subsystem.cut(error);
     if (pending === 0 && !wanted) this.#lost(error);
   }
 
