@@ -14,7 +14,13 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { SshRequest } from 'keylane';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { SshTarget } from '../../src/specs/ssh.js';
+import { deferred } from '../../src/util/deferred.js';
+import { Opening } from '../../workers/drivers/ssh/opening.js';
+import { Answers } from '../../workers/drivers/ssh/openssh/answers.js';
+import { FakeOpen } from '../support/driver-context.js';
 import { until } from '../support/engine.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { masters } from '../support/openssh-masters.js';
 import { descendants } from '../support/process-tree.js';
 import { rejection, SshHarness } from '../support/ssh-harness.js';
@@ -138,6 +144,20 @@ test('a passphrase opens the key, and a wrong one is its own error that shows no
   await (await ssh.open(both, telling('wrong horse'))).close();
 });
 
+test('a sole identity that cannot be used is named, as over the other transport', async () => {
+  const identity = join(dir, 'without-passphrase');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'any horse', '-C', '', '-f', identity]);
+  for (const path of [identity, join(dir, 'missing')]) {
+    const verdicts = (['openssh', 'ssh2'] as const).map(async (transport) => {
+      const { code, message } = await rejection(ssh.open(loginTo(sshd, { transport, agent: 'none', identity: path })));
+      return { code, message };
+    });
+    const [theirs, ours] = await Promise.all(verdicts);
+    expect(theirs).toEqual(ours);
+    expect(theirs).toMatchObject({ code: 'ERR_INPUT', message: expect.stringContaining(path) });
+  }
+});
+
 test('a secret that ssh could not read as one line is refused before anything starts', async () => {
   const error = await rejection(ssh.open(without(sshd, {}), telling('two\nlines')));
   expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
@@ -177,6 +197,28 @@ describe('a host key that is not known', () => {
     expect(error.message).toContain('SHA256:');
     expect(count(sshd, 'Accepted')).toBe(before);
     expect(() => readFileSync(knownHosts)).toThrow('ENOENT');
+  });
+
+  test('is asked about for as long as a person needs: the time of the open stands still', async () => {
+    const clock = new FakeClock();
+    const opening = new Opening('web', 1_000, new AbortController().signal, clock);
+    onTestFinished(() => opening.end());
+    const gate = deferred<boolean>();
+    const context = new FakeOpen({ host_key: () => gate.promise });
+    const target = { host: 'web', port: 22, user: 'me', hostKeys: 'ask', knownHosts: ['/f'] } as unknown as SshTarget;
+    const answers = await Answers.of(target, context, opening);
+    if (answers) answers.asker = 7;
+    const answer = answers?.to(
+      "The authenticity of host 'web (192.0.2.1)' can't be established.\n" +
+        'ED25519 key fingerprint is SHA256:yLvkmNNR.\n' +
+        'Are you sure you want to continue connecting (yes/no/[fingerprint])? ',
+      7,
+    );
+    await until(() => context.asked.length === 1);
+    clock.advance(100_000);
+    gate.resolve(true);
+    expect(await answer).toBe('SHA256:yLvkmNNR');
+    expect(opening.left).toBe(1_000);
   });
 
   test('is refused without a question where it has changed, and where it is strict', async () => {

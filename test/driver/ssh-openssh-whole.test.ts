@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type SshProbe, type SshRequest, systemClock } from 'keylane';
+import type { SshProbe, SshRequest } from 'keylane';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { failure, startEngine, until } from '../support/engine.js';
 import { masters } from '../support/openssh-masters.js';
@@ -131,16 +131,14 @@ test.skipIf(!canMakeAccounts)('a probe tells a partial success and no secret', a
   await engine.close();
 });
 
-test('behind a jump host the question is about the host itself, and thinking takes no time', async () => {
+test('behind a jump host the question is about the host itself', async () => {
   await using bastion = await startSshd();
   const asked: unknown[] = [];
   const confirmHostKey = async (about: unknown) => {
     asked.push(about);
-    const due = systemClock.now() + 1_200;
-    await until(() => systemClock.now() > due);
     return true;
   };
-  const engine = await startEngine({ ssh: { confirmHostKey, connectTimeoutMs: 1_000 } });
+  const engine = await startEngine({ ssh: { confirmHostKey } });
   const file = join(dir, 'behind');
   const jump = [loginTo(bastion, { agent: 'none' })];
   const request = at({ command: 'echo hi', jump, hostKeys: 'ask', knownHosts: file });

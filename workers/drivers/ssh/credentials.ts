@@ -4,7 +4,7 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { Clock } from '../../../src/util/clock.js';
 import { Agent, type AgentKey } from './agent.js';
-import { type AskSecret, type Identities, type Identity, isMissing, unfit } from './identity.js';
+import { type AskSecret, type Identities, type Identity, isMissing, lacksPassphrase, unfit } from './identity.js';
 
 /** One thing to try at a log-in, and how to call it in a message. */
 export type Credential =
@@ -100,10 +100,7 @@ async function privateKey(
     throw unfit(path, 'it is a public key, and the agent does not have the private one; name that');
   }
   if (passphrase !== undefined) return where.identities.unlock({ file, ...identity }, passphrase, where.secret);
-  throw unfit(
-    path,
-    'it is encrypted; give its `passphrase` as a reference (`env:NAME` or `file:PATH`), or use an agent',
-  );
+  throw lacksPassphrase(path);
 }
 
 /** Of one identity among several, what is wrong is a note; of the only one that was asked for it is the answer. */

@@ -68,6 +68,14 @@ export function unfit(path: string, why: string, cause?: unknown): KeylaneError 
   return new KeylaneError('ERR_INPUT', `ssh.identity: ${path}: ${why}`, { cause });
 }
 
+/** There are ways out, and no passphrase. */
+export function lacksPassphrase(path: string): KeylaneError {
+  return unfit(
+    path,
+    'it is encrypted; give its `passphrase` as a reference (`env:NAME` or `file:PATH`), or use an agent',
+  );
+}
+
 async function versionOf(path: string): Promise<string> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') throw unfit(path, 'there is no such file; check the path', cause);

@@ -15,6 +15,7 @@ import { childEnvironment } from './environment.js';
 import { notMastered, notStarted } from './failures.js';
 import { masterArguments } from './options.js';
 import { relay } from './relay.js';
+import { problemOfSoleIdentity } from './sole-identity.js';
 import { Warden } from './warden.js';
 
 /** sun_path has 108 bytes, and ssh adds 17 to ours until the socket is there. */
@@ -81,6 +82,8 @@ export async function startMaster(
     if (control) terminate(control);
     channels?.destroy();
     warden.end();
+    const isRefusal = error instanceof KeylaneError && error.code === 'ERR_AUTH' && target.password === undefined;
+    if (isRefusal) throw (await problemOfSoleIdentity(target)) ?? error;
     if (error instanceof KeylaneError) throw error;
     throw new KeylaneError('ERR_CONNECT', `${opening.key}: no use of the master of ssh: ${(error as Error).message}`, {
       key: opening.key,
