@@ -1,16 +1,23 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { SshRequest } from 'keylane';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { failure, startEngine, until } from '../support/engine.js';
@@ -243,3 +250,32 @@ test('a server without SFTP is told by name', async () => {
   expect(error).toMatchObject({ outcome: 'not_started' });
   expect(error.message).toContain('subsystem sftp');
 });
+
+/** What a copy may cost, of whatever size the file is. */
+const MOST_MIB = 64;
+
+// 128 MiB are enough to see memory that grows with the file; the long run has the size of the promise.
+test.each([process.env.KEYLANE_LONG ? 1_024 : 128])(
+  `a file of %i MiB costs at most ${MOST_MIB} MiB of memory, there and back`,
+  async (size) => {
+    const local = join(here, 'large');
+    const back = join(here, 'back');
+    const remote = `${there}/large`;
+    const descriptor = openSync(local, 'w');
+    for (let i = 0; i < size; i++) writeSync(descriptor, randomBytes(1 << 20));
+    closeSync(descriptor);
+    try {
+      const program = fileURLToPath(new URL('../support/programs/copy-memory.mjs', import.meta.url));
+      const request = JSON.stringify(at({ local, remote, back } as Partial<SshRequest>));
+      const { stdout } = await promisify(execFile)(process.execPath, [program, request]);
+      const { put, get } = JSON.parse(stdout) as { put: number; get: number };
+      const mib = [put, get].map((bytes) => Math.round(bytes / (1 << 20)));
+      console.log(`a file of ${size} MiB: put ${mib[0]} MiB, get ${mib[1]} MiB of memory`);
+      expect(Math.max(...mib)).toBeLessThanOrEqual(MOST_MIB);
+      await promisify(execFile)('cmp', [local, back]);
+    } finally {
+      for (const path of [local, back, remote]) rmSync(path, { force: true });
+    }
+  },
+  300_000,
+);
