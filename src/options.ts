@@ -19,6 +19,10 @@ export interface LimitOptions {
   queuedPerKey?: number;
   /** Milliseconds until a connection without a request is closed. @default 300_000 */
   idleMs?: number;
+  /** Milliseconds after which a connection takes no more requests and is closed, less a random tenth. 0: none. @default 1_800_000 */
+  maxLifetimeMs?: number;
+  /** Milliseconds without a request after which a peer is asked for a sign of life before it gets one. 0: never. @default 30_000 */
+  checkAfterMs?: number;
   /** Milliseconds that opening a connection may take, look-up and authentication included. @default 10_000 */
   connectTimeoutMs?: number;
 }
@@ -70,12 +74,17 @@ export const DEFAULTS = Object.freeze({
     inFlightPerKey: 1_024,
     queuedPerKey: 1_024,
     idleMs: 300_000,
+    maxLifetimeMs: 1_800_000,
+    checkAfterMs: 30_000,
     connectTimeoutMs: 10_000,
   }),
 });
 
 const count = (most: number) => z.int().min(1).max(most).optional();
 const ms = (least: number) => z.number().min(least).max(LONGEST_MS).optional();
+/** 0 turns it off; less than `least` is a mistake. */
+const zeroOr = (least: number) =>
+  ms(0).refine((value) => !value || value >= least, { error: `must be 0 or at least ${least}` });
 
 const limitsSchema = z.strictObject({
   connectionsPerLane: count(10_000),
@@ -84,6 +93,8 @@ const limitsSchema = z.strictObject({
   inFlightPerKey: count(1_000_000),
   queuedPerKey: z.int().min(0).max(10_000_000).optional(),
   idleMs: ms(0),
+  maxLifetimeMs: zeroOr(1_000),
+  checkAfterMs: ms(0),
   connectTimeoutMs: ms(1),
 });
 

@@ -184,6 +184,11 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
   execute(connection: Connection, request: Request, context: ExecuteContext): Promise<Response> | Response;
   /** May this connection serve another request? Asked after each. */
   reusable(connection: Connection): boolean;
+  /**
+   * Does the peer of this idle connection still answer? Asked before a request gets it after `limits.checkAfterMs` of
+   * silence. No answer within 2 s is a no. A driver without it is never asked.
+   */
+  check?(connection: Connection): Promise<boolean>;
   /** Ends a connection; resolves when its resources are gone. Never rejects, never hangs. */
   close(connection: Connection): Promise<void> | void;
 }

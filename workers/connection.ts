@@ -2,15 +2,18 @@ import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
 
 /**
- * `opening` → `idle` ⇄ `busy` ⇄ `full` → `closing` → gone
+ *     opening ──▶ idle ⇄ busy ⇄ full ──▶ closing ──▶ gone
+ *                   ⇅
+ *                checking
  *
  * opening   the driver is at it; no lease yet
  * idle      no stream is leased
+ * checking  no stream is leased; silent for long, it is asked for a sign of life because somebody waits for a stream
  * busy      some streams are leased, and at least one is left
  * full      all streams are leased
  * closing   takes no more leases; ended when the last one is settled (from any state but itself)
  */
-export type ConnectionState = 'opening' | 'idle' | 'busy' | 'full' | 'closing';
+export type ConnectionState = 'opening' | 'idle' | 'checking' | 'busy' | 'full' | 'closing';
 
 /** One live session with a peer, as the pool sees it: what the driver opened, and the lists it stands in. */
 export class Connection implements Due {
@@ -31,18 +34,19 @@ export class Connection implements Due {
   readonly inState: Link<Connection> = new Link<Connection>(this);
   /** Place among the idle ones of the shard, the longest idle first. */
   readonly inIdle: Link<Connection> = new Link<Connection>(this);
-  /** When its opening takes too long. */
-  dueAt: number;
+  /** Among those that end on the same day. */
+  readonly inCalendar: Link<Connection> = new Link<Connection>(this);
+  /** When its opening, or its check, takes too long. */
+  dueAt = Number.POSITIVE_INFINITY;
   readonly pool: ConnectionOwner;
   /** Calls its opening off; gone when that is over: it is more than half of what an idle connection holds here. */
   opening: AbortController | undefined = new AbortController();
 
-  constructor(pool: ConnectionOwner, streams: number, now: number, dueAt: number) {
+  constructor(pool: ConnectionOwner, streams: number, now: number) {
     this.pool = pool;
     this.streams = streams;
     this.openStarted = now;
     this.since = now;
-    this.dueAt = dueAt;
   }
 }
 

@@ -1,11 +1,15 @@
 import { KeylaneError } from '../src/errors.js';
 import type { Driver } from '../src/types.js';
-import { Link, List, PriorityQueue } from '../src/util/queue.js';
+import type { Due } from '../src/util/deadlines.js';
+import { Link, PriorityQueue } from '../src/util/queue.js';
 import { asKeylaneError } from '../src/wire/wire-error.js';
 import { Connection, type ConnectionOwner, type ConnectionState } from './connection.js';
+import type { Verdict } from './driver-steps.js';
 import type { Key } from './keys.js';
+import { LaneConnections } from './lane-connections.js';
 import { Lease, type LeaseOwner } from './lease.js';
 import type { Pools } from './pools.js';
+import { type Warming, Warmings } from './warming.js';
 
 /** Who wants a stream. Gets exactly one of `granted` and `refused`, unless it left by `abandon`. */
 export interface Waiter {
@@ -23,10 +27,10 @@ const TURN_MS = 250;
 /**
  * The connections of one lane. Knows nothing of what they are: a driver opens and closes them.
  *
- * A connection stands in exactly one of five lists and the list is its state; `#move` is the only transition. Every
+ * A connection stands in exactly one of six lists and the list is its state; `#move` is the only transition. Every
  * method is one synchronous step, so there is nothing to lock. Acquire and release are O(1).
  */
-export class Pool implements ConnectionOwner, LeaseOwner {
+export class Pool implements ConnectionOwner, LeaseOwner, Due {
   readonly lane: string;
   /** What it was routed by. */
   readonly keyName: string;
@@ -41,22 +45,17 @@ export class Pool implements ConnectionOwner, LeaseOwner {
    * in flight may all be waiting for it.
    */
   carriesOthers = false;
+  /** No further connection before this, where the lane has others. */
+  dueAt = 0;
   readonly #pools: Pools;
-  readonly #connections: Record<ConnectionState, List<Connection>> = {
-    opening: new List(),
-    idle: new List(),
-    busy: new List(),
-    full: new List(),
-    closing: new List(),
-  };
+  readonly #connections = new LaneConnections();
   readonly #waiters = new PriorityQueue<Waiter>();
   #serving = false;
   /** Streams of a new connection: the driver's, or what a refusal taught. */
   #streams: number;
-  /** No further connection before this. */
-  #reopenAt = 0;
-  /** Connections asked for by `warm`, and who waits for them. */
-  #warming: { count: number; done: (error: KeylaneError | undefined) => void }[] = [];
+  /** A connection that has been idle for longer is asked for a sign of life before it is lent. */
+  readonly #silentMs: number;
+  readonly #warmings = new Warmings();
 
   constructor(pools: Pools, keyName: string, key: Key, lane: string, target: unknown, driver: Driver) {
     this.#pools = pools;
@@ -66,6 +65,8 @@ export class Pool implements ConnectionOwner, LeaseOwner {
     this.target = target;
     this.driver = driver;
     this.#streams = Math.max(1, typeof driver.streams === 'number' ? driver.streams : driver.streams(target));
+    const { checkAfterMs } = pools.limits;
+    this.#silentMs = driver.check && checkAfterMs > 0 ? checkAfterMs : Number.POSITIVE_INFINITY;
   }
 
   get waiting(): number {
@@ -74,13 +75,11 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   /** Connections that take leases or will. */
   get live(): number {
-    const { opening, idle, busy, full } = this.#connections;
-    return opening.size + idle.size + busy.size + full.size;
+    return this.#connections.live;
   }
 
   get #unused(): boolean {
-    const connections = this.live + this.#connections.closing.size;
-    return connections === 0 && this.#waiters.size === 0 && this.#warming.length === 0;
+    return this.#connections.size === 0 && this.#waiters.size === 0 && this.#warmings.size === 0;
   }
 
   /**
@@ -88,7 +87,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
    * bounded by the main thread, which hands over only so many requests of a key.
    */
   acquire(waiter: Waiter): void {
-    const connection = this.#connections.busy.first ?? this.#connections.idle.first;
+    const connection = this.#connections.busy ?? this.#freshIdle;
     if (connection) {
       waiter.granted(this.#lease(connection));
       return;
@@ -105,14 +104,24 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   }
 
   /** Opens connections until the lane has `count` (within its limits), then calls back. */
-  warm(count: number, done: (error: KeylaneError | undefined) => void): void {
-    this.#warming.push({ count: Math.min(count, this.#pools.limits.connectionsPerLane), done });
+  warm(count: number, done: (error: KeylaneError | undefined) => void): Warming {
+    const warming = { count: Math.min(count, this.#pools.limits.connectionsPerLane), done };
+    this.#warmings.add(warming);
     this.grow();
     this.#warmed(undefined);
+    return warming;
+  }
+
+  /** Nobody waits for that any more. What is being opened for it stays. */
+  unwarm(warming: Warming): void {
+    this.#warmings.remove(warming);
+    this.#leaveLineIfServed();
+    this.#leaveIfUnused();
   }
 
   /** Opens as many connections as the waiters need and the limits allow; where one is in the way, gets in line. */
   grow(): void {
+    this.#checkSilent();
     while (this.#wantsMore()) {
       if (this.#holdsBack()) return;
       const refusal = this.#pools.keys.refusal(this.key);
@@ -164,28 +173,42 @@ export class Pool implements ConnectionOwner, LeaseOwner {
       connection.opening?.abort(lostEarly());
       return;
     }
-    this.#move(connection, 'closing');
-    if (connection.leased === 0) this.#end(connection);
+    this.#takeOut(connection);
     this.grow();
+  }
+
+  /** What a connection said when it was asked for a sign of life. It may have been retired meanwhile. */
+  checked(connection: Connection, verdict: Verdict): void {
+    if (connection.state !== 'checking') return;
+    if (verdict === 'well') {
+      this.#place(connection);
+      this.#serve();
+      this.#pools.makeRoom();
+      return;
+    }
+    // The others have been silent for longer. Nobody is to wait for each of them in turn.
+    if (verdict === 'silent') for (const older of this.#connections.in('idle')) this.#takeOut(older);
+    this.retire(connection);
   }
 
   /** Refuses who waits and ends what is not in use; what is in use ends when its last lease is settled. */
   shut(error: KeylaneError): void {
     this.#failed(error);
-    for (const state of ['opening', 'idle', 'busy', 'full'] as const) {
-      for (const connection of this.#connections[state]) this.retire(connection);
-    }
+    for (const connection of this.#connections.in('opening', 'idle', 'checking', 'busy', 'full'))
+      this.retire(connection);
     this.#leaveIfUnused();
+  }
+
+  #takeOut(connection: Connection): void {
+    this.#move(connection, 'closing');
+    if (connection.leased === 0) this.#end(connection);
   }
 
   /** The only transition. The shard-wide list of idle connections and the counts follow from it. */
   #move(connection: Connection, to: ConnectionState): void {
     const from = connection.state;
     if (from === to) return;
-    this.#connections[from].remove(connection.inState);
-    connection.state = to;
-    // Newest first: the longest idle are left to expire.
-    this.#connections[to].unshift(connection.inState);
+    this.#connections.move(connection, to);
     this.#pools.moved(connection, from, to);
   }
 
@@ -205,7 +228,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
     if (this.#serving) return;
     this.#serving = true;
     while (this.#waiters.size > 0) {
-      const connection = this.#connections.busy.first ?? this.#connections.idle.first;
+      const connection = this.#connections.busy ?? this.#freshIdle;
       if (!connection) break;
       this.#waiters.shift()?.granted(this.#lease(connection));
     }
@@ -216,7 +239,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   /** Nobody is to make room for a lane that has found its streams elsewhere. */
   #leaveLineIfServed(): void {
-    if (this.#waiters.size === 0 && this.#warming.length === 0) this.inHungry.list?.remove(this.inHungry);
+    if (this.#waiters.size === 0 && this.#warmings.size === 0) this.inHungry.list?.remove(this.inHungry);
   }
 
   /** A driver that cannot tell has answered no. */
@@ -236,21 +259,44 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   #wantsMore(): boolean {
     if (this.inHungry.list || this.live >= this.#pools.limits.connectionsPerLane || this.#pools.shut) return false;
-    if (this.#waiters.size > this.#connections.opening.size * this.#streams) return true;
-    return this.#warming.some((warming) => warming.count > this.live);
+    return this.#short || this.#warmings.wantsMoreThan(this.live);
+  }
+
+  /** More wait than those connections can serve that are on their way. */
+  get #short(): boolean {
+    return this.#waiters.size > this.#connections.onTheirWay * this.#streams;
+  }
+
+  /** The connection that became idle last, unless that was too long ago. */
+  get #freshIdle(): Connection | undefined {
+    const newest = this.#connections.newestIdle;
+    if (this.#silentMs === Number.POSITIVE_INFINITY || !newest) return newest;
+    return this.#pools.clock.now() - newest.since <= this.#silentMs ? newest : undefined;
+  }
+
+  /** Where only connections are at hand that have been silent for long, asks as many as are needed how they are. */
+  #checkSilent(): void {
+    while (this.#short) {
+      const silent = this.#connections.newestIdle;
+      if (!silent || this.#freshIdle) return;
+      this.#move(silent, 'checking');
+      this.#pools.steps.check(this, silent);
+    }
   }
 
   /** After a failed open, who waits has the other connections; who asked to warm the lane has only this. */
   #holdsBack(): boolean {
-    return this.live > 0 && this.#warming.length === 0 && this.#pools.clock.now() < this.#reopenAt;
+    if (this.live === 0 || this.#warmings.size > 0 || this.#pools.clock.now() >= this.dueAt) return false;
+    this.#pools.growLater(this);
+    return true;
   }
 
   #open(): void {
     const now = this.#pools.clock.now();
-    const connection = new Connection(this, this.#streams, now, now + this.#pools.limits.connectTimeoutMs);
-    this.#connections.opening.push(connection.inState);
+    const connection = new Connection(this, this.#streams, now);
+    this.#connections.add(connection);
     this.#pools.opening(connection);
-    this.#pools.open(this, connection).then(
+    this.#pools.steps.open(this, connection).then(
       (value) => this.#opened(connection, value),
       (thrown) => this.#notOpened(connection, thrown),
     );
@@ -290,7 +336,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
 
   /** Where the lane has other connections its waiters wait for those; else they all hear why. */
   #openFailed(error: KeylaneError): void {
-    this.#reopenAt = this.#pools.clock.now() + REOPEN_MS;
+    this.dueAt = this.#pools.clock.now() + REOPEN_MS;
     if (this.live === 0) this.#failed(error);
     else this.#warmed(error);
   }
@@ -303,13 +349,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   }
 
   #warmed(error: KeylaneError | undefined): void {
-    const ready = this.live - this.#connections.opening.size;
-    const waiting = this.#warming;
-    this.#warming = [];
-    for (const warming of waiting) {
-      if (error || ready >= warming.count) warming.done(error);
-      else this.#warming.push(warming);
-    }
+    this.#warmings.tell(this.#connections.open, error);
   }
 
   #end(connection: Connection): void {
@@ -317,7 +357,7 @@ export class Pool implements ConnectionOwner, LeaseOwner {
   }
 
   #gone(connection: Connection): void {
-    this.#connections.closing.remove(connection.inState);
+    this.#connections.remove(connection);
     this.#pools.gone();
     this.#serve();
     this.#leaveIfUnused();

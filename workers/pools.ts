@@ -1,4 +1,4 @@
-import { KeylaneError } from '../src/errors.js';
+import type { KeylaneError } from '../src/errors.js';
 import { laneOf } from '../src/routing.js';
 import type { Driver, DriverLease } from '../src/types.js';
 import type { Clock } from '../src/util/clock.js';
@@ -7,51 +7,55 @@ import { List } from '../src/util/queue.js';
 import type { Limits } from '../src/wire/limits.js';
 import type { Connection, ConnectionState } from './connection.js';
 import { leaseForDriver } from './driver-lease.js';
+import { DriverSteps, type Opener } from './driver-steps.js';
 import { Keys } from './keys.js';
+import { Lifetimes } from './lifetimes.js';
 import { Pool } from './pool.js';
 
-/** How long a driver may take to close a connection before its place is given away. */
-const CLOSE_MS = 5_000;
-
-/** Opens one connection of a pool: the driver, and the context it needs. A parameter, so that a test can hold the gate. */
-export type Opener = (pool: Pool, connection: Connection, signal: AbortSignal) => Promise<unknown>;
+/** What a simulation puts in place of chance. */
+export interface PoolsParameters {
+  random?: () => number;
+}
 
 /**
- * All pools of a shard and what they share: the bound on connections, the handshakes of each key, the list of idle
- * connections with the longest idle first, and the counts.
+ * All pools of a shard and what they share: the bound on connections, the handshakes of each key, the lifetimes, and the
+ * counts.
  */
 export class Pools {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly keys: Keys;
+  readonly steps: DriverSteps;
   /** True from `close` on: nothing is opened any more. */
   shut = false;
-  readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, busy: 0, full: 0, closing: 0 };
+  readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, checking: 0, busy: 0, full: 0, closing: 0 };
   readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0 };
-  readonly #open: Opener;
   /** By driver, then by lane: two drivers may well call a lane by the same name. */
   readonly #pools = new Map<Driver, Map<string, Pool>>();
-  readonly #idle = new List<Connection>();
+  readonly #lifetimes: Lifetimes;
   /** Pools that wait for room in the shard, in the order they came. */
   readonly #hungry = new List<Pool>();
-  readonly #opening = new Set<Connection>();
-  readonly #opens: Deadlines<Connection>;
-  #expiry: { cancel(): void } | undefined = undefined;
+  /** Pools that may open again at a certain time. */
+  readonly #holding = new Set<Pool>();
+  readonly #holds: Deadlines<Pool>;
   #connections = 0;
   /** Connections that a driver is closing. */
   #ending = 0;
   #emptied: (() => void) | undefined = undefined;
 
-  constructor(clock: Clock, limits: Limits, open: Opener) {
+  constructor(clock: Clock, limits: Limits, open: Opener, { random = Math.random }: PoolsParameters = {}) {
     this.clock = clock;
     this.limits = limits;
-    this.#open = open;
     this.keys = new Keys(clock);
-    this.#opens = new Deadlines(
+    this.steps = new DriverSteps(clock, limits.connectTimeoutMs, open);
+    this.#lifetimes = new Lifetimes(clock, limits, random);
+    this.#holds = new Deadlines(
       clock,
-      () => this.#opening,
-      ({ opening }) =>
-        opening?.abort(new KeylaneError('ERR_CONNECT', `no connection after ${limits.connectTimeoutMs} ms`)),
+      () => this.#holding,
+      (pool) => {
+        this.#holding.delete(pool);
+        pool.grow();
+      },
     );
   }
 
@@ -106,7 +110,7 @@ export class Pools {
   /** For each pool that waits for room, one connection must be on its way out: the longest idle ones go. */
   makeRoom(): void {
     while (this.#ending < this.#hungry.size) {
-      const oldest = this.#idle.first;
+      const oldest = this.#lifetimes.longestIdle;
       if (!oldest) return;
       this.totals.evicted++;
       oldest.pool.retire(oldest);
@@ -117,32 +121,12 @@ export class Pools {
     this.#connections++;
     this.counts.opening++;
     (connection.pool as Pool).key.opens++;
-    this.#opening.add(connection);
-    this.#opens.watch(connection.dueAt);
   }
 
-  /** Rejects when the driver does, or when the connection is not wanted any more, whatever the driver makes of that. */
-  open(pool: Pool, connection: Connection): Promise<unknown> {
-    const { signal } = connection.opening as AbortController;
-    // Inside a promise: a driver that throws, or returns the connection itself, must not cost the shard.
-    const opened = new Promise<unknown>((resolve) => resolve(this.#open(pool, connection, signal)));
-    return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      // The one place that decides who closes it: here if it comes too late, else the pool.
-      opened.then((value) => (signal.aborted ? void closeBy(pool.driver, value) : resolve(value)), reject);
-    });
-  }
-
-  /** While a person is asked the deadline of an open stands still. */
-  async pause<T>(connection: Connection, asking: Promise<T>): Promise<T> {
-    const left = connection.dueAt - this.clock.now();
-    connection.dueAt = Number.POSITIVE_INFINITY;
-    try {
-      return await asking;
-    } finally {
-      connection.dueAt = this.clock.now() + left;
-      this.#opens.watch(connection.dueAt);
-    }
+  /** Calls `grow` of the pool at its `dueAt`. */
+  growLater(pool: Pool): void {
+    this.#holding.add(pool);
+    this.#holds.watch(pool.dueAt);
   }
 
   /** A stream of another lane of the same key, for a driver that opens one connection through another. */
@@ -159,10 +143,13 @@ export class Pools {
 
   /** The handshake is over: the key may begin another. */
   openEnded(connection: Connection, well: boolean): void {
-    this.#opening.delete(connection);
-    connection.opening = undefined;
-    if (well) this.totals.opened++;
-    else this.totals.failed++;
+    this.steps.ended(connection);
+    if (well) {
+      this.totals.opened++;
+      this.#lifetimes.began(connection);
+    } else {
+      this.totals.failed++;
+    }
     const { key } = connection.pool as Pool;
     key.opens--;
     // A pool whose turn comes may have no use for it any more.
@@ -173,25 +160,19 @@ export class Pools {
     this.counts[from]--;
     this.counts[to]++;
     if (from === 'idle') {
-      this.#idle.remove(connection.inIdle);
+      this.#lifetimes.leftIdle(connection);
       if (this.othersWait) connection.since = this.clock.now();
+    } else if (from === 'checking') {
+      this.steps.ended(connection);
     }
-    if (to === 'idle') {
-      connection.since = this.clock.now();
-      this.#idle.push(connection.inIdle);
-      this.#expiry ??= this.clock.timer(this.limits.idleMs, () => this.#expire());
-    }
+    if (to === 'idle') this.#lifetimes.becameIdle(connection);
+    else if (to === 'closing') this.#lifetimes.ended(connection);
   }
 
   /** Ends a connection through its driver. Resolves when its resources are gone, or the driver had its time. */
   async close(pool: Pool, connection: Connection): Promise<void> {
     this.#ending++;
-    let timer: { cancel(): void } | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = this.clock.timer(CLOSE_MS, resolve);
-    });
-    await Promise.race([closeBy(pool.driver, connection.value), late]);
-    timer?.cancel();
+    await this.steps.close(pool.driver, connection.value);
     this.#ending--;
     this.totals.closed++;
   }
@@ -206,6 +187,7 @@ export class Pools {
 
   left(pool: Pool): void {
     if (!this.#pools.get(pool.driver)?.delete(pool.lane)) return;
+    this.#holding.delete(pool);
     this.keys.left(pool.key);
     this.#tellIfEmpty();
   }
@@ -219,20 +201,10 @@ export class Pools {
     for (const lanes of this.#pools.values()) for (const pool of [...lanes.values()]) pool.shut(error);
     this.#tellIfEmpty();
     await empty;
-    this.#expiry?.cancel();
-    this.#opens.stop();
+    this.#lifetimes.stop();
+    this.#holds.stop();
+    this.steps.stop();
     this.keys.stop();
-  }
-
-  #expire(): void {
-    this.#expiry = undefined;
-    const before = this.clock.now() - this.limits.idleMs;
-    let oldest = this.#idle.first;
-    while (oldest && oldest.since <= before) {
-      oldest.pool.retire(oldest);
-      oldest = this.#idle.first;
-    }
-    if (oldest) this.#expiry = this.clock.timer(oldest.since - before, () => this.#expire());
   }
 
   #tellIfEmpty(): void {
@@ -241,11 +213,4 @@ export class Pools {
       this.#emptied = undefined;
     }
   }
-}
-
-/** A driver's close must not reject or throw; one that does has let go of the connection all the same. */
-async function closeBy(driver: Driver, value: unknown): Promise<void> {
-  try {
-    await driver.close(value);
-  } catch {}
 }

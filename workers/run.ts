@@ -9,6 +9,7 @@ import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Input } from './input.js';
 import type { Lease } from './lease.js';
 import type { Pool, Waiter } from './pool.js';
+import type { Warming } from './warming.js';
 
 /** What a driver gets to end a request that was aborted, before the answer is given without it. */
 const GRACE_MS = 2_000;
@@ -46,6 +47,7 @@ export class Run implements Waiter, ExecuteContext, Due {
   #driver: Driver | undefined = undefined;
   #pool: Pool | undefined = undefined;
   #lease: Lease | undefined = undefined;
+  #warming: Warming | undefined = undefined;
   #granted = 0;
   #reused = false;
   #refusals = 0;
@@ -88,7 +90,7 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#driver = driver;
     this.#pool = pool;
     if (this.command.mode === 'prewarm') {
-      pool.warm(this.command.request as number, (error) => this.#warmed(error));
+      this.#warming = pool.warm(this.command.request as number, (error) => this.#warmed(error));
     } else {
       pool.acquire(this);
     }
@@ -146,6 +148,7 @@ export class Run implements Waiter, ExecuteContext, Due {
       return;
     }
     if (this.#inQueue?.list) this.#pool?.abandon(this);
+    if (this.#warming) this.#pool?.unwarm(this.#warming);
     this.#answerError(error);
   }
 

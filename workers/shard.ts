@@ -10,6 +10,7 @@ import { Outbox } from '../src/wire/outbox.js';
 import type { Command, Reply, RunCommand } from '../src/wire/protocol.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Asks } from './asks.js';
+import type { Opener } from './driver-steps.js';
 import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
@@ -29,8 +30,13 @@ const HEARTBEAT_MS = 250;
 const NO_CONNECTION = 'the deadline passed before a connection was open and had room';
 
 /** A shard's one task: serves requests that come over the port until it is told to drain, then resolves. */
-export function serve(task: ServeTask, clock: Clock = systemClock, load = loadDriver): Promise<void> {
-  return new Promise((resolve) => new Shard(task, clock, load, resolve));
+export function serve(
+  task: ServeTask,
+  clock: Clock = systemClock,
+  load = loadDriver,
+  random = Math.random,
+): Promise<void> {
+  return new Promise((resolve) => new Shard(task, clock, load, random, resolve));
 }
 
 /**
@@ -53,7 +59,13 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #waitingForEnd: (() => void) | undefined = undefined;
   #heartbeat: { cancel(): void } | undefined = undefined;
 
-  constructor({ port, ledger, limits, drivers }: ServeTask, clock: Clock, load: typeof loadDriver, ended: () => void) {
+  constructor(
+    { port, ledger, limits, drivers }: ServeTask,
+    clock: Clock,
+    load: typeof loadDriver,
+    random: () => number,
+    ended: () => void,
+  ) {
     this.#clock = clock;
     this.#ledger = new Ledger(ledger);
     this.#ownDrivers = drivers;
@@ -68,7 +80,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
       () => this.#runs,
       (run) => run.abort(timedOut(run)),
     );
-    this.#pools = new Pools(clock, limits, (pool, connection, signal) => {
+    const open: Opener = (pool, connection, signal) => {
       const context: OpenContext = {
         signal,
         deadline: connection.dueAt,
@@ -76,11 +88,12 @@ class Shard implements RunHost, FrameVisitor<Command> {
         lease: (target) => this.#pools.leaseFor(pool, target, signal),
         ask: (question, about) => {
           const asking = this.#asks.ask(question, about);
-          return question === 'host_key' ? this.#pools.pause(connection, asking) : asking;
+          return question === 'host_key' ? this.#pools.steps.pause(connection, asking) : asking;
         },
       };
       return pool.driver.open(pool.target, context);
-    });
+    };
+    this.#pools = new Pools(clock, limits, open, { random });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
     this.#beat();

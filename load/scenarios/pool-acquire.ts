@@ -62,6 +62,8 @@ async function filled(lanes: number, connections: number): Promise<Pools> {
     connectionsPerShard: lanes * connections,
     opensPerKey: connections,
     idleMs: 86_400_000,
+    maxLifetimeMs: 86_400_000,
+    checkAfterMs: 30_000,
     connectTimeoutMs: 86_400_000,
   };
   const pools = new Pools(clock, { inFlightPerKey: 1, queuedPerKey: 1, ...limits } as never, () => Promise.resolve({}));

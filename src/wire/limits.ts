@@ -5,5 +5,9 @@ export interface Limits {
   /** Handshakes in flight for one key. */
   opensPerKey: number;
   idleMs: number;
+  /** 0: none. */
+  maxLifetimeMs: number;
+  /** 0: no checks. */
+  checkAfterMs: number;
   connectTimeoutMs: number;
 }

@@ -85,7 +85,7 @@ export interface ShardStats {
   /** Requests among these that wait for a stream. */
   waiting: number;
   /** Connections by state, all lanes together. */
-  connections: { opening: number; idle: number; busy: number; full: number; closing: number };
+  connections: { opening: number; idle: number; checking: number; busy: number; full: number; closing: number };
   /** Lanes that have a pool, and keys that have a lane. */
   lanes: number;
   keys: number;

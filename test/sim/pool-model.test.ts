@@ -235,7 +235,7 @@ test.each(seedsOf('pool-model'))(
     expect(model.all.filter(({ told }) => told.length !== 1)).toEqual([]);
     const { counts, size } = model.pools;
     expect({ ...counts, size, timers: model.clock.pending, alive: model.driver.alive }).toEqual({
-      ...{ opening: 0, idle: 0, busy: 0, full: 0, closing: 0 },
+      ...{ opening: 0, idle: 0, busy: 0, full: 0, closing: 0, checking: 0 },
       ...{ size: 0, timers: 0, alive: 0 },
     });
     expect(model.driver.closed).toHaveLength(new Set(model.driver.closed).size);

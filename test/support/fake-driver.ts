@@ -3,9 +3,10 @@ import type { Driver, DriverLease, ExecuteContext, OpenContext } from '../../src
 import type { Clock } from '../../src/util/clock.ts';
 import { Link } from '../../src/util/queue.ts';
 import type { Limits } from '../../src/wire/limits.ts';
+import type { Opener } from '../../workers/driver-steps.ts';
 import type { Lease } from '../../workers/lease.ts';
 import type { Pool, Waiter } from '../../workers/pool.ts';
-import { Pools } from '../../workers/pools.ts';
+import { Pools, type PoolsParameters } from '../../workers/pools.ts';
 
 /** A driver whose opens, closes and executes wait at gates, the oldest first, until a test lets them through. */
 export class FakeDriver implements Driver<unknown, FakeConnection> {
@@ -13,6 +14,7 @@ export class FakeDriver implements Driver<unknown, FakeConnection> {
   readonly opens: Gate<FakeConnection, Opening>[] = [];
   readonly closes: Gate<void, FakeConnection>[] = [];
   readonly executes: Gate<unknown, Executing>[] = [];
+  readonly checks: Gate<boolean, FakeConnection>[] = [];
   /** Every connection that was opened, and those that were closed: one entry for each call of `close`. */
   readonly opened: FakeConnection[] = [];
   readonly closed: FakeConnection[] = [];
@@ -32,6 +34,10 @@ export class FakeDriver implements Driver<unknown, FakeConnection> {
 
   execute(connection: FakeConnection, request: unknown, context: ExecuteContext): Promise<unknown> | unknown {
     return this.#wait(this.executes, { connection, request, context });
+  }
+
+  check(connection: FakeConnection): Promise<boolean> {
+    return this.#wait(this.checks, connection);
   }
 
   reusable(connection: FakeConnection): boolean {
@@ -55,6 +61,13 @@ export class FakeDriver implements Driver<unknown, FakeConnection> {
   /** Lets the oldest open fail. */
   failOpen(error: unknown = new KeylaneError('ERR_CONNECT', 'nobody there')): void {
     passed(this.opens).fail(error);
+  }
+
+  /** Lets the oldest check end. */
+  letCheck(well: boolean): FakeConnection {
+    const gate = passed(this.checks);
+    gate.open(well);
+    return gate.about;
   }
 
   letClose(): void {
@@ -162,20 +175,22 @@ export const LIMITS: Limits = {
   connectionsPerShard: 1_000,
   opensPerKey: 8,
   idleMs: 300_000,
+  maxLifetimeMs: 0,
+  checkAfterMs: 0,
   connectTimeoutMs: 10_000,
 };
 
 /** The pools of a shard without the shard: drivers are opened as workers/shard.ts opens them. */
-export function poolsWith(clock: Clock, limits: Partial<Limits> = {}): Pools {
-  const pools: Pools = new Pools(clock, { ...LIMITS, ...limits }, (pool, connection, signal) =>
+export function poolsWith(clock: Clock, limits: Partial<Limits> = {}, parameters: PoolsParameters = {}): Pools {
+  const open: Opener = (pool, connection, signal) =>
     pool.driver.open(pool.target, {
       signal,
       deadline: connection.dueAt,
       lost: () => pool.retire(connection),
       lease: (target): Promise<DriverLease> => pools.leaseFor(pool, target, signal),
       ask: () => Promise.reject(new Error('nobody to ask')),
-    }),
-  );
+    });
+  const pools: Pools = new Pools(clock, { ...LIMITS, ...limits }, open, parameters);
   return pools;
 }
 

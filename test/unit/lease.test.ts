@@ -4,7 +4,7 @@ import { Lease } from '../../workers/lease.ts';
 
 function leased() {
   const told: unknown[][] = [];
-  const connection = new Connection({ retire() {} }, 1, 0, 0);
+  const connection = new Connection({ retire() {} }, 1, 0);
   const lease = new Lease(connection, {
     settle: (of, broken) => told.push(['settle', of === connection, broken]),
     exceeded: (of, streams) => told.push(['exceeded', of === connection, streams]),
@@ -27,7 +27,7 @@ test.each(ways)('%s tells the owner once, and every way to settle it again throw
 });
 
 test('a lease is settled even if its owner throws', () => {
-  const lease = new Lease(new Connection({ retire() {} }, 1, 0, 0), {
+  const lease = new Lease(new Connection({ retire() {} }, 1, 0), {
     settle() {
       throw new Error('a bug');
     },

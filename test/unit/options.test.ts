@@ -18,6 +18,8 @@ const MILLISECONDS: [path: string, right: number[], wrong: unknown[]][] = [
   ['closeTimeoutMs', [0, 0.5, 86_400_000], [-1, 86_400_001]],
   ['shardBlockedMs', [1_000, 86_400_000], [999, 86_400_001]],
   ['limits.idleMs', [0, 86_400_000], [-1, 86_400_001]],
+  ['limits.maxLifetimeMs', [0, 1_000, 86_400_000], [-1, 1, 999, 86_400_001]],
+  ['limits.checkAfterMs', [0, 86_400_000], [-1, 86_400_001]],
   ['limits.connectTimeoutMs', [1, 86_400_000], [0, 86_400_001]],
 ];
 const NEVER_RIGHT = ['1', null, Number.NaN, Number.POSITIVE_INFINITY, true, {}, []];
@@ -98,6 +100,8 @@ describe('the defaults', () => {
         inFlightPerKey: 1_024,
         queuedPerKey: 1_024,
         idleMs: 300_000,
+        maxLifetimeMs: 1_800_000,
+        checkAfterMs: 30_000,
         connectTimeoutMs: 10_000,
       },
       ssh: {},

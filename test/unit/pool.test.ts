@@ -45,7 +45,7 @@ describe('a stream is granted', () => {
     }
     expect(driver.begun).toBe(100);
     expect(callers.filter(({ waits }) => waits)).toHaveLength(0);
-    expect(pools.counts).toEqual({ opening: 0, idle: 0, busy: 0, full: 100, closing: 0 });
+    expect(pools.counts).toEqual({ opening: 0, idle: 0, busy: 0, full: 100, closing: 0, checking: 0 });
   });
 
   test('on a busy connection before an idle one', async () => {
@@ -205,6 +205,18 @@ describe('an open that fails', () => {
   });
 });
 
+test('who waits for a lane whose last open failed gets another when the second is over, whatever else happens', async () => {
+  const { clock, driver, lane, connected } = setUp();
+  await connected('a');
+  const waiting = call(lane('a'));
+  driver.failOpen();
+  await settled();
+  await clock.advanceSettling(1_016);
+  driver.letOpen();
+  await settled();
+  expect(waiting.waits).toBe(false);
+});
+
 describe('a connection that is lost', () => {
   test('while idle is closed and not granted again', async () => {
     const { driver, lane, connected } = setUp();
@@ -231,7 +243,7 @@ describe('a connection that is lost', () => {
       await settled();
       expect(caller.told).toHaveLength(1);
       expect(driver.closed).toEqual([connection]);
-      expect([pools.size, ...Object.values(pools.counts)]).toEqual([0, 0, 0, 0, 0, 0]);
+      expect([pools.size, ...Object.values(pools.counts)]).toEqual([0, 0, 0, 0, 0, 0, 0]);
     },
   );
 });
@@ -289,6 +301,18 @@ describe('warm', () => {
     await settled();
     expect(told).toEqual(['ERR_CONNECT']);
     expect(pools.size).toBe(0);
+  });
+
+  test('that is called off leaves nothing behind: no line, no pool, no answer', async () => {
+    const { driver, lane, pools } = setUp({ opensPerKey: 1 });
+    const told: unknown[] = [];
+    const warmings = ['a', 'b'].map((name) => lane(name).warm(1, (error) => told.push(error)));
+    lane('b').unwarm(warmings[1]!);
+    expect([pools.size, lane('b').inHungry.list]).toEqual([1, undefined]);
+    lane('a').unwarm(warmings[0]!);
+    driver.letOpen();
+    await settled();
+    expect([told.length, pools.counts.idle, driver.begun]).toEqual([0, 1, 1]);
   });
 
   test('is answered although the lane has a connection and may not open another just now', async () => {

@@ -19,7 +19,7 @@ function setUp({ streams = 1, ...limits }: Partial<Limits> & { streams?: number 
   };
   const nothingLeft = () => {
     expect({ ...pools.counts, pools: pools.size, timers: clock.pending, alive: driver.alive }).toEqual({
-      ...{ opening: 0, idle: 0, busy: 0, full: 0, closing: 0 },
+      ...{ opening: 0, idle: 0, busy: 0, full: 0, closing: 0, checking: 0 },
       ...{ pools: 0, timers: 0, alive: 0 },
     });
   };

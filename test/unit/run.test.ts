@@ -10,10 +10,10 @@ const CANCELED = new KeylaneError('ERR_CANCELED');
 const TIMEOUT = new KeylaneError('ERR_TIMEOUT');
 const LOST = new KeylaneError('ERR_CONNECTION_LOST');
 
-function setUp(command: Partial<RunCommand> = {}, streams = 1) {
+function setUp(command: Partial<RunCommand> = {}, streams = 1, connectionsPerLane = 1) {
   const clock = new FakeClock(1_000);
   const driver = new FakeDriver(streams);
-  const pools = poolsWith(clock, { connectionsPerLane: 1 });
+  const pools = poolsWith(clock, { connectionsPerLane });
   const replies: Reply[] = [];
   const noted: string[] = [];
   const host: RunHost = {
@@ -262,4 +262,16 @@ test('a prewarm is answered once, when its connections are there or one cannot b
   for (const run of runs) run.abort(CANCELED);
   expect(well.answer()).toMatchObject({ kind: 'response', response: null });
   expect(ill.error().code).toBe('ERR_CONNECT');
+});
+
+test('a prewarm that is canceled is not waited for by its pool any more', async () => {
+  const { driver, pools, start, open, error } = setUp({ mode: 'prewarm', request: 2 }, 1, 2);
+  const run = start();
+  run.abort(CANCELED);
+  expect(error().outcome).toBe('canceled');
+  await open();
+  driver.failOpen();
+  await settled();
+  // With somebody to warm it for, the lane would try again although its last open failed.
+  expect([driver.begun, pools.counts.idle]).toEqual([2, 1]);
 });

@@ -10,7 +10,7 @@ import { CountedCall, FakePort } from '../support/fake-thread.ts';
 const STATS: ShardStats = {
   requests: 1,
   waiting: 0,
-  connections: { opening: 0, idle: 1, busy: 0, full: 0, closing: 0 },
+  connections: { opening: 0, idle: 1, busy: 0, full: 0, closing: 0, checking: 0 },
   lanes: 1,
   keys: 1,
   opened: 1,

@@ -24,6 +24,8 @@ function setUpOn<C extends Clock>(clock: C, window = 8) {
       connectionsPerShard: 10,
       opensPerKey: 2,
       idleMs: 1_000,
+      maxLifetimeMs: 0,
+      checkAfterMs: 0,
       connectTimeoutMs: 1_000,
     },
     admission: { window, inFlightPerKey: window, queuedPerKey: 100 },

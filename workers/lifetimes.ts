@@ -1,0 +1,94 @@
+import type { Clock, Timer } from '../src/util/clock.js';
+import { List } from '../src/util/queue.js';
+import type { Limits } from '../src/wire/limits.js';
+import { Calendar } from './calendar.js';
+import type { Connection } from './connection.js';
+
+/** Part of the longest life by which connections that were opened together end apart (PROMISES P5). */
+const JITTER = 0.1;
+/** Days in the longest life: connections that end on the same day end at once. */
+const DAYS = 2_048;
+const SHORTEST_DAY_MS = 16;
+/**
+ * For so long at a time are connections ended, then requests have their turn. What follows each end (promises, the
+ * driver's part) comes on top and takes about as long again.
+ */
+const SLICE_MS = 2;
+
+/**
+ * When connections end although nothing is wrong with them: idle for `idleMs`, the longest idle first, and after their
+ * longest life, in use or not. Two timers in all, however many connections there are.
+ */
+export class Lifetimes {
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  readonly #maxLifetimeMs: number;
+  readonly #random: () => number;
+  /** The idle connections of the shard, the longest idle first. */
+  readonly #idle = new List<Connection>();
+  readonly #ends: Calendar<Connection>;
+  #expiry: Timer | undefined = undefined;
+
+  constructor(clock: Clock, { idleMs, maxLifetimeMs }: Limits, random: () => number) {
+    this.#clock = clock;
+    this.#idleMs = idleMs;
+    this.#maxLifetimeMs = maxLifetimeMs;
+    this.#random = random;
+    const dayMs = Math.max(SHORTEST_DAY_MS, maxLifetimeMs / DAYS);
+    this.#ends = new Calendar(clock, dayMs, (connections) => this.#retire(() => connections.first));
+  }
+
+  /** The one to end where room is needed. */
+  get longestIdle(): Connection | undefined {
+    return this.#idle.first;
+  }
+
+  /** A connection is open: its life has begun. */
+  began(connection: Connection): void {
+    if (this.#maxLifetimeMs === 0) return;
+    const lifetime = this.#maxLifetimeMs * (1 - JITTER * this.#random());
+    this.#ends.add(connection.inCalendar, this.#clock.now() + lifetime);
+  }
+
+  becameIdle(connection: Connection): void {
+    connection.since = this.#clock.now();
+    this.#idle.push(connection.inIdle);
+    this.#expiry ??= this.#clock.timer(this.#idleMs, () => this.#expire());
+  }
+
+  leftIdle(connection: Connection): void {
+    this.#idle.remove(connection.inIdle);
+  }
+
+  /** It takes no more leases, for whatever reason. */
+  ended({ inCalendar }: Connection): void {
+    inCalendar.list?.remove(inCalendar);
+  }
+
+  stop(): void {
+    this.#expiry?.cancel();
+    this.#ends.stop();
+  }
+
+  #expire(): void {
+    const before = this.#clock.now() - this.#idleMs;
+    const due = () => {
+      const oldest = this.#idle.first;
+      return oldest && oldest.since <= before ? oldest : undefined;
+    };
+    const all = this.#retire(due);
+    const oldest = this.#idle.first;
+    const wait = all && oldest ? oldest.since - before : 0;
+    this.#expiry = oldest && this.#clock.timer(wait, () => this.#expire());
+  }
+
+  /** Retires one after the other, which takes each out of its list. False: the slice is over and some are left. */
+  #retire(next: () => Connection | undefined): boolean {
+    const until = this.#clock.now() + SLICE_MS;
+    for (let connection = next(); connection; connection = next()) {
+      connection.pool.retire(connection);
+      if (this.#clock.now() >= until) return next() === undefined;
+    }
+    return true;
+  }
+}
