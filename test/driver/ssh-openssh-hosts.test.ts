@@ -96,6 +96,8 @@ test.each<[string, Partial<SshRequest>, object]>([
 test('a deadline with killTree leaves nothing on the host', async () => {
   const engine = await startEngine();
   const command = `KEYLANE_TEST_MARK=openssh-${process.pid}; export KEYLANE_TEST_MARK; setsid sleep 1000 & sleep 1000`;
+  // The deadline is the command's, and not that of a log-in on a busy machine.
+  await engine.run('ssh', at());
   const error = await failure(engine.run('ssh', at({ command, killTree: true }), { timeoutMs: 700 }));
   expect(error).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown', stopped: 'killed' });
   expect(withVariable('KEYLANE_TEST_MARK', (value) => value === `openssh-${process.pid}`)).toEqual([]);
