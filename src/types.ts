@@ -185,10 +185,11 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
   /** May this connection serve another request? Asked after each. */
   reusable(connection: Connection): boolean;
   /**
-   * Does the peer of this idle connection still answer? Asked before a request gets it after `limits.checkAfterMs` of
-   * silence. No answer within 2 s is a no. A driver without it is never asked.
+   * Is the peer of this connection still there? Asked before a request gets it, where it has been idle for longer than
+   * `limits.checkAfterMs`, which is `withinMs`: true at once where the peer was heard within that time, else when it
+   * answers. No answer within 2 s is a no. A driver without it is never asked.
    */
-  check?(connection: Connection): Promise<boolean>;
+  check?(connection: Connection, withinMs: number): Promise<boolean>;
   /** Ends a connection; resolves when its resources are gone. Never rejects, never hangs. */
   close(connection: Connection): Promise<void> | void;
 }

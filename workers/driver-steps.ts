@@ -63,10 +63,10 @@ export class DriverSteps {
   }
 
   /** Asks for a sign of life. The pool is told, unless the connection has left `checking` by then. */
-  check(pool: Pool, connection: Connection): void {
+  check(pool: Pool, connection: Connection, withinMs: number): void {
     this.#watch(connection, CHECK_MS);
     // Inside a promise, as above.
-    new Promise<unknown>((resolve) => resolve(pool.driver.check?.(connection.value))).then(
+    new Promise<unknown>((resolve) => resolve(pool.driver.check?.(connection.value, withinMs))).then(
       (well) => pool.checked(connection, well === true ? 'well' : 'ill'),
       () => pool.checked(connection, 'ill'),
     );

@@ -280,7 +280,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       const silent = this.#connections.newestIdle;
       if (!silent || this.#freshIdle) return;
       this.#move(silent, 'checking');
-      this.#pools.steps.check(this, silent);
+      this.#pools.steps.check(this, silent, this.#silentMs);
     }
   }
 

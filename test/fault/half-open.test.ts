@@ -52,6 +52,27 @@ test('a peer that falls silent while idle is taken out of the pool, and the next
   expect(proxy.connections).toHaveLength(2);
 });
 
+test('a command after a silence is not given to a connection whose peer is gone: it gets another, and ends well', async () => {
+  await using proxy = await proxied();
+  const engine = await startEngine({ ssh: { keepaliveMs: 0 }, limits: { checkAfterMs: 1 } });
+  const request = loginTo(sshd, { port: proxy.port, hostKeys: 'insecure', command: 'echo here' });
+  const idle = async () => {
+    const begun = performance.now();
+    await until(() => performance.now() - begun > 20);
+  };
+  await engine.run('ssh', request);
+  await idle();
+  expect((await engine.run('ssh', request)).stdout).toBe('here\n');
+  expect(proxy.connections, 'a peer that answers keeps its connection').toHaveLength(1);
+  proxy.connections[0]?.cut('blackhole');
+  await idle();
+  const begun = performance.now();
+  expect((await engine.run('ssh', request)).stdout).toBe('here\n');
+  expect(proxy.connections).toHaveLength(2);
+  // Two seconds for the sign of life, then an open.
+  expect(performance.now() - begun).toBeGreaterThan(1_900);
+});
+
 test('by default a silent peer is lost within a minute, and not before three questions (S8)', async () => {
   await using proxy = await proxied();
   const clock = new FakeClock();

@@ -2,8 +2,9 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { ExecOrder, SshTarget } from '../../../src/specs/ssh.js';
 import type { SshProbe, SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, type Stopped, StreamsExceeded } from '../../../src/types.js';
-import type { Clock, Timer } from '../../../src/util/clock.js';
+import type { Clock } from '../../../src/util/clock.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
+import { Keepalive, type KeepaliveHost } from './keepalive.js';
 import type { KexFacts } from './kex-facts.js';
 import { OwnContext } from './own-context.js';
 import { Pressure } from './pressure.js';
@@ -34,7 +35,7 @@ const SWEEP_MS = 1_500;
  */
 export type SshConnectionState = 'open' | 'retired' | 'closing' | 'closed';
 
-export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
+export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, KeepaliveHost {
   state: SshConnectionState = 'open';
   readonly key: string;
   readonly transport: Transport;
@@ -63,7 +64,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
   readonly #tunnels = new Set<Tunnel>();
   readonly #subsystems = new Set<Subsystem>();
   readonly #deadlines: Deadlines<Session>;
-  #keepalive: Timer | undefined = undefined;
+  readonly #keepalive: Keepalive;
   #outlived = 0;
 
   /** Of a client that is logged in; whoever made it tells `end` what becomes of the socket. */
@@ -95,7 +96,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
       () => this.#sessions,
       (session) => session.overdue(),
     );
-    if (target.keepaliveMs > 0) this.#watchOver(socket.bytesRead, 0);
+    this.#keepalive = new Keepalive(this, target, clock);
   }
 
   /** Runs a command. */
@@ -152,11 +153,20 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     return tunnel;
   }
 
+  /**
+   * Is the server still there? Resolves with true if it was heard within the time, or once it has answered; a server that
+   * is silent leaves it pending. A master of `ssh` asks its server itself, and ends when there is no answer.
+   */
+  check(withinMs: number): Promise<boolean> {
+    if (this.by === 'openssh' || this.state !== 'open') return Promise.resolve(this.state === 'open');
+    return this.#keepalive.check(withinMs);
+  }
+
   /** Ends it politely; resolves when the socket is closed, by force if need be. */
   async close(): Promise<void> {
     if (this.state === 'open' || this.state === 'retired') {
       this.state = 'closing';
-      this.#keepalive?.cancel();
+      this.#keepalive.stop();
       this.#client.end();
     }
     const timer = this.clock.timer(CLOSE_MS, () => this.end(this.#lostError('was closed')));
@@ -169,7 +179,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     if (this.state === 'closed') return;
     const wanted = this.state === 'closing';
     this.state = 'closed';
-    this.#keepalive?.cancel();
+    this.#keepalive.stop();
     this.#deadlines.stop();
     this.#socket.destroy();
     const pending = this.#pending();
@@ -177,6 +187,20 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     for (const tunnel of [...this.#tunnels]) tunnel.cut(error);
     for (const subsystem of [...this.#subsystems]) subsystem.cut(error);
     if (pending === 0 && !wanted) this.#lost(error);
+  }
+
+  // What follows is for its keepalive: KeepaliveHost.
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  ping(answered?: () => void): void {
+    this.channels.ping(answered);
+  }
+
+  silent(ms: number): void {
+    this.end(this.#lostError(`gave no sign of life for ${ms} ms`));
   }
 
   // What follows is for its sessions: SessionHost.
@@ -241,23 +265,6 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost {
     else if (peer instanceof Subsystem) this.#subsystems.delete(peer);
     else this.#sessions.delete(peer);
     this.channels.remove(peer.channel);
-  }
-
-  /**
-   * Looks twice an interval whether anything was heard; asks once an interval while nothing is, and half an interval
-   * after the last question the connection is lost: with three questions between 3.5 and 4 intervals after it fell silent.
-   */
-  #watchOver(read: number, quiet: number): void {
-    this.#keepalive = this.clock.timer(this.#target.keepaliveMs / 2, () => {
-      const now = this.#socket.bytesRead;
-      const looks = now === read ? quiet + 1 : 0;
-      if (looks > 2 * this.#target.keepaliveCount) {
-        this.end(this.#lostError(`gave no sign of life for ${(this.#target.keepaliveMs * looks) / 2} ms`));
-        return;
-      }
-      if (looks > 0 && looks % 2 === 0) this.channels.ping();
-      this.#watchOver(now, looks);
-    });
   }
 
   #lostError(what: string): KeylaneError {

@@ -15,6 +15,7 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
     open: (target, context) => connector.open(target, context),
     execute: (connection, order, context) => run(connection, order, context),
     reusable: (connection) => connection.state === 'open',
+    check: (connection, withinMs) => connection.check(withinMs),
     close: (connection) => connection.close(),
   });
 }

@@ -135,10 +135,10 @@ export class Channels {
     this.#internals._chanMgr.remove(channel);
   }
 
-  /** Asks the server for a sign of life. */
-  ping(): void {
+  /** Asks the server for a sign of life, and tells when it gives one. */
+  ping(answered: () => void = nothing): void {
     // Replies to global requests carry no number, so each has to be waited for in its turn.
-    this.#internals._callbacks.push(nothing);
+    this.#internals._callbacks.push(answered);
     this.transport.ping();
   }
 
