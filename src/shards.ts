@@ -39,6 +39,7 @@ export class Shards {
     drivers: Record<string, string>,
     clock: Clock,
     start: StartThread = startThread,
+    random: () => number = Math.random,
   ) {
     this.#clock = clock;
     this.#deadlines = new Deadlines(
@@ -58,6 +59,7 @@ export class Shards {
         new Supervisor({
           shard,
           clock,
+          random,
           startThread: start,
           limits,
           admission: { window, inFlightPerKey, queuedPerKey },

@@ -77,6 +77,11 @@ export class ShardClient implements FrameVisitor<Reply> {
     return this.#inFlight;
   }
 
+  /** The key whose code runs now, or ran when the thread died; undefined where none is known. */
+  get runningKey(): string | undefined {
+    return this.#inFlight[this.ledger.runningSlot]?.key;
+  }
+
   /** Tells the shard that the call is not wanted any more. It is settled by the shard's answer. */
   cancel({ slot, id }: Call): void {
     this.#outbox.push({ kind: 'cancel', slot, id });

@@ -1,28 +1,33 @@
 import { Admission, type AdmissionLimits, type QueueBudget } from '../admission.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
-import type { EngineEvent } from '../events.js';
+import type { EngineEvent, SupervisionEvent } from '../events.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { deferred } from '../util/deferred.js';
 import { Ledger } from '../wire/ledger.js';
 import type { Limits } from '../wire/limits.js';
 import type { Ask, ShardStats } from '../wire/protocol.js';
+import { restartBackoffMs } from './backoff.js';
+import { Pulse } from './pulse.js';
 import { ShardClient } from './shard-client.js';
 import type { ShardThread, StartThread } from './shard-thread.js';
 
-/** Between a thread's death and the next: doubled each time, forgotten once one serves. */
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 30_000;
-/** Starts in a row that fail before callers are told that the shard is not to be had. */
+/** Threads in a row that do not serve for some seconds, before callers are told that the shard is not to be had. */
 const MOST_FAILURES = 5;
-/** How often the heartbeat is looked at. The shard counts four times as often as this a second. */
-const WATCH_MS = 1_000;
+/** A heartbeat that stands still for so long is told of. With the looks and the beats themselves that is within 2 s. */
+const STILL_MS = 1_500;
+/** A thread may take so long to say that it serves, however short the time that it may be blocked later. */
+const START_MS = 10_000;
+/** A shard that does not say its figures by then has none to show. */
+const STATS_MS = 1_000;
 
-export type ShardState = 'starting' | 'serving' | 'backing_off' | 'draining' | 'stopped';
+export type ShardState = 'starting' | 'serving' | 'blocked' | 'backing_off' | 'degraded' | 'draining' | 'stopped';
 
 export interface SupervisorOptions {
   shard: number;
   clock: Clock;
+  /** 0 ≤ x < 1: spreads the restarts. */
+  random: () => number;
   startThread: StartThread;
   limits: Limits;
   admission: AdmissionLimits;
@@ -41,9 +46,13 @@ export interface SupervisorOptions {
  * Keeps one shard alive. When its thread dies it waits for the exit (so that a key never has two owners), settles what
  * was in flight by the ledger, and starts another, with backoff.
  *
+ *                            ┌─ still ──▶ blocked ──┐
+ *                            │◀─ beats ────┘ exited │
  *     starting ── ready ──▶ serving ── drain ──▶ draining ── exited ──▶ stopped
- *        ▲  └──── exited ───┐ └─ exited ─┐             └ also from every other state, by destroy
+ *        ▲  └──── exited ───┐ └─ exited ─┐◀─────────┘      └ also from every other state, by destroy
  *        └── backoff over ── backing_off ◀┘
+ *
+ * After five threads in a row that failed it is `degraded`, from their exit until one serves: callers are refused.
  */
 export class Supervisor {
   readonly shard: number;
@@ -60,9 +69,10 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   #client: ShardClient | undefined = undefined;
   #thread: ShardThread | undefined = undefined;
+  /** Threads in a row that did not serve for some seconds. */
   #failures = 0;
   #backoff: Timer | undefined = undefined;
-  #watch: Timer | undefined = undefined;
+  #pulse: Pulse | undefined = undefined;
   #ending: KeylaneError | undefined = undefined;
 
   constructor(options: SupervisorOptions) {
@@ -79,8 +89,16 @@ export class Supervisor {
     return this.#client;
   }
 
+  /** What the shard says of itself; undefined where it does not serve, or does not say it soon. */
   async stats(): Promise<ShardStats | undefined> {
-    return this.state === 'serving' || this.state === 'draining' ? this.#client?.stats() : undefined;
+    if (this.state !== 'serving' && this.state !== 'draining') return undefined;
+    let late: Timer | undefined;
+    const silence = new Promise<undefined>((resolve) => {
+      late = this.#options.clock.timer(STATS_MS, () => resolve(undefined));
+    });
+    const stats = await Promise.race([this.#client?.stats(), silence]);
+    late?.cancel();
+    return stats;
   }
 
   /** Lets the thread end by itself. To be called when nothing is in flight. */
@@ -98,8 +116,8 @@ export class Supervisor {
     if (this.state === 'stopped') return;
     this.#ending = error;
     this.admission.refuse(error, (call) => call.settle(undefined, error));
-    if (this.state === 'backing_off') this.#stop();
-    else this.#thread?.terminate();
+    if (this.#thread) this.#thread.terminate();
+    else this.#stop();
   }
 
   #dispatch(call: Call): void {
@@ -109,7 +127,7 @@ export class Supervisor {
 
   #start(): void {
     const { startThread, limits, drivers, admission, ask, event, freed, shard } = this.#options;
-    this.state = 'starting';
+    if (this.state !== 'degraded') this.state = 'starting';
     const ledger = Ledger.memory(admission.window);
     const thread = startThread({ ledger, limits, drivers });
     this.#thread = thread;
@@ -122,22 +140,57 @@ export class Supervisor {
       event: (about) => event({ ...about, shard }),
       ask,
     });
+    this.#watch(Number.POSITIVE_INFINITY, Math.max(START_MS, this.#options.shardBlockedMs));
     void thread.exited.then((error) => this.#exited(error));
   }
 
   #ready(): void {
     // Its word may cross the order to cut it.
-    if (this.state !== 'starting' || this.#ending) return;
-    this.state = 'serving';
-    this.#failures = 0;
-    this.#watchHeartbeat(this.#client?.ledger.beats ?? 0, 0);
+    if ((this.state !== 'starting' && this.state !== 'degraded') || this.#ending) return;
+    this.#watch(STILL_MS, this.#options.shardBlockedMs);
     this.#started.resolve();
+    this.#serve();
+  }
+
+  #serve(): void {
+    this.state = 'serving';
+    this.#tell({ type: 'shard_serving', restarts: this.restarts });
     this.admission.open();
   }
 
+  /** A thread that stands still is told of, and cut when it does so for too long. */
+  #watch(stillAfterMs: number, lostAfterMs: number): void {
+    this.#pulse?.stop();
+    const { clock } = this.#options;
+    const ledger = this.#client?.ledger;
+    this.#pulse = new Pulse(
+      clock,
+      () => ledger?.beats ?? 0,
+      { stillAfterMs: Math.min(stillAfterMs, lostAfterMs), lostAfterMs },
+      {
+        still: (stillMs) => this.#blocked(stillMs),
+        beatsAgain: () => this.state === 'blocked' && this.#serve(),
+        lost: () => this.#thread?.terminate(),
+        steady: () => {
+          this.#failures = 0;
+        },
+      },
+    );
+  }
+
+  #blocked(stillMs: number): void {
+    // What waits is kept from it: it would be lost with the thread, and can be served by the next.
+    if (this.state === 'serving') {
+      this.state = 'blocked';
+      this.admission.pause();
+    }
+    this.#tell({ type: 'shard_blocked', stillMs, ...aboutKey(this.#client?.runningKey) });
+  }
+
   #exited(error: Error | undefined): void {
-    const served = this.state === 'serving';
-    this.#watch?.cancel();
+    const served = this.state === 'serving' || this.state === 'blocked';
+    const key = this.#client?.runningKey;
+    this.#pulse?.stop();
     this.admission.pause();
     // In flight calls free their slots below; the client is the dead thread's, so nothing may be dispatched to it.
     this.#client?.threadExited((call, sent) => this.#verdict(call, sent, error));
@@ -148,21 +201,27 @@ export class Supervisor {
       this.#stop();
       return;
     }
-    if (!served) this.#failures++;
-    this.#restart(error);
+    this.#tell({ type: 'shard_died', message: error?.message ?? 'its thread ended', ...aboutKey(key) });
+    this.#failures++;
+    this.#restart(served, error);
   }
 
-  #restart(error: Error | undefined): void {
-    if (this.#failures >= MOST_FAILURES) {
-      const says = `shard ${this.shard} does not start: ${error?.message ?? 'its thread ended'}`;
-      const refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE', says, { cause: error });
-      this.admission.refuse(refusal, (call) => call.settle(undefined, refusal));
-      this.#started.reject(refusal);
-    }
-    this.state = 'backing_off';
+  /** The first thread that served and died is replaced at once. */
+  #restart(served: boolean, error: Error | undefined): void {
+    if (this.#failures >= MOST_FAILURES) this.#degrade(served ? 'keeps dying' : 'does not start', error);
+    else this.state = 'backing_off';
     this.restarts++;
-    const wait = this.#failures === 0 ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failures - 1), LONGEST_BACKOFF_MS);
+    const wait = restartBackoffMs(served ? this.#failures - 1 : this.#failures, this.#options.random);
     this.#backoff = this.#options.clock.timer(wait, () => this.#start());
+  }
+
+  #degrade(how: string, cause: Error | undefined): void {
+    const says = `shard ${this.shard} ${how}: ${cause?.message ?? 'its thread ended'}`;
+    const refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE', says, { cause });
+    if (this.state !== 'degraded') this.#tell({ type: 'shard_degraded', message: says });
+    this.state = 'degraded';
+    this.admission.refuse(refusal, (call) => call.settle(undefined, refusal));
+    this.#started.reject(refusal);
   }
 
   #stop(): void {
@@ -183,16 +242,11 @@ export class Supervisor {
     return new KeylaneError('ERR_SHARD_DIED', says, { outcome, key, cause });
   }
 
-  /**
-   * Counts only what it has seen itself: however late the main thread looks, one look adds one interval at most, so a
-   * stall of the main thread is no reason to think a shard blocked.
-   */
-  #watchHeartbeat(beats: number, stillMs: number): void {
-    this.#watch = this.#options.clock.timer(WATCH_MS, () => {
-      const now = this.#client?.ledger.beats ?? 0;
-      const still = now === beats ? stillMs + WATCH_MS : 0;
-      if (still >= this.#options.shardBlockedMs) this.#thread?.terminate();
-      else this.#watchHeartbeat(now, still);
-    });
+  #tell(event: SupervisionEvent): void {
+    this.#options.event({ ...event, shard: this.shard });
   }
+}
+
+function aboutKey(key: string | undefined): { key?: string } {
+  return key === undefined ? {} : { key };
 }

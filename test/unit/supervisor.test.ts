@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { QueueBudget } from '../../src/admission.ts';
 import { KeylaneError } from '../../src/errors.ts';
+import type { EngineEvent } from '../../src/events.ts';
 import { Supervisor } from '../../src/host/supervisor.ts';
 import type { Clock, Timer } from '../../src/util/clock.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -8,16 +9,18 @@ import { CountedCall, FakeThreads } from '../support/fake-thread.ts';
 
 const BLOCKED_MS = 10_000;
 
-function setUp({ window = 8 } = {}) {
-  return setUpOn(new FakeClock(), window);
+function setUp({ window = 8, random = () => 1 }: { window?: number; random?: () => number } = {}) {
+  return setUpOn(new FakeClock(), window, random);
 }
 
-function setUpOn<C extends Clock>(clock: C, window = 8) {
+function setUpOn<C extends Clock>(clock: C, window = 8, random: () => number = () => 1) {
   const threads = new FakeThreads();
   const freed: unknown[] = [];
+  const events: EngineEvent[] = [];
   const supervisor = new Supervisor({
     shard: 0,
     clock,
+    random,
     startThread: threads.start,
     limits: {
       connectionsPerLane: 2,
@@ -33,7 +36,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8) {
     drivers: {},
     shardBlockedMs: BLOCKED_MS,
     ask: () => Promise.resolve(null),
-    event: () => {},
+    event: (event) => events.push(event),
     freed: (call) => freed.push(call),
   });
   const submit = (...keys: string[]) => {
@@ -41,7 +44,8 @@ function setUpOn<C extends Clock>(clock: C, window = 8) {
     for (const call of calls) supervisor.admission.submit(call, true);
     return calls;
   };
-  return { clock, threads, supervisor, submit, freed };
+  const told = (type: EngineEvent['type']) => events.filter((event) => event.type === type);
+  return { clock, threads, supervisor, submit, freed, told };
 }
 
 /** A main thread that stalls: time passes, and what fell due in it runs once at the end, late. */
@@ -64,6 +68,14 @@ class StallingClock implements Clock {
     if (!due || due.at > this.#now) return;
     this.#due = undefined;
     due.call();
+  }
+}
+
+/** Time passes in which the thread beats, or only its watch looks. */
+function pass(clock: FakeClock, ms: number, ledger?: { beat(): void }): void {
+  for (let passed = 0; passed < ms; passed += 250) {
+    ledger?.beat();
+    clock.advance(250);
   }
 }
 
@@ -206,20 +218,44 @@ describe('starts that fail', () => {
     expect(given.supervisor.restarts).toBe(11);
   });
 
-  test('a thread that serves makes the next wait short again', async () => {
+  test('half of each wait is left to chance, so that shards do not start together', async () => {
+    expect(await failStarts(setUp({ random: () => 0 }), 3)).toEqual([50, 100, 200]);
+    expect(await failStarts(setUp({ random: () => 0.5 }), 3)).toEqual([75, 150, 300]);
+  });
+
+  test('a thread that serves for some seconds makes the next wait short again', async () => {
     const given = setUp();
     await failStarts(given, 3);
     given.threads.last.ready();
-    // It served: its death is no failure to start.
+    pass(given.clock, 5_000, given.threads.last.ledger);
     await given.threads.last.exit();
     expect(given.clock.nextAt).toBe(given.clock.now());
     given.clock.advance(0);
-    expect(await failStarts(given, 1)).toEqual([100]);
+    expect(await failStarts(given, 1)).toEqual([200]);
+  });
+
+  test('threads that serve and die at once wait longer each time, but the first', async () => {
+    const given = setUp();
+    const { clock, threads, supervisor, told } = given;
+    const waits: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      threads.last.ready();
+      pass(clock, 4_000, threads.last.ledger);
+      await threads.last.exit(new Error('boom'));
+      waits.push((clock.nextAt ?? Number.NaN) - clock.now());
+      expect(supervisor.state).toBe(i < 4 ? 'backing_off' : 'degraded');
+      clock.advance(waits.at(-1) ?? 0);
+    }
+    expect(waits).toEqual([0, 100, 200, 400, 800]);
+    expect(told('shard_died')).toHaveLength(5);
+    expect(told('shard_degraded')).toEqual([
+      { type: 'shard_degraded', shard: 0, message: 'shard 0 keeps dying: boom' },
+    ]);
   });
 
   test('four failures keep what waits, the fifth refuses it and what comes', async () => {
     const given = setUp();
-    const { threads, supervisor, submit } = given;
+    const { threads, supervisor, submit, told } = given;
     const calls = submit('a', 'b');
     await failStarts(given, 4);
     expect(calls.map(({ state }) => state)).toEqual(['queued', 'queued']);
@@ -230,25 +266,75 @@ describe('starts that fail', () => {
     const refusal = { code: 'ERR_SHARD_UNAVAILABLE', message: expect.stringContaining('no memory'), retryable: true };
     expect(() => submit('c')).toThrow(expect.objectContaining(refusal));
     await expect(supervisor.started).rejects.toMatchObject(refusal);
+    expect(supervisor.state).toBe('degraded');
+    given.clock.advance(30_000);
+    await failStarts(given, 3);
+    expect(told('shard_degraded')).toHaveLength(1);
   });
 
   test('the door stays shut while another is started, and opens when it serves', async () => {
     const given = setUp();
-    const { threads, supervisor, submit } = given;
+    const { threads, supervisor, submit, told } = given;
     await failStarts(given, 5);
-    expect(supervisor.state).toBe('starting');
+    expect(supervisor.state).toBe('degraded');
     expect(() => submit('a')).toThrow(expect.objectContaining({ code: 'ERR_SHARD_UNAVAILABLE' }));
     threads.last.ready();
+    expect(supervisor.state).toBe('serving');
+    expect(told('shard_serving')).toEqual([{ type: 'shard_serving', shard: 0, restarts: 5 }]);
     const [call] = submit('a');
     await settled();
     threads.last.answer(threads.last.runs[0]!, 'served');
     expect(call?.response).toBe('served');
   });
+
+  test('a thread that hangs before it says that it serves is cut after 10 s and counts as one that failed', async () => {
+    const { clock, threads, supervisor, told } = setUp();
+    clock.advance(BLOCKED_MS - 1);
+    expect(threads.last.terminations).toBe(0);
+    clock.advance(1);
+    expect(threads.last.terminations).toBe(1);
+    expect(told('shard_blocked')).toEqual([{ type: 'shard_blocked', shard: 0, stillMs: BLOCKED_MS }]);
+    await threads.last.exit(new Error('terminated'));
+    expect(supervisor.state).toBe('backing_off');
+    expect(clock.nextAt).toBe(clock.now() + 100);
+    clock.advance(100);
+    threads.last.ready();
+    expect(supervisor.state).toBe('serving');
+  });
 });
 
 describe('the heartbeat', () => {
+  test('one that stands still is told of within 2 s, with the key whose code is running, and what comes waits', async () => {
+    const { clock, threads, supervisor, submit, told } = setUp();
+    threads.last.ready();
+    submit('a', 'b');
+    await settled();
+    threads.last.ledger.beat();
+    threads.last.ledger.running(threads.last.runs[1]!.slot);
+    clock.advance(1_749);
+    expect(told('shard_blocked')).toEqual([]);
+    clock.advance(1);
+    expect(told('shard_blocked')).toEqual([{ type: 'shard_blocked', shard: 0, stillMs: 1_500, key: 'b' }]);
+    expect(supervisor.state).toBe('blocked');
+    const [late] = submit('c');
+    await settled();
+    expect(keysOf(threads.last.runs)).toEqual(['a', 'b']);
+    expect(await supervisor.stats()).toBeUndefined();
+
+    threads.last.ledger.beat();
+    clock.advance(250);
+    await settled();
+    expect(supervisor.state).toBe('serving');
+    expect(told('shard_serving')).toHaveLength(2);
+    expect(keysOf(threads.last.runs)).toEqual(['a', 'b', 'c']);
+    clock.advance(BLOCKED_MS);
+    expect(told('shard_blocked')).toHaveLength(2);
+    await threads.last.exit(new Error('terminated'));
+    expect(late?.error?.code).toBe('ERR_SHARD_DIED');
+  });
+
   test('one that stands still for shardBlockedMs ends the thread, once', async () => {
-    const { clock, threads } = setUp();
+    const { clock, threads, told } = setUp();
     threads.last.ready();
     await clock.advanceSettling(BLOCKED_MS - 1);
     expect(threads.last.terminations).toBe(0);
@@ -256,57 +342,73 @@ describe('the heartbeat', () => {
     expect(threads.last.terminations).toBe(1);
     await clock.advanceSettling(5 * BLOCKED_MS);
     expect(threads.last.terminations).toBe(1);
+    expect(told('shard_blocked')).toHaveLength(1);
   });
 
   test('one beat starts the count again', async () => {
     const { clock, threads } = setUp();
     threads.last.ready();
-    clock.advance(BLOCKED_MS - 1_000);
+    clock.advance(BLOCKED_MS - 250);
     threads.last.ledger.beat();
     clock.advance(BLOCKED_MS);
     expect(threads.last.terminations).toBe(0);
-    clock.advance(1_000);
+    clock.advance(250);
     expect(threads.last.terminations).toBe(1);
   });
 
   test('a blocked thread is replaced, and the next one is watched too', async () => {
-    const { clock, threads } = setUp();
+    const { clock, threads, told } = setUp();
     for (let i = 0; i < 3; i++) {
       threads.last.ready();
       clock.advance(BLOCKED_MS);
       expect(threads.last.terminations).toBe(1);
       await threads.last.exit(new Error('terminated'));
-      clock.advance(0);
+      clock.advance(200);
     }
     expect(threads.all).toHaveLength(4);
+    expect(told('shard_died')).toHaveLength(3);
   });
 
   test('1,000 stalls of 5 s of the main thread are no reason to think a shard blocked (W4)', () => {
-    const { threads, clock } = setUp();
-    const { ledger } = threads.last;
+    const stalled = new StallingClock();
+    const { threads, told, supervisor } = setUpOn(stalled);
     threads.last.ready();
     for (let stall = 0; stall < 1_000; stall++) {
       // The main thread looks at nothing for 5 s while the shard goes on; then all that is due runs at once.
-      for (let beat = 0; beat < 20; beat++) ledger.beat();
-      clock.advance(5_000);
+      for (let beat = 0; beat < 20; beat++) threads.last.ledger.beat();
+      stalled.stall(5_000);
+      // The shard may be starved as well after that, for a second.
+      for (let look = 0; look < 4; look++) stalled.stall(250);
     }
     expect(threads.last.terminations).toBe(0);
+    expect(told('shard_blocked')).toEqual([]);
+    expect(supervisor.state).toBe('serving');
   });
 
   test('one late look counts as one, however late', () => {
     const stalled = new StallingClock();
-    const { threads } = setUpOn(stalled);
+    const { threads, told } = setUpOn(stalled);
     threads.last.ready();
     for (let i = 0; i < 1_000; i++) {
       stalled.stall(5_000);
       // The shard was starved as well and beats only after the look.
       threads.last.ledger.beat();
     }
+    expect(told('shard_blocked')).toEqual([]);
+    for (let i = 0; i < BLOCKED_MS / 250; i++) stalled.stall(250);
     expect(threads.last.terminations).toBe(0);
-    for (let i = 0; i < BLOCKED_MS / 1_000; i++) stalled.stall(1_000);
-    expect(threads.last.terminations).toBe(0);
-    stalled.stall(1_000);
+    stalled.stall(250);
     expect(threads.last.terminations).toBe(1);
+  });
+
+  test('figures that do not come within a second are none', async () => {
+    const { clock, threads, supervisor } = setUp();
+    threads.last.ready();
+    const stats = supervisor.stats();
+    await settled();
+    expect(threads.last.told('stats')).toHaveLength(1);
+    clock.advance(1_000);
+    expect(await stats).toBeUndefined();
   });
 });
 
