@@ -15,6 +15,7 @@ export type {
   SshAccess,
   SshAlgorithms,
   SshHop,
+  SshMethod,
   SshProbe,
   SshRequest,
   SshResponse,

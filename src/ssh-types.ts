@@ -12,6 +12,9 @@ export type HostKeys = 'strict' | 'accept-new' | 'ask' | 'insecure';
  */
 export type SshTransport = 'ssh2' | 'openssh' | 'auto';
 
+/** A way to log in. */
+export type SshMethod = 'publickey' | 'password' | 'keyboard-interactive';
+
 /** Lists as ssh_config has them: `a,b` these only, `+a` these too, `-a` not these, `^a` these first. */
 export interface SshAlgorithms {
   kex?: string;
@@ -32,8 +35,13 @@ export interface SshAccess {
   identitiesOnly?: boolean;
   /** Path of the agent's socket; `none` asks no agent. @default SSH_AUTH_SOCK */
   agent?: string;
-  /** True: commands on the host may use the agent of this machine, and so may whoever has the host. @default false */
-  forwardAgent?: boolean;
+  /**
+   * True: commands on the host may use the agent of this machine, and so may whoever has the host. The path of a socket:
+   * they may use that agent. @default false
+   */
+  forwardAgent?: boolean | string;
+  /** The ways to log in that are tried, in this order, and no others. @default publickey, password, keyboard-interactive */
+  methods?: readonly SshMethod[];
   /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
   passphrase?: string;
   /** Password, as a reference: `env:NAME` or `file:PATH`. */

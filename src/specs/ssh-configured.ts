@@ -1,13 +1,14 @@
 import { isIP } from 'node:net';
 import { KeylaneError } from '../errors.js';
-import type { SshAccess, SshAlgorithms } from '../ssh-types.js';
+import type { HostKeys, SshAccess, SshAlgorithms } from '../ssh-types.js';
+import { applyAlgorithms } from '../targets/ssh-config/algorithms.js';
 import type { ResolvedConfig } from '../targets/ssh-config/resolved.js';
 import type { Found } from '../targets/ssh-config/types.js';
 import { userProblem } from '../util/names.js';
 import { aliasProblem, hostProblem } from './ssh-names.js';
 
 /** What ssh_config says of one host, in our words: the defaults of what nobody else says. */
-export interface Configured extends SshAccess {
+export interface Configured extends Omit<SshAccess, 'methods'> {
   /** Tells it from every other, and from what it was before a file changed. */
   readonly id: number;
   readonly hostName: string;
@@ -16,6 +17,14 @@ export interface Configured extends SshAccess {
   readonly connectTimeoutMs?: number;
   /** What a command is to find in its environment, as far as the server lets it. */
   readonly wishedEnv?: Readonly<Record<string, string>>;
+  /** Ways to log in, those of the system's ssh among them. */
+  readonly methods?: readonly string[];
+  readonly requiredRsaBits?: number;
+  readonly pubkeyAlgorithms?: readonly string[];
+  /** How often a TCP connection is tried. */
+  readonly attempts?: number;
+  /** Commands get a terminal, unless their request says otherwise. */
+  readonly pty?: true;
   /** The first thing that only the system's ssh can do; it decides where `transport` is `auto`. */
   readonly needsOpenSsh: Found | undefined;
 }
@@ -50,7 +59,8 @@ function make(config: ResolvedConfig): Configured {
   const wishedEnv = environmentOf(config);
   const algorithms = algorithmsOf(config);
   const agent = config.identityAgent;
-  const noKeys = says('pubkeyauthentication') && !config.pubkeyAuthentication;
+  const methods = methodsOf(config);
+  const accepted = config.pubkeyAcceptedAlgorithms;
   const bind = config.bindAddress;
   return {
     id: ++lastId,
@@ -58,15 +68,19 @@ function make(config: ResolvedConfig): Configured {
     needsOpenSsh: config.needsOpenSsh[0] ?? unboundable(config),
     ...(config.user !== undefined && { user: config.user }),
     ...(config.port !== undefined && { port: config.port }),
-    ...(noKeys && { identity: [], agent: 'none' }),
-    ...(!noKeys && says('identityfile') && { identity: config.identityFiles, identitiesOnly: config.identitiesOnly }),
-    ...(!noKeys && says('identitiesonly') && { identitiesOnly: config.identitiesOnly }),
-    ...(!noKeys && says('identityagent') && agent !== undefined && { agent: agentOf(agent) }),
-    ...(config.forwardAgent === true && { forwardAgent: true }),
+    ...(methods && { methods }),
+    ...(says('requiredrsasize') && { requiredRsaBits: config.requiredRsaSize }),
+    ...(accepted !== undefined && { pubkeyAlgorithms: applyAlgorithms(accepted, SIGNATURES, SIGNATURES) }),
+    ...(says('connectionattempts') && { attempts: config.connectionAttempts }),
+    ...(config.requestTTY === 'force' && { pty: true as const }),
+    ...(says('identityfile') && { identity: config.identityFiles, identitiesOnly: config.identitiesOnly }),
+    ...(says('identitiesonly') && { identitiesOnly: config.identitiesOnly }),
+    ...(says('identityagent') && agent !== undefined && { agent: agentOf(agent) }),
+    ...(config.forwardAgent !== false && { forwardAgent: forwarded(config.forwardAgent) }),
     ...((says('userknownhostsfile') || says('globalknownhostsfile')) && {
       knownHosts: [...config.userKnownHostsFiles, ...config.globalKnownHostsFiles].filter((path) => path !== 'none'),
     }),
-    ...(says('stricthostkeychecking') && { hostKeys: HOST_KEYS[config.strictHostKeyChecking] }),
+    ...(says('stricthostkeychecking') && { hostKeys: hostKeysOf(config) }),
     ...(says('hostkeyalias') && config.hostKeyAlias !== undefined && { hostKeyAlias: config.hostKeyAlias }),
     ...(says('hashknownhosts') && { hashKnownHosts: config.hashKnownHosts }),
     ...(algorithms && { algorithms }),
@@ -92,6 +106,42 @@ function refuseNames(config: ResolvedConfig): void {
     const { file, line } = config.where(keyword) ?? { file: 'ssh_config', line: 0 };
     throw new KeylaneError('ERR_CONFIG', `${file}:${line}: ${config.query.host}: ${problem}`);
   }
+}
+
+/** What our keys sign with. A list that adds to ssh's defaults takes none of these away. */
+const SIGNATURES = [
+  ...['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
+  ...['rsa-sha2-256', 'rsa-sha2-512'],
+];
+
+/** In the order in which they are tried where no file says one. Those that a file has off are left out. */
+const METHODS = ['gssapi-with-mic', 'hostbased', 'publickey', 'password', 'keyboard-interactive'];
+const METHOD_KEYWORDS = ['pubkeyauthentication', 'passwordauthentication', 'kbdinteractiveauthentication'];
+
+function methodsOf(config: ResolvedConfig): string[] | undefined {
+  const keywords = ['preferredauthentications', 'numberofpasswordprompts', ...METHOD_KEYWORDS];
+  if (!keywords.some((keyword) => config.where(keyword))) return undefined;
+  const asks = config.numberOfPasswordPrompts > 0;
+  const off: Readonly<Record<string, boolean>> = {
+    publickey: !config.pubkeyAuthentication,
+    password: !config.passwordAuthentication || !asks,
+    'keyboard-interactive': !config.kbdInteractiveAuthentication || !asks,
+  };
+  // A name that ssh does not know is passed over, as ssh does.
+  const wanted = new Set(config.preferredAuthentications ?? METHODS);
+  return [...wanted].filter((method) => METHODS.includes(method) && !off[method]);
+}
+
+/** A person is asked only where BatchMode is off. */
+function hostKeysOf(config: ResolvedConfig): HostKeys {
+  const says = HOST_KEYS[config.strictHostKeyChecking];
+  return says === 'ask' && config.batchMode ? 'strict' : says;
+}
+
+/** A variable that is not set forwards nothing. */
+function forwarded(agent: true | string): boolean | string {
+  const path = agent === true || agentOf(agent);
+  return path !== 'none' && path;
 }
 
 const HOST_KEYS = { yes: 'strict', 'accept-new': 'accept-new', ask: 'ask', no: 'insecure' } as const;

@@ -23,6 +23,7 @@ const RARE = [
   'identitiesOnly',
   'agent',
   'forwardAgent',
+  'methods',
   'hostKeyAlias',
   'hashKnownHosts',
   'algorithms',
@@ -108,7 +109,12 @@ export class Lanes {
     };
     const socket = who.agent ?? agent;
     if (socket !== '' && socket !== 'none') target.agent = absolute(socket, home);
-    if (who.forwardAgent && target.agent !== undefined) target.forwardAgent = true;
+    const forwarded = who.forwardAgent === true ? target.agent : who.forwardAgent;
+    if (forwarded) target.forwardAgent = absolute(forwarded, home);
+    if (who.methods !== undefined) target.methods = who.methods;
+    if (who.attempts !== undefined && who.attempts > 1) target.attempts = who.attempts;
+    if (who.requiredRsaBits !== undefined) target.requiredRsaBits = who.requiredRsaBits;
+    if (who.pubkeyAlgorithms !== undefined) target.pubkeyAlgorithms = who.pubkeyAlgorithms;
     if (identity !== undefined) target.identities = list(identity).map((path) => absolute(path, home));
     if (passphrase !== undefined) target.passphrase = passphrase;
     if (password !== undefined) target.password = password;

@@ -65,7 +65,7 @@ function asPath(local: string): string {
 export function orderOf(
   request: SshRequest,
   usualOutput: number,
-  wishedEnv?: Readonly<Record<string, string>>,
+  configured?: { readonly wishedEnv?: ExecOrder['wishedEnv']; readonly pty?: true },
 ): SshOrder {
   const { op = 'exec', encoding = 'utf8', maxOutputBytes = usualOutput } = request;
   if (op === 'probe') return { op };
@@ -80,11 +80,13 @@ export function orderOf(
     if (request.local !== undefined) order.local = asPath(request.local);
     return order;
   }
-  const { command, argv, shell, stdin, env, silenceMs, killTree, pty, sudo, detach } = request;
+  const { command, argv, shell, stdin, env, silenceMs, killTree, sudo, detach } = request;
+  // Nobody is at the terminal of what is detached.
+  const pty = request.pty ?? (configured?.pty && !detach);
   const order: ExecOrder = { op, command: command ?? commandLine(argv as string[], shell), maxOutputBytes, encoding };
   if (stdin !== undefined && stdin.length > 0) order.stdin = stdin;
   if (env !== undefined) order.env = env;
-  if (wishedEnv !== undefined) order.wishedEnv = wishedEnv;
+  if (configured?.wishedEnv !== undefined) order.wishedEnv = configured.wishedEnv;
   if (silenceMs !== undefined) order.silenceMs = silenceMs;
   if (killTree) order.killTree = true;
   if (pty) order.pty = { columns: 80, rows: 24, term: 'xterm', ...(pty === true ? {} : pty) };

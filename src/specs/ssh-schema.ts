@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { SshRequest } from '../ssh-types.js';
+import type { SshMethod, SshRequest } from '../ssh-types.js';
 import type { HostKeyQuestion } from '../types.js';
 import { userProblem } from '../util/names.js';
 import { jumpProblem } from './ssh-jump.js';
@@ -99,6 +99,12 @@ const stdin = z.custom<string | Uint8Array>().superRefine((value, context) => {
   if (!fine || value.length > MAX_STDIN) context.addIssue({ code: 'custom', message, input: value });
 });
 
+const METHODS = ['publickey', 'password', 'keyboard-interactive'] as const satisfies readonly SshMethod[];
+const methods = z
+  .array(z.enum(METHODS))
+  .min(1, 'expected at least one method; leave the field out for the default')
+  .max(METHODS.length, 'expected each method at most once');
+
 /** How a host is reached. */
 const access = {
   port: port.optional(),
@@ -106,7 +112,8 @@ const access = {
   identity: paths.optional(),
   identitiesOnly: z.boolean().optional(),
   agent: path.optional(),
-  forwardAgent: z.boolean().optional(),
+  forwardAgent: z.union([z.boolean(), path], 'expected true, false or the path of a socket').optional(),
+  methods: methods.optional(),
   passphrase: reference.optional(),
   password: reference.optional(),
   knownHosts: paths.optional(),

@@ -52,8 +52,16 @@ export interface SshTarget {
   identitiesOnly: boolean;
   /** The agent's socket. */
   agent?: string;
-  /** Commands may use it. */
-  forwardAgent?: true;
+  /** The socket of the agent that commands may use. */
+  forwardAgent?: string;
+  /** The ways to log in, in their order; undefined: all of ours. */
+  methods?: readonly string[];
+  /** Shorter RSA keys do not count, the host's and ours. */
+  requiredRsaBits?: number;
+  /** Of our keys: the algorithms that they may sign with; undefined: all. */
+  pubkeyAlgorithms?: readonly string[];
+  /** How often a TCP connection is tried; undefined: once. */
+  attempts?: number;
   /** References, never the secrets themselves. */
   passphrase?: string;
   password?: string;
@@ -105,7 +113,7 @@ export function makeSshSpec(options: SshOptions = {}): Spec<SshRequest | Routed,
       const route = routed ? input.route : { host: accessOf(request), hops: hopsOf(request.jump ?? options.jump) };
       const found = lanes.of(route);
       const { key, lane, target } = request.op === 'probe' ? lanes.told(found) : found;
-      return { key, lane, target, request: orderOf(request, maxOutputBytes, route.host.configured?.wishedEnv) };
+      return { key, lane, target, request: orderOf(request, maxOutputBytes, route.host.configured) };
     },
 
     ok: ({ code, signal, detached }) => detached?.running || (code === 0 && signal === null),

@@ -52,6 +52,7 @@ const TYPES = [
   'SshAlgorithms',
   'SshConfigDescription',
   'SshHop',
+  'SshMethod',
   'SshProbe',
   'SshRequest',
   'SshResponse',

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { applyAlgorithms } from './algorithms.js';
 import type { Evaluated } from './evaluate.js';
 import type { Directive, Found } from './types.js';
 
@@ -31,14 +32,16 @@ const method =
   };
 
 const FORWARDING = 'nothing is forwarded';
-const NO_AGENT = 'no other agent than the one in use is forwarded; write yes or no';
 const MULTIPLEXING = 'keylane keeps connections open by itself';
 const TERMINAL = 'there is no terminal';
 const LOOKS = 'it changes only what ssh prints';
+const RSA_SIGNATURES = ['rsa-sha2-256', 'rsa-sha2-512'];
 const OLD = 'ssh no longer knows it';
 
 /** Keywords that are not here act in keylane as they do in ssh. */
 const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated) => Rule | undefined>> = {
+  // Of keylane itself nobody is asked for a password; of a host key nobody is, and this acts.
+  batchmode: unless(['no'], 'ignored', 'a password is given with the request, and nobody is asked for one'),
   addkeystoagent: unless(['false'], 'ignored', 'keys are not added to an agent'),
   bindinterface: always('needsOpenSsh', 'a connection cannot be bound to an interface; BindAddress can be used'),
   canonicalizepermittedcnames: (_directive, { wantsDns }) =>
@@ -62,10 +65,6 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   exitonforwardfailure: always('ignored', FORWARDING),
   fingerprinthash: always('ignored', LOOKS),
   forkafterauthentication: unless(['no'], 'unsupported', 'a request does not go to the background; use detach'),
-  forwardagent: (_directive, { settings }) =>
-    settings.text('forwardagent') === 'yes' && settings.text('forwardagent path') !== undefined
-      ? ['unsupported', NO_AGENT]
-      : undefined,
   forwardx11: unless(['no'], 'unsupported', FORWARDING),
   forwardx11timeout: always('ignored', 'X11 is not forwarded'),
   forwardx11trusted: always('ignored', 'X11 is not forwarded'),
@@ -97,6 +96,18 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
     const isLocal = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
     return isLocal ? ['needsOpenSsh', 'the host key is checked here too'] : ['ignored', 'the host is not this machine'];
   },
+  numberofpasswordprompts: unless(['0'], 'ignored', 'a password is tried once'),
+  pubkeyacceptedalgorithms: ({ values: [list = ''] }) => {
+    const has = (name: string) => applyAlgorithms(list, RSA_SIGNATURES, RSA_SIGNATURES).includes(name);
+    const [one, other] = RSA_SIGNATURES.map(has);
+    return one === other ? undefined : ['needsOpenSsh', 'it cannot be told which of the two RSA signatures to use'];
+  },
+  pubkeyauthentication: unless(['true', 'false'], 'ignored', 'keys are not bound to a host'),
+  requesttty: unless(
+    ['force', 'false', 'auto'],
+    'ignored',
+    'it asks for the terminal that ssh is started in; use force',
+  ),
   obscurekeystroketiming: always('ignored', TERMINAL),
   permitremoteopen: always('ignored', FORWARDING),
   pkcs11provider: unless(['none'], 'needsOpenSsh', 'keys on smartcards cannot be used'),
@@ -119,6 +130,7 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   streamlocalbindmask: always('ignored', FORWARDING),
   streamlocalbindunlink: always('ignored', FORWARDING),
   syslogfacility: always('ignored', LOOKS),
+  tcpkeepalive: unless(['yes'], 'ignored', 'the kernel asks after a connection that is silent'),
   tunnel: unless(['false'], 'unsupported', 'no tunnel is made'),
   tunneldevice: always('ignored', 'it is about tunnels'),
   updatehostkeys: unless(['false'], 'ignored', 'known_hosts gets no further keys of a host'),

@@ -78,6 +78,36 @@ test('what the file says becomes the target', async () => {
   });
 });
 
+test('what decides about log-ins and terminals becomes fields of the target', async () => {
+  const config =
+    'PasswordAuthentication no\nRequiredRSASize 3072\nPubkeyAcceptedAlgorithms ssh-ed25519\nConnectionAttempts 3\n';
+  expect(await targetOf(config, {})).toMatchObject({
+    methods: ['gssapi-with-mic', 'hostbased', 'publickey', 'keyboard-interactive'],
+    requiredRsaBits: 3_072,
+    pubkeyAlgorithms: ['ssh-ed25519'],
+    attempts: 3,
+  });
+  expect((await targetOf('PreferredAuthentications none,publickey,gssapi-with-mic\n', {})).methods).toEqual([
+    'publickey',
+    'gssapi-with-mic',
+  ]);
+  expect((await targetOf('', {})).methods).toBeUndefined();
+});
+
+test('ForwardAgent names a socket, a variable of ours, or the agent in use', async () => {
+  process.env.KEYLANE_TEST_AGENT = '/run/b';
+  expect((await targetOf('ForwardAgent /run/a\nIdentityAgent /run/c\n', {})).forwardAgent).toBe('/run/a');
+  expect((await targetOf('ForwardAgent $KEYLANE_TEST_AGENT\n', {})).forwardAgent).toBe('/run/b');
+  expect((await targetOf('ForwardAgent yes\nIdentityAgent /run/c\n', {})).forwardAgent).toBe('/run/c');
+  expect((await targetOf('ForwardAgent no\nIdentityAgent /run/c\n', {})).forwardAgent).toBeUndefined();
+  expect((await targetOf('ForwardAgent $KEYLANE_TEST_UNSET\nIdentityAgent /run/c\n', {})).forwardAgent).toBeUndefined();
+});
+
+test('nobody is asked about a host key where BatchMode is on', async () => {
+  expect((await targetOf('StrictHostKeyChecking ask\nBatchMode yes\n', {})).hostKeys).toBe('strict');
+  expect((await targetOf('StrictHostKeyChecking ask\n', {})).hostKeys).toBe('ask');
+});
+
 test('request goes before engine, engine before file, file before defaults', async () => {
   const options = { user: 'engine', hostKeys: 'strict' } as const;
   const target = await targetOf(CONFIG, { user: 'request' }, options);
@@ -134,16 +164,13 @@ test.each([
   expect(await targetOf(config, { host: 'other' }, { transport: 'auto' })).toMatchObject({ transport: 'ssh2' });
 });
 
-test.each([
-  'RemoteCommand uptime',
-  'SessionType none',
-  'ForwardAgent /run/x',
-  'LocalForward 1234 a:80',
-  'ForwardX11 yes',
-])('%s is refused whatever the transport', async (line) => {
-  const error = await refusal(`Host web\n  ${line}\n`, {}, { transport: 'auto' });
-  expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
-});
+test.each(['RemoteCommand uptime', 'SessionType none', 'StdinNull yes', 'LocalForward 1234 a:80', 'ForwardX11 yes'])(
+  '%s is refused whatever the transport',
+  async (line) => {
+    const error = await refusal(`Host web\n  ${line}\n`, {}, { transport: 'auto' });
+    expect(error).toMatchObject({ code: 'ERR_CONFIG_UNSUPPORTED' });
+  },
+);
 
 test.each(['ProxyCommand nc %h %p', 'KnownHostsCommand /bin/kh'])(
   '%s is not run unless that is allowed',

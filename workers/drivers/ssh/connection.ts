@@ -89,7 +89,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, Ke
     this.transport = this.channels.transport;
     this.pressure = new Pressure(client, socket);
     this.answerMs = target.connectTimeoutMs;
-    this.forwardAgent = target.forwardAgent ?? false;
+    this.forwardAgent = target.forwardAgent !== undefined;
     this.gone = new Promise((resolve) => socket.once('close', () => resolve()));
     this.#deadlines = new Deadlines<Session>(
       clock,

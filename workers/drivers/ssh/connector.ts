@@ -113,7 +113,7 @@ async function connect(target: SshTarget, context: OpenContext, opening: Opening
   opening.phase = 'look-up';
   const addresses = await opening.step(lookUp(target.host, context));
   opening.phase = 'connect';
-  return connectAny(addresses, target.port, opening);
+  return connectAny(addresses, target, opening);
 }
 
 async function lookUp(host: string, context: OpenContext): Promise<string[]> {

@@ -5,6 +5,7 @@ import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { Clock } from '../../../src/util/clock.js';
 import { Agent, type AgentKey } from './agent.js';
 import { type AskSecret, type Identities, type Identity, isMissing, lacksPassphrase, unfit } from './identity.js';
+import { whyNotKey } from './key-rules.js';
 
 /** One thing to try at a log-in, and how to call it in a message. */
 export type Credential =
@@ -23,6 +24,8 @@ export interface Credentials {
 
 /** sshd hangs up at the sixth failure (MaxAuthTries), and counts it as an attack (PerSourcePenalties). */
 const MOST_KEYS = 5;
+const PASSWORDS = ['password', 'keyboard-interactive'] as const;
+const METHODS: readonly string[] = ['publickey', ...PASSWORDS];
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 
 interface Where {
@@ -35,17 +38,34 @@ interface Where {
 
 /**
  * All that can be tried for a target, in ssh's order: the identities that the agent has, the agent's other keys (unless
- * `identitiesOnly`), the other identities; then the password. A sole identity that was asked for and cannot be used
+ * `identitiesOnly`), the other identities; then the password. `methods` may have another order, and leave some out. A sole identity that was asked for and cannot be used
  * rejects with `ERR_INPUT` or `ERR_PASSPHRASE`; any other is skipped with a note.
  */
 export async function credentialsOf(target: SshTarget, where: Where): Promise<Credentials> {
   const found: Credentials = { list: [], skipped: [], agent: undefined };
+  const { methods = METHODS } = target;
+  if (methods.includes('publickey')) await addKeys(target, where, found);
+  if (target.password !== undefined && (methods.includes('password') || methods.includes('keyboard-interactive'))) {
+    const password = await where.secret(target.password);
+    for (const method of PASSWORDS) if (methods.includes(method)) found.list.push({ method, says: method, password });
+  }
+  const place = ({ method }: Credential) => methods.indexOf(method);
+  found.list.sort((one, other) => place(one) - place(other));
+  return found;
+}
+
+async function addKeys(target: SshTarget, where: Where, found: Credentials): Promise<void> {
   const paths = target.identities ?? DEFAULT_KEYS.map((name) => join(target.home ?? '/', '.ssh', name));
   const files: Identity[] = [];
   for (const path of target.home === undefined && !target.identities ? [] : paths) {
     await note(target, found, async () => void files.push(await where.identities.look(path)));
   }
-  const inAgent = await agentKeys(target, found, where);
+  const fits = (says: string, key: Buffer) => {
+    const why = whyNotKey(key, target);
+    if (why !== undefined) found.skipped.push(`${says} (${why})`);
+    return why === undefined;
+  };
+  const inAgent = (await agentKeys(target, found, where)).filter(({ says, publicKey }) => fits(says, publicKey));
   const alone: Identity[] = [];
   for (const identity of files) {
     const { path, publicKey } = identity;
@@ -63,6 +83,7 @@ export async function credentialsOf(target: SshTarget, where: Where): Promise<Cr
   for (const identity of alone) {
     await note(target, found, async () => {
       const key = await privateKey(identity, target.passphrase, where);
+      if (!fits(`identity ${identity.path}`, key.getPublicSSH())) return;
       found.list.push({ method: 'publickey', says: `identity ${identity.path}`, key });
     });
   }
@@ -71,12 +92,6 @@ export async function credentialsOf(target: SshTarget, where: Where): Promise<Cr
     const all = left + found.list.length;
     found.skipped.push(`${left} of ${all} keys (too many keys for a server: name one with \`identity\`)`);
   }
-  if (target.password !== undefined) {
-    const password = await where.secret(target.password);
-    found.list.push({ method: 'password', says: 'password', password });
-    found.list.push({ method: 'keyboard-interactive', says: 'keyboard-interactive', password });
-  }
-  return found;
 }
 
 async function agentKeys({ agent: path }: SshTarget, found: Credentials, { clock, left }: Where): Promise<AgentKey[]> {

@@ -3,9 +3,10 @@ import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { SshProbe } from '../../../src/ssh-types.js';
 import type { Questions } from '../../../src/types.js';
 import { quoteArgv } from '../../../src/util/quote.js';
+import { tooShort } from './key-rules.js';
 import { fingerprint, hashed, type KnownHosts, type KnownKey, nameOf, typeOf } from './known-hosts.js';
 
-type Asked = Pick<SshTarget, 'host' | 'port' | 'hostKeys' | 'hostKeyAlias' | 'hashKnownHosts'>;
+type Asked = Pick<SshTarget, 'host' | 'port' | 'hostKeys' | 'hostKeyAlias' | 'hashKnownHosts' | 'requiredRsaBits'>;
 type Files = readonly (KnownHosts | undefined)[];
 
 /**
@@ -116,6 +117,8 @@ export class HostKey {
       return error(
         `the ${type} key of ${this.name}, ${fingerprint(key)}, is revoked by ${revoked.file}:${revoked.line}`,
       );
+    const short = tooShort(key, this.#target.requiredRsaBits);
+    if (short) return error(`the key of ${this.name}, ${fingerprint(key)}: ${short}`);
     const known = keys.filter((entry) => !entry.revoked);
     if (known.some((entry) => entry.key.equals(key))) return 'known';
     // As ssh does: a key of another type is no excuse, for whoever is in between could offer nothing else.

@@ -93,11 +93,11 @@ export function logIn(
       keepaliveInterval: 0,
       algorithms: how.offer,
       // What the server asks of it goes to the agent by ssh2; the log-in has ways of its own.
-      ...(target.forwardAgent && target.agent && { agent: target.agent, agentForward: true }),
+      ...(target.forwardAgent !== undefined && { agent: target.forwardAgent, agentForward: true }),
       hostVerifier: (shown: Buffer, answer: (permitted: boolean) => void) => verify(shown, answer) as never,
       authHandler: (_left, _partial, next) => next((before?.auth.next() ?? false) as never),
     });
-    if (target.forwardAgent) acceptAgentChannels(client);
+    if (target.forwardAgent !== undefined) acceptAgentChannels(client);
     gatherGreeting(client);
     onServerOffer(client, (message, software) => {
       facts = before && agreed(key, before.offer, message, software);

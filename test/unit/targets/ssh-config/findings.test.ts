@@ -39,17 +39,42 @@ describe('what goes beyond our own transport', () => {
       'VerifyHostKeyDNS yes',
       'CheckHostIP yes',
     ],
-    ...['RevokedHostKeys /x', 'BindInterface eth0'],
+    ...['RevokedHostKeys /x', 'BindInterface eth0', 'ChannelTimeout session=5m', 'VerifyHostKeyDNS ask'],
+    ...['PubkeyAcceptedAlgorithms ssh-ed25519,rsa-sha2-512', 'PubkeyAcceptedAlgorithms -rsa-sha2-256'],
   ])('is what %s asks for: ssh has to do it', (text) => {
     expect(names(resolved(`${text}\n`)).needsOpenSsh).toHaveLength(1);
   });
 
   it.each([
     ...['RemoteCommand tmux', 'SessionType none', 'ForkAfterAuthentication yes'],
-    ...['ForwardAgent /run/agent', 'Tunnel yes', 'ForwardX11 yes', 'StdinNull yes'],
+    ...['Tunnel yes', 'ForwardX11 yes', 'StdinNull yes', 'SessionType subsystem'],
     ...['LocalForward 80 a:1', 'RemoteForward 80', 'DynamicForward 1080', 'LocalCommand x\nPermitLocalCommand yes'],
   ])('is what %s asks for: nothing here can', (text) => {
     expect(names(resolved(`${text}\n`)).unsupported).toEqual([text.split(' ')[0]]);
+  });
+
+  it.each([
+    ...['EscapeChar none', 'ControlMaster auto', 'ControlPath /x', 'ControlPersist 60', 'VisualHostKey yes'],
+    ...['UpdateHostKeys yes', 'FingerprintHash md5', 'Compression yes', 'TCPKeepAlive no', 'IPQoS none'],
+    ...['RekeyLimit 1G', 'LogLevel DEBUG', 'ObscureKeystrokeTiming no', 'CASignatureAlgorithms ssh-ed25519'],
+    ...['RequestTTY yes', 'NumberOfPasswordPrompts 1', 'BatchMode yes', 'PubkeyAuthentication unbound'],
+    ...['LocalCommand x', 'KbdInteractiveDevices pam', 'AddKeysToAgent yes'],
+  ])('is not what %s asks for: it is ignored, and listed', (text) => {
+    const config = resolved(`${text}\n`);
+    expect(names(config)).toEqual(NOTHING);
+    expect(config.ignored.map(({ directive }) => directive)).toEqual([text.split(' ')[0]]);
+  });
+
+  it.each([
+    ...['PreferredAuthentications publickey', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no'],
+    ...['PubkeyAuthentication no', 'NumberOfPasswordPrompts 0', 'RequiredRSASize 3072', 'ConnectionAttempts 3'],
+    ...['PubkeyAcceptedAlgorithms ssh-ed25519', 'PubkeyAcceptedAlgorithms +ssh-rsa', 'RequestTTY force'],
+    ...['ForwardAgent /run/agent', 'ForwardAgent $AGENT', 'BindAddress 127.0.0.1', 'AddressFamily inet6'],
+    ...['HostbasedAuthentication no', 'CheckHostIP no', 'StdinNull no', 'SessionType default'],
+  ])('is not what %s asks for: it acts', (text) => {
+    const config = resolved(`${text}\n`);
+    expect(names(config)).toEqual(NOTHING);
+    expect(config.ignored).toEqual([]);
   });
 
   it('counts canonical names only where DNS would be asked', () => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
 
+const METHODS = ['gssapi-with-mic', 'hostbased', 'publickey', 'password', 'keyboard-interactive'];
 /** Seconds that a master stays without us: what is left of one after kill -9 of this process. */
 const PERSIST_SECONDS = 2;
 const STRICTNESS = { strict: 'yes', 'accept-new': 'accept-new', ask: 'ask', insecure: 'no' } as const;
@@ -23,12 +24,13 @@ export function masterArguments(
   const options: [string, string | number][] = [
     ['ControlPersist', PERSIST_SECONDS],
     ['ControlPath', path('ControlPath', socket)],
+    ['PreferredAuthentications', (target.methods ?? METHODS).join(',') || 'none'],
     ...promptOptions(target, answers),
     ['FingerprintHash', 'sha256'],
     ['LogLevel', target.told ? 'DEBUG1' : 'ERROR'],
     ['HostName', target.host],
     ['ConnectTimeout', seconds(milliseconds)],
-    ['ConnectionAttempts', 1],
+    ['ConnectionAttempts', target.attempts ?? 1],
     ['ServerAliveInterval', seconds(target.keepaliveMs)],
     ['ServerAliveCountMax', Math.max(1, target.keepaliveCount)],
     ['StrictHostKeyChecking', STRICTNESS[hostKeys]],
@@ -42,7 +44,7 @@ export function masterArguments(
     ['RequestTTY', 'no'],
   ];
   // The path, and not `yes`: a configuration may name another agent to forward.
-  if (target.forwardAgent && target.agent !== undefined) options.push(['ForwardAgent', path('agent', target.agent)]);
+  if (target.forwardAgent !== undefined) options.push(['ForwardAgent', path('forwardAgent', target.forwardAgent)]);
   for (const file of target.identities ?? []) options.push(['IdentityFile', path('identity', file)]);
   options.push(...hostKeyOptions(target));
   if (proxy !== undefined) options.push(['ProxyCommand', proxy]);
@@ -55,7 +57,7 @@ export function masterArguments(
   if (target.addressFamily !== undefined) options.push(['AddressFamily', target.addressFamily]);
   return [
     ...['-M', '-N', '-T', '-x'],
-    ...(target.forwardAgent ? [] : ['-a']),
+    ...(target.forwardAgent === undefined ? ['-a'] : []),
     ...(openSsh.config === 'default' ? [] : ['-F', openSsh.config]),
     ...['-l', target.user, '-p', String(target.port)],
     ...options.flatMap(([name, value]) => ['-o', `${name}=${value}`]),
@@ -75,7 +77,6 @@ function promptOptions(target: SshTarget, answers: Ways['answers']): [string, st
     ['NumberOfPasswordPrompts', target.passphrase === undefined ? 1 : 2],
     ['PasswordAuthentication', hasPassword ? 'yes' : 'no'],
     ['KbdInteractiveAuthentication', answers.keyboardInteractive ? 'yes' : 'no'],
-    ['PreferredAuthentications', 'gssapi-with-mic,hostbased,publickey,password,keyboard-interactive'],
   ];
 }
 
