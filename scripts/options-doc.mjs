@@ -8,6 +8,7 @@ const page = new URL('docs/options.md', root);
 const SECTIONS = [
   ['createEngine(options)', 'src/options.ts', 'EngineOptions'],
   ['limits', 'src/options.ts', 'LimitOptions'],
+  ['limits.breaker', 'src/options.ts', 'BreakerOptions'],
   ['ssh: defaults of all SSH requests of an engine, and', 'src/specs/ssh.ts', 'SshOptions'],
   ['how a host is reached: in ssh, in a request and in a hop', 'src/ssh-types.ts', 'SshAccess'],
   ['run(driver, request, options)', 'src/types.ts', 'CallOptions'],

@@ -15,6 +15,11 @@ export const ERRORS = {
   ERR_CLOSED: { outcome: 'not_started', retryable: false, says: 'the engine is closed' },
   ERR_DNS: { outcome: 'not_started', retryable: true, says: 'the host name could not be looked up' },
   ERR_CONNECT: { outcome: 'not_started', retryable: true, says: 'the connection could not be opened' },
+  ERR_BREAKER_OPEN: {
+    outcome: 'not_started',
+    retryable: true,
+    says: 'the peer failed so often that it is not tried for a while',
+  },
   ERR_AUTH: { outcome: 'not_started', retryable: false, says: 'the peer refused who we are' },
   ERR_HOST_KEY: { outcome: 'not_started', retryable: false, says: "the host's key is unknown or wrong" },
   ERR_CONNECTION_LOST: { outcome: 'unknown', retryable: false, says: 'the connection was lost before an answer' },
@@ -33,6 +38,9 @@ export interface KeylaneErrorOptions {
   /** @default true where the outcome is `not_started` and the code's cause may pass */
   retryable?: boolean;
   key?: string;
+  retryAfterMs?: number;
+  /** @default true where the cause is an error of this machine (`EMFILE`, `ENETUNREACH`, …) */
+  local?: boolean;
   stopped?: Stopped;
   cause?: unknown;
 }
@@ -48,6 +56,10 @@ export class KeylaneError extends Error {
   readonly retryable: boolean;
   /** The host or account it is about; undefined where it is about none. */
   readonly key: string | undefined;
+  /** There where it is known how long it makes no sense to try again. */
+  declare readonly retryAfterMs?: number;
+  /** There where the cause lies on this side or on the way, and says nothing of the peer. @internal */
+  declare readonly local?: true;
   /** There where the request was stopped after it had begun to run. */
   declare readonly stopped?: Stopped;
 
@@ -58,6 +70,8 @@ export class KeylaneError extends Error {
     this.outcome = options.outcome ?? ERRORS[code].outcome;
     this.retryable = options.retryable ?? (this.outcome === 'not_started' && MAY_PASS.has(code));
     this.key = options.key;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    if (options.local ?? isLocal(options.cause)) this.local = true;
     if (options.stopped !== undefined) this.stopped = options.stopped;
   }
 }
@@ -68,8 +82,29 @@ const MAY_PASS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_TIMEOUT',
   'ERR_DNS',
   'ERR_CONNECT',
+  'ERR_BREAKER_OPEN',
   'ERR_CONNECTION_LOST',
   'ERR_PROTOCOL',
   'ERR_SHARD_DIED',
   'ERR_SHARD_UNAVAILABLE',
 ]);
+
+/** What the kernel says of this machine, not of the one that is connected to. (errno(3), connect(2), socket(2)) */
+const LOCAL: ReadonlySet<unknown> = new Set([
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'EAGAIN',
+  'EAI_AGAIN',
+  'EMFILE',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EPERM',
+]);
+
+function isLocal(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && LOCAL.has(cause.code);
+}

@@ -2,9 +2,16 @@ import { notice } from './util/notice.js';
 
 /** What a shard tells of itself, as it happens. */
 export type ShardEvent =
-  /** A peer failed so often in a row that nobody is let try for `forMs`. */
-  | { type: 'breaker_open'; key: string; forMs: number; failures: number; message: string }
-  | { type: 'breaker_closed'; key: string }
+  /** A peer failed so often in a row (to be connected to, or to take our log-in) that nobody is let try for `forMs`. */
+  | {
+      type: 'breaker_open';
+      key: string;
+      what: 'connect' | 'log_in';
+      forMs: number;
+      failures: number;
+      message: string;
+    }
+  | { type: 'breaker_closed'; key: string; what: 'connect' | 'log_in' }
   /** A driver holds a stream for longer than `limits.leakMs`; `stack` is where it was taken. */
   | { type: 'lease_leaked'; key: string; heldMs: number; stack: string }
   /** One that was told of as leaked came back. */

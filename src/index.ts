@@ -8,7 +8,7 @@ export {
 } from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
-export type { EngineOptions, LimitOptions } from './options.js';
+export type { BreakerOptions, EngineOptions, LimitOptions } from './options.js';
 export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
   HostKeys,

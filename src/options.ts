@@ -4,6 +4,7 @@ import { KeylaneError } from './errors.js';
 import type { OnEvent } from './events.js';
 import { type SshOptions, sshOptions } from './specs/ssh.js';
 import { check } from './util/check.js';
+import type { Limits } from './wire/limits.js';
 
 /** Bounds that a shard keeps for itself and for each of its keys. */
 export interface LimitOptions {
@@ -13,6 +14,8 @@ export interface LimitOptions {
   connectionsPerShard?: number;
   /** Handshakes in flight for one key. @default 8 */
   opensPerKey?: number;
+  /** When a host that cannot be connected to is let alone; `false` for never. @default all of `breaker` */
+  breaker?: false | BreakerOptions;
   /** Requests of one key in its shard at once; at most half of the shard's window. @default 1_024 */
   inFlightPerKey?: number;
   /** Requests of one key that wait on the main thread. @default 1_024 */
@@ -25,6 +28,16 @@ export interface LimitOptions {
   checkAfterMs?: number;
   /** Milliseconds that opening a connection may take, look-up and authentication included. @default 10_000 */
   connectTimeoutMs?: number;
+}
+
+/** A host that cannot be connected to is let alone, then one try tells whether it is back. */
+export interface BreakerOptions {
+  /** Failures to connect in a row that stop all further tries. @default 5 */
+  failures?: number;
+  /** Milliseconds until the first such try; up to half of it is taken off at random. Twice, three times … after the second, third … that fails. @default 30_000 */
+  openMs?: number;
+  /** The longest such wait. @default 300_000, or `openMs` where that is more */
+  maxOpenMs?: number;
 }
 
 /** Options of `createEngine`. */
@@ -54,7 +67,7 @@ export interface ResolvedOptions {
   maxQueued: number;
   closeTimeoutMs: number;
   shardBlockedMs: number;
-  limits: Readonly<Required<LimitOptions>>;
+  limits: Readonly<Required<Omit<LimitOptions, 'breaker'>> & Pick<Limits, 'breaker'>>;
   ssh: SshOptions;
   drivers: readonly string[];
   onEvent: OnEvent | undefined;
@@ -71,6 +84,7 @@ export const DEFAULTS = Object.freeze({
     connectionsPerLane: 2,
     connectionsPerShard: 1_000,
     opensPerKey: 8,
+    breaker: Object.freeze({ failures: 5, openMs: 30_000, maxOpenMs: 300_000 }),
     inFlightPerKey: 1_024,
     queuedPerKey: 1_024,
     idleMs: 300_000,
@@ -86,10 +100,18 @@ const ms = (least: number) => z.number().min(least).max(LONGEST_MS).optional();
 const zeroOr = (least: number) =>
   ms(0).refine((value) => !value || value >= least, { error: `must be 0 or at least ${least}` });
 
+const breakerSchema = z
+  .strictObject({ failures: count(1_000), openMs: ms(1), maxOpenMs: ms(1) })
+  .refine(({ openMs = DEFAULTS.limits.breaker.openMs, maxOpenMs = LONGEST_MS }) => openMs <= maxOpenMs, {
+    message: 'must be at least `openMs`',
+    path: ['maxOpenMs'],
+  });
+
 const limitsSchema = z.strictObject({
   connectionsPerLane: count(10_000),
   connectionsPerShard: count(1_000_000),
   opensPerKey: count(10_000),
+  breaker: z.union([z.literal(false), breakerSchema], 'expected false, or an object').optional(),
   inFlightPerKey: count(1_000_000),
   queuedPerKey: z.int().min(0).max(10_000_000).optional(),
   idleMs: ms(0),
@@ -126,11 +148,21 @@ export function resolveOptions(given: EngineOptions = {}): ResolvedOptions {
     maxQueued: options.maxQueued ?? DEFAULTS.maxQueued,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
     shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
-    limits: Object.freeze({ ...DEFAULTS.limits, ...withoutUndefined(options.limits ?? {}) }),
+    limits: Object.freeze({
+      ...DEFAULTS.limits,
+      ...withoutUndefined(options.limits ?? {}),
+      breaker: breakerOf(options.limits?.breaker),
+    }),
     ssh: Object.freeze({ ...options.ssh }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),
     onEvent: options.onEvent,
   });
+}
+
+function breakerOf(given: LimitOptions['breaker']): Limits['breaker'] {
+  if (given === false) return false;
+  const breaker = { ...DEFAULTS.limits.breaker, ...withoutUndefined(given ?? {}) };
+  return Object.freeze({ ...breaker, maxOpenMs: given?.maxOpenMs ?? Math.max(breaker.openMs, breaker.maxOpenMs) });
 }
 
 function withoutUndefined<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {

@@ -28,6 +28,10 @@ export class LaneConnections {
     return this.live - this.#lists.opening.size;
   }
 
+  get opening(): number {
+    return this.#lists.opening.size;
+  }
+
   /** Connections that will take leases if all goes well. */
   get onTheirWay(): number {
     return this.#lists.opening.size + this.#lists.checking.size;

@@ -127,7 +127,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       const refusal = this.#pools.keys.refusal(this.key);
       if (refusal) {
         if (this.live === 0) this.#failed(refusal);
-        else this.#warmed(refusal);
+        // One that opens may be the try that is let through: what it comes to decides.
+        else if (this.#connections.opening === 0) this.#waitOut(refusal);
         return;
       }
       if (!this.#pools.mayOpen(this)) return;
@@ -291,6 +292,14 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return true;
   }
 
+  /** The others serve meanwhile; when a try may be let through, it is thought of again. */
+  #waitOut(refusal: KeylaneError): void {
+    this.#warmed(refusal);
+    if (this.#waiters.size === 0) return;
+    this.dueAt = this.#pools.clock.now() + (refusal.retryAfterMs ?? REOPEN_MS);
+    this.#pools.growLater(this);
+  }
+
   #open(): void {
     const now = this.#pools.clock.now();
     const connection = new Connection(this, this.#streams, now);
@@ -309,6 +318,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     connection.openEnded = this.#pools.clock.now();
     connection.since = connection.openEnded;
     const signal = connection.opening?.signal;
+    // Before the end of the handshake is told: whose turn comes then is to be let through.
+    this.#pools.keys.succeeded(this.key);
     this.#pools.openEnded(connection, true);
     if (signal?.aborted) {
       this.#move(connection, 'closing');
@@ -316,18 +327,17 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       this.#openFailed(asKeylaneError(signal.reason, 'not_started'));
       return;
     }
-    this.#pools.keys.authSucceeded(this.key);
     this.#place(connection);
     this.#warmed(undefined);
     this.#serve();
+    // A try that was let through alone may have kept them from more.
+    if (this.#warmings.size > 0) this.grow();
     this.#pools.makeRoom();
   }
 
   #notOpened(connection: Connection, thrown: unknown): void {
     const error = asKeylaneError(thrown, 'not_started');
-    // A host on the way that refuses us says nothing of what this host thinks of us.
-    const own = error.key === undefined || error.key === this.key.name;
-    if (error.code === 'ERR_AUTH' && own) this.#pools.keys.authFailed(this.key);
+    this.#pools.keys.failed(this.key, connection, error);
     this.#move(connection, 'closing');
     this.#pools.openEnded(connection, false);
     this.#openFailed(error);

@@ -1,4 +1,5 @@
 import type { KeylaneError } from '../src/errors.js';
+import type { ShardEvent } from '../src/events.js';
 import { laneOf } from '../src/routing.js';
 import type { Driver, DriverLease } from '../src/types.js';
 import type { Clock } from '../src/util/clock.js';
@@ -12,9 +13,11 @@ import { Keys } from './keys.js';
 import { Lifetimes } from './lifetimes.js';
 import { Pool } from './pool.js';
 
-/** What a simulation puts in place of chance. */
+/** What a simulation puts in place of chance, and who is told. */
 export interface PoolsParameters {
   random?: () => number;
+  /** Hears what happens to peers. */
+  tell?: (event: ShardEvent) => void;
 }
 
 /**
@@ -43,10 +46,10 @@ export class Pools {
   #ending = 0;
   #emptied: (() => void) | undefined = undefined;
 
-  constructor(clock: Clock, limits: Limits, open: Opener, { random = Math.random }: PoolsParameters = {}) {
+  constructor(clock: Clock, limits: Limits, open: Opener, { random = Math.random, tell }: PoolsParameters = {}) {
     this.clock = clock;
     this.limits = limits;
-    this.keys = new Keys(clock);
+    this.keys = new Keys(clock, limits.breaker, { random, tell: tell ?? (() => undefined) });
     this.steps = new DriverSteps(clock, limits.connectTimeoutMs, open);
     this.#lifetimes = new Lifetimes(clock, limits, random);
     this.#holds = new Deadlines(
@@ -120,7 +123,9 @@ export class Pools {
   opening(connection: Connection): void {
     this.#connections++;
     this.counts.opening++;
-    (connection.pool as Pool).key.opens++;
+    const { key } = connection.pool as Pool;
+    key.opens++;
+    this.keys.began(key, connection);
   }
 
   /** Calls `grow` of the pool at its `dueAt`. */

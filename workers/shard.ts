@@ -93,7 +93,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
       };
       return pool.driver.open(pool.target, context);
     };
-    this.#pools = new Pools(clock, limits, open, { random });
+    this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
     this.#beat();
@@ -237,7 +237,15 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #stats() {
     const { counts, totals, size, keys } = this.#pools;
     const waiting = this.#runs.reduce((sum, run) => sum + (run?.waiting ? 1 : 0), 0);
-    return { requests: this.#running, waiting, connections: { ...counts }, lanes: size, keys: keys.size, ...totals };
+    return {
+      requests: this.#running,
+      waiting,
+      connections: { ...counts },
+      lanes: size,
+      keys: keys.size,
+      stopped: keys.stopped,
+      ...totals,
+    };
   }
 
   #unsendable(reply: Reply, why: Error): void {

@@ -26,8 +26,17 @@ function linesOf(issue: Issue, root: unknown, what: string, schema: z.ZodType): 
     const known = fieldsOf(schema, issue.path);
     return issue.keys.map((name) => `${pathOf(path, [name])}: unknown field${hint(name, known)}`);
   }
+  const meant = issue.code === 'invalid_union' ? issue.errors.find(isInside) : undefined;
+  if (meant) {
+    return meant.flatMap((inner) => linesOf({ ...inner, path: [...issue.path, ...inner.path] }, root, what, schema));
+  }
   const show = given === undefined ? 'it is missing' : `got ${shown(given, issue.path)}`;
   return [`${path}: ${expected(issue)}; ${show}`];
+}
+
+/** Of the shapes that a value may have, the one whose parts are wrong and not the whole is what was meant. */
+function isInside(issues: readonly Issue[]): boolean {
+  return issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys');
 }
 
 /** `ssh.env.PATH`, `ssh.argv[3]`. */
@@ -115,8 +124,8 @@ function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let found: unknown = schema;
   for (const step of [...path, undefined]) {
     while (found && typeof found === 'object' && !('shape' in found)) {
-      const { innerType, in: input } = (found as { def?: { innerType?: unknown; in?: unknown } }).def ?? {};
-      found = innerType ?? input;
+      const { innerType, in: input, options } = (found as { def?: Inner }).def ?? {};
+      found = innerType ?? input ?? options?.find((option) => typeof option === 'object' && 'shape' in option);
     }
     const shape = (found as { shape?: Record<PropertyKey, unknown> } | undefined)?.shape;
     if (!shape) return [];
@@ -124,6 +133,13 @@ function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     found = shape[step];
   }
   return [];
+}
+
+/** What zod wraps a schema in. */
+interface Inner {
+  innerType?: object;
+  in?: object;
+  options?: object[];
 }
 
 /** The field that was meant, if one is near, or all of them if they are few. */

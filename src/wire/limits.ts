@@ -4,6 +4,8 @@ export interface Limits {
   connectionsPerShard: number;
   /** Handshakes in flight for one key. */
   opensPerKey: number;
+  /** When a peer that cannot be connected to is let alone; false for never. */
+  breaker: false | { failures: number; openMs: number; maxOpenMs: number };
   idleMs: number;
   /** 0: none. */
   maxLifetimeMs: number;

@@ -89,6 +89,8 @@ export interface ShardStats {
   /** Lanes that have a pool, and keys that have a lane. */
   lanes: number;
   keys: number;
+  /** Keys among these that are let alone, because they could not be connected to or refused our log-in. */
+  stopped: number;
   /** Connections opened, failed to open, closed and evicted since the shard started. */
   opened: number;
   failed: number;

@@ -7,6 +7,7 @@ export interface WireError {
   message: string;
   outcome: Outcome;
   retryable: boolean;
+  retryAfterMs?: number;
   stopped?: Stopped;
   cause?: WireCause;
 }
@@ -18,19 +19,21 @@ export interface WireCause {
 }
 
 export function toWire(error: KeylaneError): WireError {
-  const { code, message, outcome, retryable, stopped, cause } = error;
+  const { code, message, outcome, retryable, retryAfterMs, stopped, cause } = error;
   const wire: WireError = { code, message, outcome, retryable };
+  if (retryAfterMs !== undefined) wire.retryAfterMs = retryAfterMs;
   if (stopped !== undefined) wire.stopped = stopped;
   if (cause !== undefined) wire.cause = causeOf(cause);
   return wire;
 }
 
 export function fromWire(wire: WireError, key: string | undefined): KeylaneError {
-  const { code, message, outcome, retryable, stopped, cause } = wire;
+  const { code, message, outcome, retryable, retryAfterMs, stopped, cause } = wire;
   const options = {
     outcome,
     retryable,
     ...(key === undefined ? {} : { key }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(stopped === undefined ? {} : { stopped }),
   };
   if (!cause) return new KeylaneError(code, message, options);

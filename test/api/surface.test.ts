@@ -17,6 +17,7 @@ const VALUES = [
 const TYPES = [
   'Attempt',
   'BatchOptions',
+  'BreakerOptions',
   'CallOptions',
   'Channel',
   'Chunk',

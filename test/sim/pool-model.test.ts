@@ -15,6 +15,7 @@ const LIMITS = {
   connectionsPerLane: 3,
   connectionsPerShard: 7,
   opensPerKey: 2,
+  breaker: { failures: 3, openMs: 500, maxOpenMs: 2_000 },
   idleMs: 2_000,
   connectTimeoutMs: 1_000,
 };

@@ -174,6 +174,7 @@ export const LIMITS: Limits = {
   connectionsPerLane: 2,
   connectionsPerShard: 1_000,
   opensPerKey: 8,
+  breaker: false,
   idleMs: 300_000,
   maxLifetimeMs: 0,
   checkAfterMs: 0,

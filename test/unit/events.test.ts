@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type EngineEvent, teller } from '../../src/events.ts';
 
 const DIED: EngineEvent = { type: 'shard_died', shard: 3, message: 'out of memory', key: 'a' };
-const CLOSED: EngineEvent = { type: 'breaker_closed', shard: 3, key: 'a' };
+const CLOSED: EngineEvent = { type: 'breaker_closed', shard: 3, key: 'a', what: 'connect' };
 
 test('a listener hears every event as it is', () => {
   const heard: EngineEvent[] = [];

@@ -11,6 +11,7 @@ const NUMBERS: [path: string, right: number[], wrong: unknown[]][] = [
   ['limits.connectionsPerLane', [1, 10_000], [0, 10_001]],
   ['limits.connectionsPerShard', [1, 1_000_000], [0, 1_000_001]],
   ['limits.opensPerKey', [1, 10_000], [0, 10_001]],
+  ['limits.breaker.failures', [1, 1_000], [0, 1_001]],
   ['limits.inFlightPerKey', [1, 1_000_000], [0, 1_000_001]],
   ['limits.queuedPerKey', [0, 10_000_000], [-1, 10_000_001]],
 ];
@@ -20,6 +21,8 @@ const MILLISECONDS: [path: string, right: number[], wrong: unknown[]][] = [
   ['limits.idleMs', [0, 86_400_000], [-1, 86_400_001]],
   ['limits.maxLifetimeMs', [0, 1_000, 86_400_000], [-1, 1, 999, 86_400_001]],
   ['limits.checkAfterMs', [0, 86_400_000], [-1, 86_400_001]],
+  ['limits.breaker.openMs', [1, 86_400_000], [0, 86_400_001]],
+  ['limits.breaker.maxOpenMs', [30_000, 86_400_000], [0, 29_999, 86_400_001]],
   ['limits.connectTimeoutMs', [1, 86_400_000], [0, 86_400_001]],
 ];
 const NEVER_RIGHT = ['1', null, Number.NaN, Number.POSITIVE_INFINITY, true, {}, []];
@@ -72,6 +75,12 @@ describe('an option', () => {
 
   test('of a wrong kind is refused', () => {
     expect(refusal({ limits: 3 }).message).toContain('createEngine.limits: ');
+    for (const breaker of [3, null, true, [], 'off']) {
+      expect(refusal({ limits: { breaker } }).message).toContain('createEngine.limits.breaker: expected false, or an');
+    }
+    expect(refusal({ limits: { breaker: { failure: 1 } } }).message).toMatch(
+      /createEngine\.limits\.breaker\.failure: unknown field.*`failures`/,
+    );
     expect(refusal({ drivers: 'a.js' }).message).toContain('createEngine.drivers: ');
     expect(refusal({ drivers: ['a.js', 7] }).message).toContain('createEngine.drivers[1]: ');
     for (const options of [null, 7, 'fast', []]) expect(refusal(options).message).toContain('createEngine: ');
@@ -97,6 +106,7 @@ describe('the defaults', () => {
         connectionsPerLane: 2,
         connectionsPerShard: 1_000,
         opensPerKey: 8,
+        breaker: { failures: 5, openMs: 30_000, maxOpenMs: 300_000 },
         inFlightPerKey: 1_024,
         queuedPerKey: 1_024,
         idleMs: 300_000,
@@ -116,6 +126,14 @@ describe('the defaults', () => {
   test('fill in what an undefined member of the limits leaves open', () => {
     const { limits } = resolveOptions({ limits: { idleMs: undefined, opensPerKey: 3 } as never });
     expect(limits).toEqual({ ...DEFAULTS.limits, opensPerKey: 3 });
+  });
+
+  test('let the breaker be off, and be open for at most as long as it is at first where that is more', () => {
+    expect(resolveOptions({ limits: { breaker: false } }).limits.breaker).toBe(false);
+    const given = { limits: { breaker: { openMs: 600_000 } } };
+    expect(resolveOptions(given).limits.breaker).toEqual({ failures: 5, openMs: 600_000, maxOpenMs: 600_000 });
+    const both = refusal({ limits: { breaker: { openMs: 2, maxOpenMs: 1 } } }).message;
+    expect(both).toBe('createEngine.limits.breaker.maxOpenMs: must be at least `openMs`; got 1');
   });
 
   test('give every shard a window of 4,096', () => {

@@ -289,3 +289,135 @@ describe('a stream for a driver that opens through another lane of its key', () 
     expect([driver.begun, pools.size]).toEqual([1, 0]);
   });
 });
+
+describe('a key that cannot be connected to', () => {
+  const breaker = { failures: 2, openMs: 1_000, maxOpenMs: 1_000 };
+
+  /** A lane whose key has just been stopped. */
+  async function stopped() {
+    const world = setUp({ breaker, connectionsPerLane: 1, streams: 100 });
+    for (let times = 0; times < breaker.failures; times++) {
+      const caller = call(world.lane('a'));
+      world.driver.failOpen();
+      await settled();
+      expect(caller.error.code).toBe('ERR_CONNECT');
+    }
+    return world;
+  }
+
+  test('is not tried by any lane while its breaker is open; another key is', async () => {
+    const { driver, lane } = await stopped();
+    for (const name of ['a', 'b']) expect(call(lane(name)).error.code).toBe('ERR_BREAKER_OPEN');
+    const other = call(lane('a', 'other'));
+    expect([driver.opens.length, other.waits]).toEqual([1, true]);
+  });
+
+  test('gets one probe: its own lane waits for it, all others are refused; when it succeeds all lanes open', async () => {
+    const { clock, driver, lane } = await stopped();
+    clock.advance(1_000);
+    const crowd = Array.from({ length: 50 }, () => call(lane('a')));
+    expect(driver.opens).toHaveLength(1);
+    expect(call(lane('b')).error).toMatchObject({ code: 'ERR_BREAKER_OPEN', outcome: 'not_started' });
+    expect(crowd.every(({ waits }) => waits)).toBe(true);
+    driver.letOpen();
+    await settled();
+    expect(new Set(crowd.map(({ connection }) => connection)).size).toBe(1);
+    call(lane('b'));
+    expect(driver.opens).toHaveLength(1);
+  });
+
+  test('is stopped again when the probe fails, and who waited for it hears what it said', async () => {
+    const { clock, driver, lane } = await stopped();
+    clock.advance(1_000);
+    const crowd = Array.from({ length: 50 }, () => call(lane('a')));
+    driver.failOpen(new KeylaneError('ERR_CONNECT', 'still nobody there'));
+    await settled();
+    expect(new Set(crowd.map(({ error }) => error.message))).toEqual(new Set(['still nobody there']));
+    expect(call(lane('a')).error.code).toBe('ERR_BREAKER_OPEN');
+    expect(driver.opens).toHaveLength(0);
+  });
+
+  test('goes on serving on the connections that it has', async () => {
+    const { clock, driver, lane, connected } = setUp({ breaker, connectionsPerLane: 3 });
+    const first = await connected('a');
+    const [second, third] = [call(lane('a')), call(lane('a'))];
+    driver.failOpen();
+    driver.failOpen();
+    await settled();
+    expect(call(lane('b')).error.code).toBe('ERR_BREAKER_OPEN');
+    // They wait for the one that is there.
+    expect([second.waits, third.waits]).toEqual([true, true]);
+    first.lease.release();
+    expect(second.connection).toBe(first.connection);
+    second.lease.release();
+    expect(third.connection).toBe(first.connection);
+    third.lease.release();
+    clock.advance(1_000);
+    expect(call(lane('a')).connection).toBe(first.connection);
+  });
+
+  test('is tried again for who waits although no stream becomes free', async () => {
+    const { clock, driver, lane, connected } = setUp({ breaker, connectionsPerLane: 3 });
+    await connected('a');
+    const [second, third] = [call(lane('a')), call(lane('a'))];
+    driver.failOpen();
+    driver.failOpen();
+    await settled();
+    clock.advance(1_020);
+    expect(driver.opens).toHaveLength(1);
+    driver.letOpen();
+    await settled();
+    expect([second.waits, third.waits, driver.opens.length]).toEqual([false, true, 1]);
+  });
+
+  test('keeps nobody in line: who waits for a handshake of the key is refused with the others', async () => {
+    const { driver, lane } = setUp({ breaker, opensPerKey: 2, connectionsPerLane: 1 });
+    const callers = ['a', 'b', 'c', 'd'].map((name) => call(lane(name)));
+    driver.failOpen();
+    driver.failOpen();
+    await settled();
+    // The first to fail let one more begin.
+    expect(callers.map(({ waits }) => waits)).toEqual([false, false, true, false]);
+    expect(callers[3]?.error.code).toBe('ERR_BREAKER_OPEN');
+    driver.failOpen();
+    await settled();
+    expect(callers[2]?.error.code).toBe('ERR_CONNECT');
+    expect(driver.opens).toHaveLength(0);
+  });
+
+  test('is warmed with as many connections as are wanted once the probe has succeeded', async () => {
+    const { clock, driver, lane } = setUp({ breaker, connectionsPerLane: 3 });
+    for (let times = 0; times < 2; times++) {
+      call(lane('a'));
+      driver.failOpen();
+      await settled();
+    }
+    clock.advance(1_000);
+    const told: unknown[] = [];
+    lane('a').warm(3, (error) => told.push(error));
+    expect([driver.opens.length, told]).toEqual([1, []]);
+    driver.letOpen();
+    await settled();
+    expect(driver.opens).toHaveLength(2);
+    driver.letOpen();
+    driver.letOpen();
+    await settled();
+    expect(told).toEqual([undefined]);
+  });
+
+  test('with 1,000 callers and one connection a lane is connected to once', async () => {
+    const { driver, lane } = setUp({ breaker, connectionsPerLane: 1, streams: 1_000 });
+    const crowd = Array.from({ length: 1_000 }, () => call(lane('a')));
+    expect(driver.begun).toBe(1);
+    driver.failOpen();
+    await settled();
+    expect(new Set(crowd.map(({ error }) => error.code))).toEqual(new Set(['ERR_CONNECT']));
+    // What it said is not kept: who comes now tries.
+    const next = Array.from({ length: 1_000 }, () => call(lane('a')));
+    expect(driver.begun).toBe(2);
+    driver.letOpen();
+    await settled();
+    expect(next.every(({ waits }) => !waits)).toBe(true);
+    expect(driver.begun).toBe(2);
+  });
+});

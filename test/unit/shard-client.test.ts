@@ -13,6 +13,7 @@ const STATS: ShardStats = {
   connections: { opening: 0, idle: 1, busy: 0, full: 0, closing: 0, checking: 0 },
   lanes: 1,
   keys: 1,
+  stopped: 0,
   opened: 1,
   failed: 0,
   closed: 0,

@@ -26,6 +26,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8, random: () => number = (
       connectionsPerLane: 2,
       connectionsPerShard: 10,
       opensPerKey: 2,
+      breaker: false,
       idleMs: 1_000,
       maxLifetimeMs: 0,
       checkAfterMs: 0,

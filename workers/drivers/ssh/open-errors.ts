@@ -12,6 +12,9 @@ interface Thrown extends Error {
   code?: string | number;
 }
 
+/** Phases in which nothing was asked of the host yet: time spent there says nothing of it. */
+const BEFORE_THE_HOST: ReadonlySet<Phase> = new Set<Phase>(['preparation', 'jump', 'look-up']);
+
 /** The open took too long. */
 export function openTimedOut(key: string, phase: Phase, ms: number): KeylaneError {
   const code = phase === 'look-up' ? 'ERR_DNS' : 'ERR_CONNECT';
@@ -21,7 +24,10 @@ export function openTimedOut(key: string, phase: Phase, ms: number): KeylaneErro
       : phase === 'jump'
         ? 'no way through the jump host'
         : `no answer to the ${phase}`;
-  return new KeylaneError(code, `${key}: ${what} within ${Math.round(ms)} ms`, { key });
+  return new KeylaneError(code, `${key}: ${what} within ${Math.round(ms)} ms`, {
+    key,
+    local: BEFORE_THE_HOST.has(phase),
+  });
 }
 
 /** No TCP connection to any of the addresses. */

@@ -16,9 +16,14 @@ export async function connectAny(found: readonly string[], target: Target, openi
   const family = addressFamily && FAMILIES[addressFamily];
   const addresses = family ? found.filter((address) => isIP(address) === family) : found;
   if (addresses.length === 0)
-    throw new KeylaneError('ERR_CONNECT', `${key}: no address is of AddressFamily ${addressFamily}`);
+    throw new KeylaneError('ERR_CONNECT', `${key}: no address is of AddressFamily ${addressFamily}`, {
+      key,
+      local: true,
+    });
   const tries = addresses.length * attempts;
   let failure: unknown;
+  /** What tells most: of the host rather than of this machine, which may have no IPv6. */
+  let telling: unknown;
   for (let index = 0; index < tries; index++) {
     // With no time for the pause the last answer says more than the deadline would.
     if (index > 0 && index % addresses.length === 0) {
@@ -40,9 +45,10 @@ export async function connectAny(found: readonly string[], target: Target, openi
       socket.destroy();
       // Not this address but the whole open is over.
       if (error !== failure) throw error;
+      if (!(error instanceof KeylaneError && error.local)) telling = error;
     }
   }
-  throw failure;
+  throw telling ?? failure;
 }
 
 type Target = Pick<SshTarget, 'port' | 'addressFamily' | 'bindAddress' | 'attempts'>;

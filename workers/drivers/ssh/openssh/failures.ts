@@ -2,7 +2,7 @@ import { type ErrorCode, KeylaneError } from '../../../../src/errors.js';
 import { printable } from '../printable.js';
 
 /** What `ssh` says when it cannot open a connection, and what that is with us. The first that fits counts. */
-const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false }[] = [
+const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false; local?: true }[] = [
   // A folder for temporary files from which nothing may be run.
   { says: /ssh_askpass: exec/, code: 'ERR_CONFIG_UNSUPPORTED' },
   { says: /Host key verification failed|host key .*revoked/i, code: 'ERR_HOST_KEY' },
@@ -15,6 +15,11 @@ const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false }[] 
     code: 'ERR_CONFIG',
   },
   { says: /Unable to negotiate/i, code: 'ERR_CONNECT', retryable: false },
+  {
+    says: /Network is unreachable|Cannot assign requested address|Too many open files|No buffer space|Cannot allocate memory/i,
+    code: 'ERR_CONNECT',
+    local: true,
+  },
 ];
 
 /** Why the master of `ssh` did not come to be. */
@@ -23,13 +28,14 @@ export function notMastered(key: string, said: string): KeylaneError {
   const telling = lines.map((line) => line.trim()).filter((line) => /\w/.test(line) && !line.startsWith('@'));
   const meaning = MEANINGS.find(({ says }) => says.test(lines.join('\n')));
   const message = `${key}: ssh could not connect: ${printable(telling.join('; ')) || 'it said nothing'}`;
-  const options = meaning?.retryable === false ? { key, retryable: false } : { key };
-  return new KeylaneError(meaning?.code ?? 'ERR_CONNECT', message, options);
+  const { code = 'ERR_CONNECT', says: _, ...how } = meaning ?? {};
+  return new KeylaneError(code, message, { key, ...how });
 }
 
 /** `ssh` could not be started. */
 export function notStarted(key: string, cause: Error & { code?: string }): KeylaneError {
-  if (cause.code !== 'ENOENT') return new KeylaneError('ERR_CONNECT', `${key}: ssh did not start`, { key, cause });
+  if (cause.code !== 'ENOENT')
+    return new KeylaneError('ERR_CONNECT', `${key}: ssh did not start`, { key, cause, local: true });
   const message =
     "ssh.transport: there is no `ssh` here; install OpenSSH's client (openssh-client), or use `transport: 'ssh2'`";
   return new KeylaneError('ERR_CONFIG_UNSUPPORTED', message, { key, cause });
