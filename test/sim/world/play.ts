@@ -1,0 +1,267 @@
+import { ShardedEngine } from '../../../src/engine.ts';
+import type { KeylaneError } from '../../../src/errors.ts';
+import { resolveOptions } from '../../../src/options.ts';
+import { Shards } from '../../../src/shards.ts';
+import type { DriverName, Outcome, Spec } from '../../../src/types.ts';
+import { spec, type WorldRequest, worldDriver } from './driver.ts';
+import { Peers } from './peers.ts';
+import { type VirtualThread, VirtualThreads } from './thread.ts';
+import { World } from './world.ts';
+
+/** What came of a request, by the caller's side. */
+interface Settled {
+  number: number;
+  idempotent: boolean;
+  outcome: Outcome;
+  code: string | undefined;
+  attempts: number | undefined;
+}
+
+export interface Played {
+  world: World;
+  hash: string;
+}
+
+const CLOSE_MS = 5_000;
+/** Faults happen so long, and what is left must end so long after the last. */
+const HOSTILE_MS = 20_000;
+const LIVENESS_MS = 150_000;
+
+/**
+ * One run of the real engine (admission, shards' supervision, shard, pools, batch, tries) in a world of one seed: virtual
+ * threads and hosts that die, refuse, hang, lie in wait. Safety is watched all along; then the faults stop, and everything
+ * must come to an end.
+ */
+export async function play(seed: number): Promise<Played> {
+  const world = new World(seed);
+  const before = Math.random;
+  // Jitter is chance too.
+  Math.random = () => world.random.next();
+  try {
+    await new Play(world).run();
+  } finally {
+    Math.random = before;
+  }
+  return { world, hash: world.hash };
+}
+
+class Play {
+  readonly #world: World;
+  readonly #peers: Peers;
+  readonly #threads: VirtualThreads;
+  readonly #engine: ShardedEngine;
+  readonly #settled: Settled[] = [];
+  readonly #limits: { connectionsPerLane: number; connectionsPerShard: number };
+  readonly #keys: string[];
+  #submitted = 0;
+  /** Calls and batches that have not ended. */
+  #going = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { random } = world;
+    this.#peers = new Peers(world);
+    this.#threads = new VirtualThreads(world, (thread) => worldDriver(world, this.#peers, thread));
+    this.#limits = { connectionsPerLane: 1 + random.below(3), connectionsPerShard: 2 + random.below(8) };
+    this.#keys = Array.from({ length: 1 + random.below(12) }, (_, index) => `host-${index}`);
+    const options = resolveOptions({
+      shards: 1 + random.below(3),
+      maxInFlight: random.pick([4, 16, 64, 1_000]),
+      closeTimeoutMs: CLOSE_MS,
+      shardBlockedMs: 2_000,
+      limits: {
+        ...this.#limits,
+        opensPerKey: 1 + random.below(3),
+        inFlightPerKey: random.pick([2, 8, 1_000]),
+        queuedPerKey: random.pick([10, 1_000]),
+        idleMs: random.pick([50, 1_000, 30_000]),
+        connectTimeoutMs: random.pick([200, 2_000]),
+      },
+      onEvent: (event) => {
+        world.note(`event ${JSON.stringify(event)}`);
+        world.sometimes.add(`event ${event.type}`);
+      },
+    });
+    const clock = world.clockOf(() => true);
+    const shards = new Shards(options, {}, clock, this.#threads.start);
+    const specs = new Map<string, Spec>([['world', spec as unknown as Spec]]);
+    this.#engine = new ShardedEngine(shards, specs, options.closeTimeoutMs, clock);
+  }
+
+  async run(): Promise<void> {
+    const world = this.#world;
+    this.#later(this.#calls.bind(this), 1 + world.random.below(80), HOSTILE_MS);
+    this.#later(this.#batch.bind(this), world.random.below(4), HOSTILE_MS);
+    this.#later(() => this.#peers.hangUp(), world.random.below(30), HOSTILE_MS);
+    this.#later(this.#hurt.bind(this), world.random.below(5), HOSTILE_MS);
+    await world.live(HOSTILE_MS, () => {
+      this.#watch();
+      return false;
+    });
+    world.hostile = false;
+    this.#peers.heal();
+    for (const thread of this.#threads.alive) if (thread.blocked) thread.die('blocked, and nobody would know');
+    await world.live(LIVENESS_MS, () => {
+      this.#watch();
+      return this.#going === 0;
+    });
+    if (this.#going > 0) world.never(`${this.#going} calls had no end, long after the last fault`);
+    await this.#close();
+    this.#judge();
+  }
+
+  /** Calls `what` so many times, at random moments. */
+  #later(what: () => void, times: number, within: number): void {
+    for (let i = 0; i < times; i++) this.#world.after(this.#world.random.next() * within, what);
+  }
+
+  #request(): WorldRequest {
+    const { random } = this.#world;
+    return { key: random.pick(this.#keys), user: random.pick(['anna', 'ben']), number: this.#submitted++ };
+  }
+
+  #calls(): void {
+    const { random } = this.#world;
+    for (let left = 1 + random.below(6); left > 0; left--) this.#call();
+  }
+
+  #call(): void {
+    const world = this.#world;
+    const request = this.#request();
+    const idempotent = world.chance(0.3);
+    const controller = new AbortController();
+    const options = {
+      timeoutMs: world.random.pick([20, 500, 5_000, 60_000]),
+      priority: world.random.below(5) - 2,
+      attempts: world.random.pick([1, 1, 3]),
+      idempotent,
+      signal: controller.signal,
+    };
+    if (world.chance(0.15)) world.after(world.delay(0.1, 3_000), () => controller.abort());
+    this.#going++;
+    const { number } = request;
+    const settle = (outcome: Outcome, code: string | undefined) => {
+      this.#going--;
+      this.#settle({ number, idempotent, outcome, code, attempts: undefined });
+    };
+    this.#engine.run('world' as DriverName, request as never, options).then(
+      (yes) => settle((yes as unknown) === true ? 'ok' : 'failed', undefined),
+      (error: KeylaneError) => settle(error.outcome, error.code),
+    );
+  }
+
+  #batch(): void {
+    const world = this.#world;
+    const requests = Array.from({ length: 1 + world.random.below(60) }, () => this.#request());
+    const idempotent = world.chance(0.3);
+    const most = world.chance(0.2) ? world.random.below(requests.length) : requests.length;
+    const options = {
+      concurrency: world.random.pick([1, 5, 200]),
+      timeoutMs: world.random.pick([500, 5_000, 60_000]),
+      attempts: world.random.pick([1, 3]),
+      idempotent,
+    };
+    this.#going++;
+    const read = async () => {
+      let results = 0;
+      const batch = this.#engine.batch('world' as DriverName, requests as never, options);
+      for await (const { request, outcome, error, attempts } of batch) {
+        const { number } = request as unknown as WorldRequest;
+        this.#settle({ number, idempotent, outcome, code: error?.code, attempts });
+        if (++results > most) {
+          world.sometimes.add('a batch was left early');
+          break;
+        }
+      }
+      if (results < requests.length && results <= most)
+        world.never(`a batch of ${requests.length} gave ${results} results`);
+    };
+    read().then(
+      () => this.#going--,
+      (error) => world.never(`a batch threw ${String(error)}`),
+    );
+  }
+
+  #hurt(): void {
+    const world = this.#world;
+    if (!world.hostile || this.#threads.alive.length === 0) return;
+    const thread: VirtualThread = world.random.pick(this.#threads.alive);
+    if (world.chance(0.3)) {
+      world.note(`thread ${thread.number} stands still`);
+      world.sometimes.add('a thread stood still');
+      thread.blocked = true;
+    } else {
+      world.sometimes.add('a thread died');
+      thread.die('killed');
+    }
+  }
+
+  #settle(settled: Settled): void {
+    const { number, outcome, code, attempts } = settled;
+    this.#world.note(`request ${number} is ${outcome} ${code ?? ''} ${attempts ?? ''}`);
+    this.#world.sometimes.add(`outcome ${outcome}${code === undefined ? '' : ` ${code}`}`);
+    if ((attempts ?? 1) > 1) this.#world.sometimes.add('a request was tried again');
+    this.#settled.push(settled);
+  }
+
+  /** What must hold at any moment. */
+  #watch(): void {
+    const { connectionsPerLane, connectionsPerShard } = this.#limits;
+    const byLane = new Map<string, number>();
+    const byThread = new Map<VirtualThread, number>();
+    for (const { lane, thread } of this.#peers.connections) {
+      byLane.set(lane, (byLane.get(lane) ?? 0) + 1);
+      byThread.set(thread, (byThread.get(thread) ?? 0) + 1);
+    }
+    for (const [thread, count] of byThread) {
+      if (count > connectionsPerShard) this.#world.never(`thread ${thread.number} holds ${count} connections`);
+    }
+    // One that is closing makes room in its lane, and goes a moment later.
+    for (const [lane, count] of byLane) {
+      if (count > 2 * connectionsPerLane) this.#world.never(`${lane} holds ${count} connections`);
+    }
+  }
+
+  async #close(): Promise<void> {
+    const world = this.#world;
+    const { inFlight, queued } = await this.#stats();
+    if (inFlight + queued > 0) world.never(`${inFlight} in flight and ${queued} queued when all had ended`);
+    let closed = false;
+    void this.#engine.close().then(() => {
+      closed = true;
+    });
+    await world.live(CLOSE_MS + 10_000, () => closed);
+    if (!closed) world.never('close did not end');
+    await world.live(60_000, () => false);
+    if (this.#peers.connections.size > 0) world.never(`${this.#peers.connections.size} connections are left`);
+    if (this.#threads.alive.length > 0) world.never(`${this.#threads.alive.length} threads are left`);
+    if (world.clock.pending > 0) world.never(`${world.clock.pending} timers are left`);
+  }
+
+  async #stats(): Promise<{ inFlight: number; queued: number }> {
+    let found: { inFlight: number; queued: number } | undefined;
+    void this.#engine.stats().then((stats) => {
+      found = stats;
+    });
+    await this.#world.live(10_000, () => found !== undefined);
+    if (!found) this.#world.never('stats gave no answer');
+    return found ?? { inFlight: 0, queued: 0 };
+  }
+
+  /** Outcomes against what the hosts have seen. */
+  #judge(): void {
+    const world = this.#world;
+    const seen = new Set<number>();
+    for (const { number, idempotent, outcome, code } of this.#settled) {
+      if (seen.has(number)) world.never(`request ${number} was settled twice`);
+      seen.add(number);
+      const ran = this.#peers.ran.get(number) ?? 0;
+      const yes = this.#peers.saidYes.get(number) ?? 0;
+      if (outcome === 'not_started' && ran > 0) world.never(`request ${number} ran and is not_started (${code})`);
+      if (outcome === 'ok' && yes === 0) world.never(`request ${number} is ok and no host said so`);
+      if (!idempotent && ran > 1) world.never(`request ${number} ran ${ran} times`);
+      if (ran > 0 && outcome === 'unknown') world.sometimes.add('an unknown one had run');
+      if (ran === 0 && outcome === 'unknown') world.sometimes.add('an unknown one had not run');
+    }
+  }
+}
