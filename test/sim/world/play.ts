@@ -26,6 +26,8 @@ const CLOSE_MS = 5_000;
 /** Faults happen so long, and what is left must end so long after the last. */
 const HOSTILE_MS = 20_000;
 const LIVENESS_MS = 150_000;
+/** Longer than any host is shunned. */
+const FORGOTTEN_MS = 400_000;
 
 /**
  * One run of the real engine (admission, shards' supervision, shard, pools, batch, tries) in a world of one seed: virtual
@@ -106,6 +108,7 @@ class Play {
       return this.#going === 0;
     });
     if (this.#going > 0) world.never(`${this.#going} calls had no end, long after the last fault`);
+    await this.#serveAgain();
     await this.#close();
     this.#judge();
   }
@@ -220,6 +223,31 @@ class Play {
     for (const [lane, count] of byLane) {
       if (count > 2 * connectionsPerLane) this.#world.never(`${lane} holds ${count} connections`);
     }
+  }
+
+  /** Once what was learned of bad hosts is forgotten, every one of them is served, and at once: nobody waits in vain. */
+  async #serveAgain(): Promise<void> {
+    const world = this.#world;
+    await world.live(FORGOTTEN_MS, () => false);
+    let bad = 0;
+    let left = 0;
+    for (const key of this.#keys) {
+      for (let i = 0; i < 10; i++) {
+        left++;
+        const request = { ...this.#request(), key } as never;
+        const call = this.#engine.run('world' as DriverName, request, { timeoutMs: 5_000 });
+        call.then(
+          () => left--,
+          (error: KeylaneError) => {
+            left--;
+            bad++;
+            world.note(`${key} is not served: ${error.code} ${error.message}`);
+          },
+        );
+      }
+    }
+    await world.live(10_000, () => left === 0);
+    if (bad + left > 0) world.never(`of calls to healthy hosts ${bad} failed and ${left} had no end`);
   }
 
   async #close(): Promise<void> {
