@@ -6,7 +6,7 @@ import type { DriverName, Outcome, Spec } from '../../../src/types.ts';
 import { spec, type WorldRequest, worldDriver } from './driver.ts';
 import { Peers } from './peers.ts';
 import { type VirtualThread, VirtualThreads } from './thread.ts';
-import { World } from './world.ts';
+import { ThreadClock, World } from './world.ts';
 
 /** What came of a request, by the caller's side. */
 interface Settled {
@@ -84,7 +84,7 @@ class Play {
         world.sometimes.add(`event ${event.type}`);
       },
     });
-    const clock = world.clockOf(() => true);
+    const clock = new ThreadClock(world.clock);
     const shards = new Shards(options, {}, clock, this.#threads.start);
     const specs = new Map<string, Spec>([['world', spec as unknown as Spec]]);
     this.#engine = new ShardedEngine(shards, specs, options.closeTimeoutMs, clock);
@@ -192,7 +192,7 @@ class Play {
     if (world.chance(0.3)) {
       world.note(`thread ${thread.number} stands still`);
       world.sometimes.add('a thread stood still');
-      thread.blocked = true;
+      thread.block();
     } else {
       world.sometimes.add('a thread died');
       thread.die('killed');

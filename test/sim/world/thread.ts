@@ -1,10 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ShardThread, StartThread, ThreadTask } from '../../../src/host/shard-thread.ts';
 import type { Driver } from '../../../src/types.ts';
-import type { Clock } from '../../../src/util/clock.ts';
 import { deferred } from '../../../src/util/deferred.ts';
 import { serve } from '../../../workers/shard.ts';
-import type { World } from './world.ts';
+import { ThreadClock, type World } from './world.ts';
 
 /** One direction of a port: frames arrive later, in the order they were sent. */
 class Wire {
@@ -46,10 +45,8 @@ export class VirtualThread implements ShardThread {
   readonly port: MessagePort;
   readonly exited: Promise<Error | undefined>;
   readonly number: number;
-  readonly clock: Clock;
+  readonly clock: ThreadClock;
   alive = true;
-  /** Stands still: hears nothing and does nothing, and yet lives. */
-  blocked = false;
   readonly #world: World;
   readonly #exited = deferred<Error | undefined>();
 
@@ -61,7 +58,7 @@ export class VirtualThread implements ShardThread {
     const toMain = new Wire(world, () => !this.#gone);
     const toShard = new Wire(world, () => this.runs);
     this.port = portOf(toShard, toMain, () => true);
-    this.clock = world.clockOf(() => this.runs);
+    this.clock = new ThreadClock(world.clock);
     const port = portOf(toMain, toShard, () => this.runs);
     world.after(world.delay(1, 50), () => {
       if (!this.alive) return;
@@ -78,7 +75,16 @@ export class VirtualThread implements ShardThread {
   #gone = false;
 
   get runs(): boolean {
-    return this.alive && !this.blocked;
+    return this.alive && !this.clock.blocked;
+  }
+
+  get blocked(): boolean {
+    return this.clock.blocked;
+  }
+
+  /** It hears nothing and does nothing from now on, and yet lives. */
+  block(): void {
+    this.clock.blocked = true;
   }
 
   terminate(): void {
@@ -95,6 +101,7 @@ export class VirtualThread implements ShardThread {
   #end(error: Error | undefined): void {
     if (!this.alive) return;
     this.alive = false;
+    this.clock.die();
     for (const ended of this.onEnd) ended();
     this.#world.after(this.#world.delay(5, 200), () => {
       this.#gone = true;

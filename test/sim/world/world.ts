@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../../src/util/clock.ts';
+import type { Clock, Timer } from '../../../src/util/clock.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { Random } from '../../support/seed.ts';
 
@@ -35,14 +35,6 @@ export class World {
   never(what: string): void {
     this.note(`NEVER ${what}`);
     this.faults.push(what);
-  }
-
-  /** The clock of one thread: no timer is shorter than Node's shortest, and none runs where `runs` says no. */
-  clockOf(runs: () => boolean): Clock {
-    return {
-      now: () => this.clock.now(),
-      timer: (ms, call) => this.clock.timer(Math.max(SHORTEST_MS, ms), () => runs() && call()),
-    };
   }
 
   chance(share: number): boolean {
@@ -85,6 +77,44 @@ export class World {
 
 /** A `setTimeout` of less waits as long. */
 const SHORTEST_MS = 1;
+/** The clock of one thread: no timer is shorter than Node's shortest, and they die with the thread. */
+export class ThreadClock implements Clock {
+  /** Timers fall due and are not run: the thread stands still. */
+  blocked = false;
+  readonly #clock: Clock;
+  readonly #set = new Set<Timer>();
+  #dead = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  timer(ms: number, call: () => void): Timer {
+    if (this.#dead) return { cancel: () => {} };
+    const timer = this.#clock.timer(Math.max(SHORTEST_MS, ms), () => {
+      this.#set.delete(timer);
+      if (!this.blocked) call();
+    });
+    this.#set.add(timer);
+    return {
+      cancel: () => {
+        this.#set.delete(timer);
+        timer.cancel();
+      },
+    };
+  }
+
+  die(): void {
+    this.#dead = true;
+    for (const timer of this.#set) timer.cancel();
+    this.#set.clear();
+  }
+}
+
 const KEPT_LINES = 400;
 const MOST_TURNS = 100_000;
 
