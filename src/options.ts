@@ -26,6 +26,8 @@ export interface LimitOptions {
   maxLifetimeMs?: number;
   /** Milliseconds without a request after which a peer is asked for a sign of life before it gets one. 0: never. @default 30_000 */
   checkAfterMs?: number;
+  /** Milliseconds that a driver may keep a jump host's stream when what it was for is gone; then `lease_leaked` is told. 0: off. @default 0 */
+  leakMs?: number;
   /** Milliseconds that opening a connection may take, look-up and authentication included. @default 10_000 */
   connectTimeoutMs?: number;
 }
@@ -90,6 +92,7 @@ export const DEFAULTS = Object.freeze({
     idleMs: 300_000,
     maxLifetimeMs: 1_800_000,
     checkAfterMs: 30_000,
+    leakMs: 0,
     connectTimeoutMs: 10_000,
   }),
 });
@@ -117,6 +120,7 @@ const limitsSchema = z.strictObject({
   idleMs: ms(0),
   maxLifetimeMs: zeroOr(1_000),
   checkAfterMs: ms(0),
+  leakMs: zeroOr(2_000),
   connectTimeoutMs: ms(1),
 });
 

@@ -39,6 +39,8 @@ export class Connection implements Due {
   /** When its opening, or its check, takes too long. */
   dueAt = Number.POSITIVE_INFINITY;
   readonly pool: ConnectionOwner;
+  /** The pool of the connection that it goes through, if there is one. */
+  carrier: ConnectionOwner | undefined = undefined;
   /** Calls its opening off; gone when that is over: it is more than half of what an idle connection holds here. */
   opening: AbortController | undefined = new AbortController();
 

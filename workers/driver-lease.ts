@@ -4,11 +4,14 @@ import { Link } from '../src/util/queue.js';
 import type { Lease } from './lease.js';
 import type { Pool, Waiter } from './pool.js';
 
-/** A stream of `pool` for a driver that is opening another connection; no longer wanted when `signal` aborts. */
-export function leaseForDriver(pool: Pool, signal: AbortSignal): Promise<DriverLease> {
+/**
+ * A stream of `pool` for a driver that is opening another connection; no longer wanted when `signal` aborts. `given` is
+ * told when it is granted, and gives what is to be told when it comes back.
+ */
+export function leaseForDriver(pool: Pool, signal: AbortSignal, given: () => () => void): Promise<DriverLease> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    pool.acquire(new DriverWaiter(pool, signal, resolve, reject));
+    pool.acquire(new DriverWaiter(pool, signal, given, resolve, reject));
   });
 }
 
@@ -18,9 +21,17 @@ class DriverWaiter implements Waiter {
   readonly #resolve: (lease: DriverLease) => void;
   readonly #reject: (error: Error) => void;
   readonly #signal: AbortSignal;
+  readonly #given: () => () => void;
   readonly #leave: () => void;
 
-  constructor(pool: Pool, signal: AbortSignal, resolve: (lease: DriverLease) => void, reject: (error: Error) => void) {
+  constructor(
+    pool: Pool,
+    signal: AbortSignal,
+    given: () => () => void,
+    resolve: (lease: DriverLease) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#given = given;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#signal = signal;
@@ -33,10 +44,18 @@ class DriverWaiter implements Waiter {
 
   granted(lease: Lease): void {
     this.#signal.removeEventListener('abort', this.#leave);
+    const returned = this.#given();
+    // The lease first: settled twice, it throws.
     this.#resolve({
       connection: lease.connection.value,
-      release: () => lease.release(),
-      discard: (error) => lease.discard(error),
+      release: () => {
+        lease.release();
+        returned();
+      },
+      discard: (error) => {
+        lease.discard(error);
+        returned();
+      },
     });
   }
 

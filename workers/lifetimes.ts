@@ -43,6 +43,11 @@ export class Lifetimes {
     return this.#idle.first;
   }
 
+  /** The longest idle first. */
+  get idle(): Iterable<Connection> {
+    return this.#idle;
+  }
+
   /** A connection is open: its life has begun. */
   began(connection: Connection): void {
     if (this.#maxLifetimeMs === 0) return;

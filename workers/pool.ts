@@ -78,6 +78,11 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return this.#connections.live;
   }
 
+  /** It may have no more connections. */
+  get isFull(): boolean {
+    return this.live >= this.#pools.limits.connectionsPerLane;
+  }
+
   get #unused(): boolean {
     return this.#connections.size === 0 && this.#waiters.size === 0 && this.#warmings.size === 0;
   }
@@ -152,7 +157,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.#serve();
     // Handed on at once, it has been busy all along.
     if (connection.leased > 0) connection.since = since;
-    this.#pools.makeRoom();
+    this.#pools.keepIdle(connection);
   }
 
   exceeded(connection: Connection, streams: number): void {
@@ -259,7 +264,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   #wantsMore(): boolean {
-    if (this.inHungry.list || this.live >= this.#pools.limits.connectionsPerLane || this.#pools.shut) return false;
+    if (this.inHungry.list || this.isFull || this.#pools.shut) return false;
     return this.#short || this.#warmings.wantsMoreThan(this.live);
   }
 
@@ -368,7 +373,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   #gone(connection: Connection): void {
     this.#connections.remove(connection);
-    this.#pools.gone();
+    this.#pools.gone(connection);
     this.#serve();
     this.#leaveIfUnused();
   }

@@ -10,13 +10,14 @@ import type { Connection, ConnectionState } from './connection.js';
 import { leaseForDriver } from './driver-lease.js';
 import { DriverSteps, type Opener } from './driver-steps.js';
 import { Keys } from './keys.js';
+import { Leaks } from './leaks.js';
 import { Lifetimes } from './lifetimes.js';
 import { Pool } from './pool.js';
 
 /** What a simulation puts in place of chance, and who is told. */
 export interface PoolsParameters {
   random?: () => number;
-  /** Hears what happens to peers. */
+  /** Hears what happens to peers, and of leaks. */
   tell?: (event: ShardEvent) => void;
 }
 
@@ -32,10 +33,11 @@ export class Pools {
   /** True from `close` on: nothing is opened any more. */
   shut = false;
   readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, checking: 0, busy: 0, full: 0, closing: 0 };
-  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0 };
+  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0, leaked: 0 };
   /** By driver, then by lane: two drivers may well call a lane by the same name. */
   readonly #pools = new Map<Driver, Map<string, Pool>>();
   readonly #lifetimes: Lifetimes;
+  readonly #leaks: Leaks;
   /** Pools that wait for room in the shard, in the order they came. */
   readonly #hungry = new List<Pool>();
   /** Pools that may open again at a certain time. */
@@ -46,12 +48,21 @@ export class Pools {
   #ending = 0;
   #emptied: (() => void) | undefined = undefined;
 
-  constructor(clock: Clock, limits: Limits, open: Opener, { random = Math.random, tell }: PoolsParameters = {}) {
+  constructor(
+    clock: Clock,
+    limits: Limits,
+    open: Opener,
+    { random = Math.random, tell = nothing }: PoolsParameters = {},
+  ) {
     this.clock = clock;
     this.limits = limits;
-    this.keys = new Keys(clock, limits.breaker, { random, tell: tell ?? (() => undefined) });
+    this.keys = new Keys(clock, limits.breaker, { random, tell });
     this.steps = new DriverSteps(clock, limits.connectTimeoutMs, open);
     this.#lifetimes = new Lifetimes(clock, limits, random);
+    this.#leaks = new Leaks(clock, limits.leakMs, (event) => {
+      if (event.type === 'lease_leaked') this.totals.leaked++;
+      tell(event);
+    });
     this.#holds = new Deadlines(
       clock,
       () => this.#holding,
@@ -115,9 +126,30 @@ export class Pools {
     while (this.#ending < this.#hungry.size) {
       const oldest = this.#lifetimes.longestIdle;
       if (!oldest) return;
-      this.totals.evicted++;
-      oldest.pool.retire(oldest);
+      this.#evict(oldest);
     }
+  }
+
+  #evict(connection: Connection): void {
+    this.totals.evicted++;
+    connection.pool.retire(connection);
+  }
+
+  /** Idle connections hold streams of the one that they go through: where somebody waits for those, one goes. */
+  #makeRoomOn(carrier: Pool): void {
+    if (!carrier.isFull) return;
+    for (const idle of this.#lifetimes.idle) {
+      if (idle.carrier !== carrier) continue;
+      this.#evict(idle);
+      return;
+    }
+  }
+
+  /** It has just become idle. Does somebody wait for the stream that it goes through, or for its place? */
+  keepIdle(connection: Connection): void {
+    const carrier = connection.carrier as Pool | undefined;
+    if (carrier && connection.state === 'idle' && carrier.waiting > 0 && carrier.isFull) this.#evict(connection);
+    this.makeRoom();
   }
 
   opening(connection: Connection): void {
@@ -135,15 +167,24 @@ export class Pools {
   }
 
   /** A stream of another lane of the same key, for a driver that opens one connection through another. */
-  leaseFor(pool: Pool, target: unknown, signal: AbortSignal): Promise<DriverLease> {
+  leaseFor(connection: Connection, target: unknown, signal: AbortSignal): Promise<DriverLease> {
     if (signal.aborted) return Promise.reject(signal.reason);
+    const pool = connection.pool as Pool;
+    const stack = this.#leaks.asked();
     const lane = laneOf(pool.keyName, target);
     const carrier = this.of(pool.keyName, lane, target, pool.driver);
     if (!carrier.carriesOthers) {
       carrier.carriesOthers = true;
       carrier.inHungry.list?.remove(carrier.inHungry);
     }
-    return leaseForDriver(carrier, signal);
+    const leased = leaseForDriver(carrier, signal, () => {
+      connection.carrier = carrier;
+      if (stack === undefined) return nothing;
+      const held = this.#leaks.taken(carrier.key.name, connection, stack);
+      return () => this.#leaks.returned(held);
+    });
+    if (carrier.waiting > 0) this.#makeRoomOn(carrier);
+    return leased;
   }
 
   /** The handshake is over: the key may begin another. */
@@ -183,7 +224,8 @@ export class Pools {
   }
 
   /** A connection is no more: there is room for another. */
-  gone(): void {
+  gone(connection: Connection): void {
+    this.#leaks.gone(connection);
     this.#connections--;
     this.counts.closing--;
     while (this.#connections < this.limits.connectionsPerShard && this.#hungry.size > 0) this.#hungry.shift()?.grow();
@@ -207,6 +249,7 @@ export class Pools {
     this.#tellIfEmpty();
     await empty;
     this.#lifetimes.stop();
+    this.#leaks.stop();
     this.#holds.stop();
     this.steps.stop();
     this.keys.stop();
@@ -219,3 +262,5 @@ export class Pools {
     }
   }
 }
+
+function nothing(): void {}

@@ -85,7 +85,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
         signal,
         deadline: connection.dueAt,
         lost: () => pool.retire(connection),
-        lease: (target) => this.#pools.leaseFor(pool, target, signal),
+        lease: (target) => this.#pools.leaseFor(connection, target, signal),
         ask: (question, about) => {
           const asking = this.#asks.ask(question, about);
           return question === 'host_key' ? this.#pools.steps.pause(connection, asking) : asking;

@@ -64,6 +64,7 @@ async function filled(lanes: number, connections: number): Promise<Pools> {
     idleMs: 86_400_000,
     maxLifetimeMs: 86_400_000,
     checkAfterMs: 30_000,
+    leakMs: 0,
     connectTimeoutMs: 86_400_000,
   };
   const pools = new Pools(clock, { inFlightPerKey: 1, queuedPerKey: 1, ...limits } as never, () => Promise.resolve({}));

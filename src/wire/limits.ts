@@ -11,5 +11,7 @@ export interface Limits {
   maxLifetimeMs: number;
   /** 0: no checks. */
   checkAfterMs: number;
+  /** 0: no reports. */
+  leakMs: number;
   connectTimeoutMs: number;
 }

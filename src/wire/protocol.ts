@@ -96,4 +96,6 @@ export interface ShardStats {
   failed: number;
   closed: number;
   evicted: number;
+  /** Leases that drivers forgot to give back, since the shard started (`limits.leakMs`). */
+  leaked: number;
 }

@@ -178,6 +178,7 @@ export const LIMITS: Limits = {
   idleMs: 300_000,
   maxLifetimeMs: 0,
   checkAfterMs: 0,
+  leakMs: 0,
   connectTimeoutMs: 10_000,
 };
 
@@ -188,7 +189,7 @@ export function poolsWith(clock: Clock, limits: Partial<Limits> = {}, parameters
       signal,
       deadline: connection.dueAt,
       lost: () => pool.retire(connection),
-      lease: (target): Promise<DriverLease> => pools.leaseFor(pool, target, signal),
+      lease: (target): Promise<DriverLease> => pools.leaseFor(connection, target, signal),
       ask: () => Promise.reject(new Error('nobody to ask')),
     });
   const pools: Pools = new Pools(clock, { ...LIMITS, ...limits }, open, parameters);

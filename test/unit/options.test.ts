@@ -23,6 +23,7 @@ const MILLISECONDS: [path: string, right: number[], wrong: unknown[]][] = [
   ['limits.checkAfterMs', [0, 86_400_000], [-1, 86_400_001]],
   ['limits.breaker.openMs', [1, 86_400_000], [0, 86_400_001]],
   ['limits.breaker.maxOpenMs', [30_000, 86_400_000], [0, 29_999, 86_400_001]],
+  ['limits.leakMs', [0, 2_000, 86_400_000], [-1, 1, 1_999, 86_400_001]],
   ['limits.connectTimeoutMs', [1, 86_400_000], [0, 86_400_001]],
 ];
 const NEVER_RIGHT = ['1', null, Number.NaN, Number.POSITIVE_INFINITY, true, {}, []];
@@ -112,6 +113,7 @@ describe('the defaults', () => {
         idleMs: 300_000,
         maxLifetimeMs: 1_800_000,
         checkAfterMs: 30_000,
+        leakMs: 0,
         connectTimeoutMs: 10_000,
       },
       ssh: {},

@@ -288,6 +288,50 @@ describe('a stream for a driver that opens through another lane of its key', () 
     await expect(driver.opens[0]?.about.context.lease('bastion')).rejects.toMatchObject({ code: 'ERR_CONNECT' });
     expect([driver.begun, pools.size]).toEqual([1, 0]);
   });
+
+  test('is made free by the connection that has been idle for longest and goes through the same one', async () => {
+    const { clock, driver, lane, pools } = setUp({ streams: 2, connectionsPerLane: 1 });
+    /** A connection of the lane through the bastion's, which is opened where there is none. */
+    const through = async (name: string) => {
+      const caller = call(lane(name), name);
+      const opening = driver.opens.find(({ about }) => about.target === name);
+      const leasing = opening?.about.context.lease('bastion') as Promise<{ release(): void }>;
+      driver.opens.sort(({ about }) => (about.target === 'bastion' ? -1 : 1));
+      if (driver.opens[0]?.about.target === 'bastion') driver.letOpen();
+      await settled();
+      clock.advance(10);
+      return { caller, leasing };
+    };
+    const close = driver.close.bind(driver);
+    const leases = new Map<unknown, { release(): void }>();
+    // As a driver does: the stream comes back when the connection through it is closed.
+    driver.close = (connection) => {
+      close(connection);
+      leases.get(connection)?.release();
+    };
+    const opened = async (name: string) => {
+      const { caller, leasing } = await through(name);
+      const lease = await leasing;
+      leases.set(driver.letOpen(), lease);
+      await settled();
+      return caller;
+    };
+    const [a, b] = [await opened('a'), await opened('b')];
+    a.lease.release();
+    clock.advance(10);
+    b.lease.release();
+    await opened('c');
+    expect(driver.closed).toEqual([a.connection]);
+    // And where none is idle, the first one that becomes so.
+    const again = call(lane('b'));
+    const waiting = await through('d');
+    expect(driver.closed).toHaveLength(1);
+    again.lease.release();
+    await settled();
+    expect(driver.closed).toEqual([a.connection, b.connection]);
+    await waiting.leasing;
+    expect(pools.totals.evicted).toBe(2);
+  });
 });
 
 describe('a key that cannot be connected to', () => {

@@ -18,6 +18,7 @@ const STATS: ShardStats = {
   failed: 0,
   closed: 0,
   evicted: 0,
+  leaked: 0,
 };
 
 function setUp({ slots = 4, lastId = 0, ask = (_ask: Ask): Promise<unknown> => Promise.resolve(null) } = {}) {

@@ -30,6 +30,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8, random: () => number = (
       idleMs: 1_000,
       maxLifetimeMs: 0,
       checkAfterMs: 0,
+      leakMs: 0,
       connectTimeoutMs: 1_000,
     },
     admission: { window, inFlightPerKey: window, queuedPerKey: 100 },
