@@ -27,6 +27,7 @@ export const ERRORS = {
   ERR_PASSPHRASE: { outcome: 'not_started', retryable: false, says: 'the passphrase does not open the key' },
   ERR_SUDO: { outcome: 'not_started', retryable: false, says: 'sudo refused to run the command' },
   ERR_SHARD_DIED: { outcome: 'unknown', retryable: false, says: 'the shard died with the request in flight' },
+  ERR_QUARANTINED: { outcome: 'not_started', retryable: false, says: "the key's requests killed their shard" },
   ERR_SHARD_UNAVAILABLE: { outcome: 'not_started', retryable: true, says: 'the shard does not start' },
 } as const satisfies Record<string, { outcome: Outcome; retryable: boolean; says: string }>;
 

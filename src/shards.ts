@@ -4,6 +4,7 @@ import { Cancellations } from './cancellations.js';
 import { KeylaneError } from './errors.js';
 import { teller } from './events.js';
 import { Answers } from './host/answers.js';
+import { Blame } from './host/blame.js';
 import type { ShardClient } from './host/shard-client.js';
 import { type StartThread, startThread } from './host/shard-thread.js';
 import { type ShardState, Supervisor } from './host/supervisor.js';
@@ -31,6 +32,7 @@ export class Shards {
   readonly #clock: Clock;
   readonly #all: Supervisor[] = [];
   readonly #deadlines: Deadlines<Call>;
+  readonly #blame: Blame;
   readonly #cancellations = new Cancellations((call) => this.cancel(call));
   #whenIdle: (() => void) | undefined = undefined;
 
@@ -52,6 +54,10 @@ export class Shards {
     const answers = new Answers(clock, options.ssh.confirmHostKey);
     const event = teller(options.onEvent);
     const budget = new QueueBudget(maxQueued);
+    this.#blame = new Blame(clock, (key, deaths, forMs, shard) => {
+      event({ type: 'key_quarantined', shard, key, deaths, forMs });
+      this.#refuseWaiting(key);
+    });
     for (let shard = 0; shard < shards; shard++) {
       // An equal part each; the remainder is handed out.
       const window = Math.floor(maxInFlight / shards) + (shard < maxInFlight % shards ? 1 : 0);
@@ -66,6 +72,7 @@ export class Shards {
           budget,
           drivers,
           shardBlockedMs,
+          blame: this.#blame,
           ask: (ask) => answers.answer(ask),
           event,
           freed: () => this.#tellIfIdle(),
@@ -86,6 +93,10 @@ export class Shards {
   submit(call: Call, signal: AbortSignal | undefined, bounded: boolean): Call {
     const { key } = call;
     if (signal?.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
+    if (this.#blame.any) {
+      const refusal = this.#blame.refusal(key);
+      if (refusal) throw refusal;
+    }
     this.#ownerOf(call).admission.submit(call, bounded);
     if (signal) this.#cancellations.watch(signal, call);
     this.#deadlines.watch(call.dueAt);
@@ -181,6 +192,15 @@ export class Shards {
     call.leftQueueAt = this.#clock.now();
     call.settle(undefined, error);
     this.#tellIfIdle();
+  }
+
+  /** What waits of a key that is kept out. */
+  #refuseWaiting(key: string): void {
+    const refusal = this.#blame.refusal(key);
+    if (!refusal) return;
+    for (const { admission } of this.#all) {
+      for (const call of [...admission.calls()]) if (call.key === key) this.#settleQueued(call, refusal);
+    }
   }
 
   get #busy(): boolean {

@@ -9,6 +9,7 @@ import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Input } from './input.js';
 import type { Lease } from './lease.js';
 import type { Pool, Waiter } from './pool.js';
+import type { Trace } from './trace.js';
 import type { Warming } from './warming.js';
 
 /** What a driver gets to end a request that was aborted, before the answer is given without it. */
@@ -18,6 +19,8 @@ const MOST_REFUSALS = 32;
 
 /** What a run needs of its shard. */
 export interface RunHost {
+  /** Where it is to be traced whose code runs. */
+  readonly trace: Trace | undefined;
   now(): number;
   reply(reply: Reply): void;
   noteSent(run: Run): void;
@@ -110,7 +113,7 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#host.noteRunning(this.command.slot);
     let response: unknown;
     try {
-      response = this.#driver?.execute(lease.connection.value, this.command.request, this);
+      response = this.#execute(lease.connection.value);
     } catch (thrown) {
       this.#host.noteRunning(-1);
       this.#failed(thrown);
@@ -125,6 +128,12 @@ export class Run implements Waiter, ExecuteContext, Due {
     } else {
       this.#succeeded(response);
     }
+  }
+
+  #execute(connection: unknown): unknown {
+    const { trace } = this.#host;
+    if (!trace) return this.#driver?.execute(connection, this.command.request, this);
+    return trace.run(this.command.key, () => this.#driver?.execute(connection, this.command.request, this));
   }
 
   refused(error: KeylaneError): void {

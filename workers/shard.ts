@@ -15,6 +15,7 @@ import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
 import { Run, type RunHost } from './run.js';
+import { Trace } from './trace.js';
 
 /** What the main thread hands to a shard at its start. */
 export interface ServeTask {
@@ -23,6 +24,8 @@ export interface ServeTask {
   limits: Limits;
   /** Modules of drivers of one's own: name → URL. */
   drivers: Record<string, string>;
+  /** How long to trace whose code runs; 0 for not at all. */
+  traceMs: number;
 }
 
 const HEARTBEAT_MS = 250;
@@ -44,6 +47,7 @@ export function serve(
  * there is nothing to lock.
  */
 class Shard implements RunHost, FrameVisitor<Command> {
+  trace: Trace | undefined = undefined;
   readonly #clock: Clock;
   readonly #ledger: Ledger;
   readonly #outbox: Outbox<Reply>;
@@ -58,9 +62,10 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #running = 0;
   #waitingForEnd: (() => void) | undefined = undefined;
   #heartbeat: { cancel(): void } | undefined = undefined;
+  #traceEnd: { cancel(): void } | undefined = undefined;
 
   constructor(
-    { port, ledger, limits, drivers }: ServeTask,
+    { port, ledger, limits, drivers, traceMs }: ServeTask,
     clock: Clock,
     load: typeof loadDriver,
     random: () => number,
@@ -91,14 +96,17 @@ class Shard implements RunHost, FrameVisitor<Command> {
           return question === 'host_key' ? this.#pools.steps.pause(connection, asking) : asking;
         },
       };
-      return pool.driver.open(pool.target, context);
+      const begin = () => pool.driver.open(pool.target, context);
+      return this.trace ? this.trace.run(pool.keyName, begin) : begin();
     };
     this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
     this.#beat();
+    if (traceMs > 0) this.#traceFor(traceMs);
     this.#waitingForEnd = () => {
       this.#heartbeat?.cancel();
+      this.#traceEnd?.cancel();
       this.#deadlines.stop();
       this.reply({ kind: 'drained' });
       this.#outbox.flush();
@@ -253,6 +261,20 @@ class Shard implements RunHost, FrameVisitor<Command> {
     const { slot, id, queuedUs, openUs, runUs, reused } = reply;
     const error = new KeylaneError('ERR_PROTOCOL', `the response cannot be encoded: ${why.message}`);
     this.reply({ kind: 'error', slot, id, queuedUs, openUs, runUs, reused, error: toWire(error) });
+  }
+
+  #traceFor(ms: number): void {
+    const trace = new Trace((key) => this.#ledger.running(key === undefined ? -1 : this.#slotOf(key)));
+    this.trace = trace;
+    this.#traceEnd = this.#clock.timer(ms, () => {
+      trace.stop();
+      this.trace = undefined;
+    });
+  }
+
+  /** A slot by which the main thread knows the key; −1 where nothing of it is in flight. */
+  #slotOf(key: string): number {
+    return this.#runs.findIndex((run) => run?.command.key === key);
   }
 
   #beat(): void {

@@ -82,6 +82,12 @@ export class ShardClient implements FrameVisitor<Reply> {
     return this.#inFlight[this.ledger.runningSlot]?.key;
   }
 
+  get keysInFlight(): Set<string> {
+    const keys = new Set<string>();
+    for (const call of this.#inFlight) if (call) keys.add(call.key);
+    return keys;
+  }
+
   /** Tells the shard that the call is not wanted any more. It is settled by the shard's answer. */
   cancel({ slot, id }: Call): void {
     this.#outbox.push({ kind: 'cancel', slot, id });

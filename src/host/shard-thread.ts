@@ -24,6 +24,8 @@ export interface ThreadTask {
   ledger: SharedArrayBuffer;
   limits: Limits;
   drivers: Record<string, string>;
+  /** How long the thread is to trace whose code runs; 0 for not at all. */
+  traceMs: number;
 }
 
 export type StartThread = (task: ThreadTask) => ShardThread;
@@ -34,7 +36,7 @@ export type StartThread = (task: ThreadTask) => ShardThread;
  * with 1 it would respawn by itself, and a key could have two owners. `atomics: 'disabled'`: else an idle thread's event
  * loop stands still, keep-alives with it.
  */
-export const startThread: StartThread = ({ ledger, limits, drivers }) => {
+export const startThread: StartThread = ({ ledger, limits, drivers, traceMs }) => {
   const piscina = new Piscina({
     filename: ENTRY,
     minThreads: 0,
@@ -45,7 +47,7 @@ export const startThread: StartThread = ({ ledger, limits, drivers }) => {
   // A throw between the end of the task and the end of the thread: `exited` tells of it, and it must not end the program.
   piscina.on('error', () => {});
   const { port1: port, port2 } = new MessageChannel();
-  const task = piscina.run({ port: port2, ledger, limits, drivers }, { name: 'serve', transferList: [port2] });
+  const task = piscina.run({ port: port2, ledger, limits, drivers, traceMs }, { name: 'serve', transferList: [port2] });
   const worker = piscina.threads[0] as Worker;
   const gone = new Promise<number>((resolve) => worker.once('exit', resolve));
   const ended = task.then(

@@ -8,6 +8,7 @@ import { Ledger } from '../wire/ledger.js';
 import type { Limits } from '../wire/limits.js';
 import type { Ask, ShardStats } from '../wire/protocol.js';
 import { restartBackoffMs } from './backoff.js';
+import type { Blame } from './blame.js';
 import { Pulse } from './pulse.js';
 import { ShardClient } from './shard-client.js';
 import type { ShardThread, StartThread } from './shard-thread.js';
@@ -35,6 +36,8 @@ export interface SupervisorOptions {
   drivers: Record<string, string>;
   /** A shard whose heartbeat stands still for so long is replaced. */
   shardBlockedMs: number;
+  /** Whose fault a death is. */
+  blame: Blame;
   ask(ask: Ask): Promise<unknown>;
   /** What is to be told to the program. */
   event(event: EngineEvent): void;
@@ -126,10 +129,10 @@ export class Supervisor {
   }
 
   #start(): void {
-    const { startThread, limits, drivers, admission, ask, event, freed, shard } = this.#options;
+    const { startThread, limits, drivers, admission, ask, event, freed, shard, blame } = this.#options;
     if (this.state !== 'degraded') this.state = 'starting';
     const ledger = Ledger.memory(admission.window);
-    const thread = startThread({ ledger, limits, drivers });
+    const thread = startThread({ ledger, limits, drivers, traceMs: blame.traceMs });
     this.#thread = thread;
     this.#client = new ShardClient(shard, thread.port, ledger, admission.window, {
       ready: () => this.#ready(),
@@ -190,6 +193,7 @@ export class Supervisor {
   #exited(error: Error | undefined): void {
     const served = this.state === 'serving' || this.state === 'blocked';
     const key = this.#client?.runningKey;
+    const inFlight = this.#client?.keysInFlight ?? new Set();
     this.#pulse?.stop();
     this.admission.pause();
     // In flight calls free their slots below; the client is the dead thread's, so nothing may be dispatched to it.
@@ -202,6 +206,7 @@ export class Supervisor {
       return;
     }
     this.#tell({ type: 'shard_died', message: error?.message ?? 'its thread ended', ...aboutKey(key) });
+    this.#options.blame.died(this.shard, key, inFlight);
     this.#failures++;
     this.#restart(served, error);
   }

@@ -20,6 +20,7 @@ function setUp(command: Partial<RunCommand> = {}, streams = 1, connectionsPerLan
     now: () => clock.now(),
     reply: (reply) => replies.push(reply),
     noteSent: () => noted.push('sent'),
+    trace: undefined,
     noteRunning: (slot) => noted.push(`running ${slot}`),
     watch: (dueAt) => noted.push(`watch ${dueAt}`),
     ask: () => Promise.reject(new Error('nobody to ask')),

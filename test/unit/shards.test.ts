@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { resolveOptions } from '../../src/options.ts';
+import { type EngineOptions, resolveOptions } from '../../src/options.ts';
 import { shardOf } from '../../src/routing.ts';
 import { Shards } from '../../src/shards.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -13,9 +13,9 @@ beforeEach(() => {
   threads = new FakeThreads();
 });
 
-function setUp({ serve = true } = {}) {
+function setUp({ serve = true, options = {} }: { serve?: boolean; options?: EngineOptions } = {}) {
   const clock = new FakeClock(1_000);
-  const shards = new Shards(resolveOptions({ shards: 3 }), {}, clock);
+  const shards = new Shards(resolveOptions({ shards: 3, ...options }), {}, clock);
   if (serve) for (const thread of threads.all) thread.ready();
   const submit = (key: string, signal?: AbortSignal) => {
     const call = new CountedCall(key);
@@ -101,4 +101,21 @@ test('a drain that takes too long is a cut, and every call is settled once', asy
     new Array(3).fill(['ERR_CLOSED', 1]),
   );
   expect(clock.pending).toBe(0);
+});
+
+test('the waiting calls of a key that killed its shard twice are refused, other waiting calls are not', async () => {
+  const { clock, shards, submit } = setUp({ options: { shards: 1, maxInFlight: 1 } });
+  for (let death = 0; death < 2; death++) {
+    const thread = threads.last;
+    const [first, again, other] = [submit('a'), submit('a'), submit('b')];
+    await settled();
+    thread.ledger.running(first.slot);
+    await thread.exit(new Error('boom'));
+    expect(other.state).toBe('queued');
+    expect(again.error?.code).toBe(death === 0 ? undefined : 'ERR_QUARANTINED');
+    for (const call of [again, other]) shards.cancel(call);
+    clock.advance(1_000);
+    threads.last.ready();
+  }
+  expect(() => submit('a')).toThrow(expect.objectContaining({ code: 'ERR_QUARANTINED', key: 'a' }));
 });

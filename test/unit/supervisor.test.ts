@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { QueueBudget } from '../../src/admission.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import type { EngineEvent } from '../../src/events.ts';
+import { Blame } from '../../src/host/blame.ts';
 import { Supervisor } from '../../src/host/supervisor.ts';
 import type { Clock, Timer } from '../../src/util/clock.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -37,6 +38,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8, random: () => number = (
     budget: new QueueBudget(1_000),
     drivers: {},
     shardBlockedMs: BLOCKED_MS,
+    blame: new Blame(clock, () => {}),
     ask: () => Promise.resolve(null),
     event: (event) => events.push(event),
     freed: (call) => freed.push(call),
