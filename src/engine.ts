@@ -5,6 +5,7 @@ import { KeylaneError } from './errors.js';
 import { type EngineOptions, resolveOptions } from './options.js';
 import { type PrepareBounds, parse, prepare } from './prepare.js';
 import { loadSpecs } from './registry.js';
+import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
 import { tryUntilSettled } from './tries.js';
@@ -91,6 +92,7 @@ export class ShardedEngine implements Engine {
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
   readonly #clock: Clock;
+  readonly #retries: RetryBudget;
   #closed: Promise<void> | undefined = undefined;
 
   constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, closeTimeoutMs: number, clock: Clock) {
@@ -98,6 +100,7 @@ export class ShardedEngine implements Engine {
     this.#specs = specs;
     this.#closeTimeoutMs = closeTimeoutMs;
     this.#clock = clock;
+    this.#retries = new RetryBudget(clock);
   }
 
   run<D extends DriverName>(driver: D, request: RequestOf<D>, options?: CallOptions): Promise<ResponseOf<D>> {
@@ -207,7 +210,8 @@ export class ShardedEngine implements Engine {
           reject(error);
         }
       });
-    const { call } = await tryUntilSettled(start, { attempts, idempotent, deadline, signal }, this.#clock, Math.random);
+    const policy = { key: parsed.key, attempts, idempotent, deadline, signal, budget: this.#retries };
+    const { call } = await tryUntilSettled(start, policy, this.#clock, Math.random);
     if (call.error) throw call.error;
     return call.response;
   }
@@ -217,6 +221,7 @@ export class ShardedEngine implements Engine {
     return {
       clock: this.#clock,
       random: Math.random,
+      retries: this.#retries,
       parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : parse(spec, request)),
       ok: (response) => spec.ok(response),
       submit: (parsed: Parsed, { deadline, priority, signal }, events: CallEvents) => {

@@ -1,5 +1,6 @@
 import type { Call } from './call.js';
 import { KeylaneError } from './errors.js';
+import type { RetryBudget } from './retry-budget.js';
 import type { Attempt } from './types.js';
 import type { Clock } from './util/clock.js';
 
@@ -7,23 +8,37 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 
 export interface TryPolicy {
+  key: string;
   attempts: number;
   idempotent: boolean;
   /** No try begins after it. */
   deadline: number;
   signal: AbortSignal | undefined;
+  budget: RetryBudget;
+  /** Where there is not room for all to wait until a peer may be tried again. */
+  waitingRoom?: WaitingRoom;
+}
+
+export interface WaitingRoom {
+  /** False where it is full. */
+  enter(): boolean;
+  leave(): void;
 }
 
 export interface Tried {
-  /** The last try, settled. */
+  /** The last try that was handed over, settled. */
   call: Call;
+  /** Tries that were handed over. */
   attempts: number;
   history: Attempt[];
 }
 
 /**
- * Tries until an answer comes, the error is not one to try again for, or the policy says enough. Between tries it waits
- * a random time up to 500 ms, 1 s, 2 s … 30 s ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS 2015).
+ * Tries until an answer comes, the error is not one to try again for, the policy says enough or the budget is spent.
+ * Between tries it waits as long as the error says that it makes no sense, and a random time up to 500 ms, 1 s, 2 s …
+ * 30 s ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS 2015).
+ *
+ * A try that cannot be handed over counts too. Rejects with what kept it from that if none was.
  */
 export async function tryUntilSettled(
   start: () => Promise<Call>,
@@ -31,28 +46,52 @@ export async function tryUntilSettled(
   clock: Clock,
   random: () => number,
 ): Promise<Tried> {
+  if (policy.attempts > 1) policy.budget.requested();
   const history: Attempt[] = [];
-  let call = await start();
-  for (;;) {
-    const attempts = history.length + 1;
-    const { error } = call;
-    if (!error || attempts >= policy.attempts || !mayTryAgain(error, policy.idempotent)) break;
-    const wait = backoffMs(attempts, random);
-    if (clock.now() + wait >= policy.deadline || policy.signal?.aborted) break;
-    await pause(wait, clock, policy.signal);
-    if (policy.signal?.aborted) break;
-    let next: Call;
+  let call: Call | undefined;
+  for (let tries = 1; ; tries++) {
+    let error: KeylaneError | undefined;
     try {
-      next = await start();
-    } catch {
-      // It could not be handed over (closed, saturated): what the last try said is what is known.
-      break;
+      const next = await start();
+      if (call?.error) history.push(attemptOf(call.error));
+      call = next;
+      error = next.error;
+    } catch (thrown) {
+      // What the last try said is what is known. Where there was none, this is.
+      if (!(thrown instanceof KeylaneError) || !(await mayGoOn(thrown, tries, policy, clock, random))) {
+        if (!call) throw thrown;
+        break;
+      }
+      continue;
     }
-    history.push({ outcome: error.outcome, code: error.code, message: error.message });
-    call = next;
+    if (!error || !(await mayGoOn(error, tries, policy, clock, random))) break;
   }
   call.error = inTheLightOf(history, call.error);
   return { call, attempts: history.length + 1, history };
+}
+
+/** Resolves with true when it is time for the next try. */
+async function mayGoOn(
+  error: KeylaneError,
+  tries: number,
+  policy: TryPolicy,
+  clock: Clock,
+  random: () => number,
+): Promise<boolean> {
+  const { key, attempts, idempotent, deadline, signal, budget, waitingRoom } = policy;
+  if (tries >= attempts || !mayTryAgain(error, idempotent) || signal?.aborted) return false;
+  const { retryAfterMs = 0 } = error;
+  const wait = retryAfterMs + backoffMs(tries, random);
+  if (clock.now() + wait >= deadline || !budget.take(key)) return false;
+  const room = retryAfterMs > 0 ? waitingRoom : undefined;
+  if (room && !room.enter()) return false;
+  await pause(wait, clock, signal);
+  room?.leave();
+  return !signal?.aborted;
+}
+
+function attemptOf({ outcome, code, message }: KeylaneError): Attempt {
+  return { outcome, code, message };
 }
 
 /** That the last try has not started says nothing of an earlier one that may have run. */

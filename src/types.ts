@@ -99,7 +99,10 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** True if running it twice does no harm: `unknown` may then be retried. @default false */
   idempotent?: boolean;
-  /** Tries in all, the first included. @default 1 (run, stream), 3 (batch) */
+  /**
+   * Tries in all, the first included; of all requests of the last minute a tenth at most is tried again, or a hundred.
+   * @default 1 (run, stream), 3 (batch)
+   */
   attempts?: number;
   /** −10 … 10, higher first, among the requests of one key. @default 0 */
   priority?: number;

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Call, CallEvents } from '../call.js';
 import { KeylaneError } from '../errors.js';
-import { type Tried, tryUntilSettled } from '../tries.js';
+import type { RetryBudget } from '../retry-budget.js';
+import { type Tried, tryUntilSettled, type WaitingRoom } from '../tries.js';
 import type { BatchOptions, Chunk, Outcome, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
@@ -12,6 +13,7 @@ import { KeyGate } from './key-gate.js';
 export interface BatchHost {
   readonly clock: Clock;
   readonly random: () => number;
+  readonly retries: RetryBudget;
   /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
   parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
@@ -46,6 +48,21 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   readonly #results: Result<Req, Res>[] = [];
   /** A request settled, or the input ended. */
   readonly #changed = new Bell();
+  /**
+   * Who waits until a dead host may be tried again holds a place among those in flight, for up to minutes: a tenth of
+   * the places at most, so that it costs the others no more. Where nobody else is to come, all of them.
+   */
+  readonly #waitingRoom: WaitingRoom = {
+    enter: () => {
+      if (!this.#inputEnded && this.#waiting >= this.#concurrency / 10) return false;
+      this.#waiting++;
+      return true;
+    },
+    leave: () => {
+      this.#waiting--;
+    },
+  };
+  #waiting = 0;
   #taken = 0;
   #active = 0;
   #filling = false;
@@ -171,13 +188,12 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     const { signal } = this.#stop;
     await this.#gate.enter(parsed.key);
     const start = () => this.#try(index, parsed, { deadline, signal, priority });
+    const { clock, random, retries: budget } = this.#host;
+    const { key } = parsed;
+    const waitingRoom = this.#waitingRoom;
     try {
-      return await tryUntilSettled(
-        start,
-        { attempts, idempotent, deadline, signal },
-        this.#host.clock,
-        this.#host.random,
-      );
+      const policy = { key, attempts, idempotent, deadline, signal, budget, waitingRoom };
+      return await tryUntilSettled(start, policy, clock, random);
     } finally {
       this.#gate.leave(parsed.key);
     }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Batch, type BatchHost } from '../../src/batch/batch.ts';
 import { Call, type CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
+import { RetryBudget } from '../../src/retry-budget.ts';
 import type { BatchOptions, Result } from '../../src/types.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 
@@ -9,6 +10,7 @@ import { FakeClock, settled } from '../support/fake-clock.ts';
 class FakeHost implements BatchHost {
   readonly clock = new FakeClock();
   readonly random = () => 1;
+  readonly retries = new RetryBudget(this.clock);
   /** In flight, in the order they were handed over. */
   readonly calls: Call[] = [];
   readonly credits: number[] = [];
@@ -400,7 +402,7 @@ describe('retries', () => {
     const read = readAll(batch);
     await host.answer('a', undefined, lost());
     host.refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE');
-    await host.clock.advanceSettling(500);
+    await host.clock.advanceSettling(1_500);
     // It may have run: `not_started`, of the refusal, would be a lie.
     expect((await read).results[0]).toMatchObject({ outcome: 'unknown', attempts: 1, history: [] });
   });
@@ -408,8 +410,46 @@ describe('retries', () => {
   test('a first try that cannot be handed over is a result without an attempt', async () => {
     const { host, batch } = setUp(['a']);
     host.refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE');
-    const { results } = await readAll(batch);
+    const read = readAll(batch);
+    await host.clock.advanceSettling(1_500);
+    const { results } = await read;
     expect(results[0]).toMatchObject({ key: 'a', outcome: 'not_started', attempts: 0 });
+  });
+
+  test('a first try that cannot be handed over is tried again', async () => {
+    const { host, batch } = setUp(['a']);
+    host.refusal = new KeylaneError('ERR_SHARD_UNAVAILABLE');
+    const read = readAll(batch);
+    await settled();
+    host.refusal = undefined;
+    await host.clock.advanceSettling(500);
+    await host.answer('a');
+    expect((await read).results[0]).toMatchObject({ outcome: 'ok', attempts: 1, history: [] });
+  });
+
+  test('those that wait for a dead host take a tenth of the places from the others, and all where nobody else comes', async () => {
+    const open = () => new KeylaneError('ERR_BREAKER_OPEN', 'not tried', { retryAfterMs: 20_000 });
+    const dead = Array.from({ length: 20 }, (_, i) => `dead-${i}`);
+    for (const [last, waiting] of [
+      [endless().input as Iterable<string>, 3],
+      [[], 20],
+    ] as const) {
+      const requests = function* () {
+        yield* dead;
+        yield* last;
+      };
+      const { host, batch } = setUp(requests(), { concurrency: 21 });
+      const settledOnes: string[] = [];
+      const read = (async () => {
+        for await (const { request } of batch) settledOnes.push(request);
+      })();
+      await settled();
+      for (const key of dead) await host.answer(key, undefined, open());
+      expect(dead.length - settledOnes.length).toBe(waiting);
+      await batch.return();
+      await read;
+      expect(host.clock.pending).toBe(0);
+    }
   });
 
   test('leaving the loop ends the wait for the next try', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.ts';
+import { RetryBudget } from '../../src/retry-budget.ts';
 import { backoffMs, mayTryAgain, type TryPolicy, tryUntilSettled } from '../../src/tries.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { CountedCall } from '../support/fake-thread.ts';
@@ -11,14 +12,26 @@ function setUp(endings: (KeylaneError | undefined)[], policy: Partial<TryPolicy>
   const start = async () => {
     const error = endings[startedAt.length];
     startedAt.push(clock.now());
+    if (error === UNAVAILABLE) throw error;
     const call = new CountedCall('a');
     call.settle(error ? undefined : 'answer', error);
     return call;
   };
-  const all = { attempts: 10, idempotent: false, deadline: Number.POSITIVE_INFINITY, signal: undefined, ...policy };
+  const budget = new RetryBudget(clock);
+  const all = {
+    key: 'a',
+    budget,
+    attempts: 10,
+    idempotent: false,
+    deadline: Number.POSITIVE_INFINITY,
+    signal: undefined,
+    ...policy,
+  };
   return { clock, startedAt, tried: tryUntilSettled(start, all, clock, () => 1) };
 }
 
+/** It keeps a try from being handed over. */
+const UNAVAILABLE = new KeylaneError('ERR_SHARD_UNAVAILABLE');
 const refused = new KeylaneError('ERR_CONNECT');
 const lost = new KeylaneError('ERR_CONNECTION_LOST');
 
@@ -83,4 +96,64 @@ test('that an earlier try may have run is not forgotten when the last has not st
   const { call, history } = await tried;
   expect(call.error).toMatchObject({ code: 'ERR_CONNECT', outcome: 'unknown', retryable: false });
   expect(history.map(({ outcome }) => outcome)).toEqual(['unknown']);
+});
+
+test('a try that cannot be handed over is tried again like any other, the first one too', async () => {
+  const { clock, startedAt, tried } = setUp([UNAVAILABLE, UNAVAILABLE, undefined]);
+  await clock.advanceSettling(1_500);
+  expect(startedAt).toEqual([0, 500, 1_500]);
+  // What never left is no attempt.
+  expect(await tried).toMatchObject({ attempts: 1, call: { response: 'answer' }, history: [] });
+});
+
+test('where no try could be handed over, what kept the last one from it is thrown', async () => {
+  const { clock, startedAt, tried } = setUp([UNAVAILABLE, UNAVAILABLE, UNAVAILABLE], { attempts: 2 });
+  const thrown = expect(tried).rejects.toBe(UNAVAILABLE);
+  await clock.advanceSettling(60_000);
+  await thrown;
+  expect(startedAt).toEqual([0, 500]);
+});
+
+test('where a later try could not be handed over, what the last one said is what is known', async () => {
+  const { clock, startedAt, tried } = setUp([lost, UNAVAILABLE, UNAVAILABLE], { idempotent: true, attempts: 3 });
+  await clock.advanceSettling(60_000);
+  expect(await tried).toMatchObject({ attempts: 1, call: { error: lost }, history: [] });
+  expect(startedAt).toHaveLength(3);
+});
+
+test('the next try comes no sooner than the error says, and a random time later', async () => {
+  const open = new KeylaneError('ERR_BREAKER_OPEN', 'not tried', { retryAfterMs: 20_000 });
+  const { clock, startedAt, tried } = setUp([open, open, undefined]);
+  await clock.advanceSettling(60_000);
+  expect(startedAt).toEqual([0, 20_500, 41_500]);
+  expect(await tried).toMatchObject({ attempts: 3, call: { response: 'answer' } });
+});
+
+test('who would wait beyond the deadline does not wait at all', async () => {
+  const open = new KeylaneError('ERR_BREAKER_OPEN', 'not tried', { retryAfterMs: 20_000 });
+  const { clock, startedAt, tried } = setUp([open, undefined], { deadline: 20_400 });
+  expect(await tried).toMatchObject({ attempts: 1, call: { error: open } });
+  expect([startedAt.length, clock.pending]).toEqual([1, 0]);
+});
+
+test('for a long wait there must be room, and the place is given back', async () => {
+  const open = new KeylaneError('ERR_BREAKER_OPEN', 'not tried', { retryAfterMs: 20_000 });
+  let places = 1;
+  const waitingRoom = { enter: () => places > 0 && places-- > 0, leave: () => places++ };
+  const first = setUp([open, refused, undefined], { waitingRoom });
+  const second = setUp([open, undefined], { waitingRoom });
+  expect(await second.tried).toMatchObject({ attempts: 1, call: { error: open } });
+  expect(places).toBe(0);
+  await first.clock.advanceSettling(60_000);
+  expect(await first.tried).toMatchObject({ attempts: 3, call: { response: 'answer' } });
+  expect(places).toBe(1);
+});
+
+test('nobody is tried again when the budget is spent', async () => {
+  const clock = new FakeClock();
+  const budget = new RetryBudget(clock);
+  for (let retries = 0; retries < 50; retries++) expect(budget.take('a')).toBe(true);
+  const { startedAt, tried } = setUp([refused, undefined], { budget });
+  expect(await tried).toMatchObject({ attempts: 1, call: { error: refused } });
+  expect(startedAt).toEqual([0]);
 });
