@@ -15,7 +15,11 @@ export const RULES = [
   { files: ['src/specs/'], may: [...BASE, 'src/specs/', 'src/targets/ssh-config/'] },
   { files: ['src/targets/'], may: [...BASE, 'src/targets/'] },
   { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
-  { files: ['src/batch/'], may: [...BASE, 'src/batch/', 'src/call.ts', 'src/tries.ts'], types: ['src/engine.ts'] },
+  {
+    files: ['src/batch/'],
+    may: [...BASE, 'src/batch/', 'src/call.ts', 'src/retry-budget.ts', 'src/tries.ts'],
+    types: ['src/engine.ts'],
+  },
   { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts'] },
   { files: ['src/server/'], may: ['src/server/', 'src/index.ts'] },
   { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/'] },
