@@ -28,13 +28,26 @@ export type SupervisionEvent =
   | { type: 'key_quarantined'; key: string; deaths: number; forMs: number }
   | { type: 'key_moved'; key: string; to: number };
 
+/** What the main thread tells of the whole process. */
+export type ProcessEvent =
+  /** It holds more memory than `limits.rssMb`: calls are refused until it holds less. */
+  { type: 'memory_high'; rssMb: number; limitMb: number } | { type: 'memory_well'; rssMb: number; limitMb: number };
+
 /** What an engine tells of itself beside results (`onEvent`): for logs and dashboards. Times are milliseconds. */
-export type EngineEvent = (ShardEvent | SupervisionEvent) & { shard: number };
+export type EngineEvent =
+  | ((ShardEvent | SupervisionEvent) & { shard: number })
+  | (ProcessEvent & { shard?: undefined });
 
 export type OnEvent = (event: EngineEvent) => void;
 
 /** Somebody must hear of these, asked for or not. */
-const GRAVE: readonly EngineEvent['type'][] = ['shard_blocked', 'shard_died', 'shard_degraded', 'key_quarantined'];
+const GRAVE: readonly EngineEvent['type'][] = [
+  'shard_blocked',
+  'shard_died',
+  'shard_degraded',
+  'key_quarantined',
+  'memory_high',
+];
 
 /** Hands events to the program; without a listener the grave ones become warnings of the process. */
 export function teller(onEvent: OnEvent | undefined): OnEvent {
@@ -51,5 +64,5 @@ export function teller(onEvent: OnEvent | undefined): OnEvent {
 
 function inWords({ type, shard, ...rest }: EngineEvent): string {
   const about = Object.entries(rest).map(([name, value]) => `${name} ${String(value)}`);
-  return `shard ${shard}: ${type}${about.length > 0 ? ` (${about.join(', ')})` : ''}`;
+  return `${shard === undefined ? 'the engine' : `shard ${shard}`}: ${type}${about.length > 0 ? ` (${about.join(', ')})` : ''}`;
 }

@@ -28,6 +28,10 @@ export interface LimitOptions {
   checkAfterMs?: number;
   /** Milliseconds that a driver may keep a jump host's stream when what it was for is gone; then `lease_leaked` is told. 0: off. @default 0 */
   leakMs?: number;
+  /** Mebibytes of a shard's JavaScript heap, past which its thread is ended and replaced; buffers are not counted. 0: V8's own limit. @default 0 */
+  shardHeapMb?: number;
+  /** Mebibytes of the whole process, past which further calls are refused (a batch goes on, within its concurrency). 0: none. @default 0 */
+  rssMb?: number;
   /** Milliseconds that opening a connection may take, look-up and authentication included. @default 10_000 */
   connectTimeoutMs?: number;
 }
@@ -93,6 +97,8 @@ export const DEFAULTS = Object.freeze({
     maxLifetimeMs: 1_800_000,
     checkAfterMs: 30_000,
     leakMs: 0,
+    shardHeapMb: 0,
+    rssMb: 0,
     connectTimeoutMs: 10_000,
   }),
 });
@@ -102,6 +108,14 @@ const ms = (least: number) => z.number().min(least).max(LONGEST_MS).optional();
 /** 0 turns it off; less than `least` is a mistake. */
 const zeroOr = (least: number) =>
   ms(0).refine((value) => !value || value >= least, { error: `must be 0 or at least ${least}` });
+
+const mebibytes = (least: number) =>
+  z
+    .int()
+    .min(0)
+    .max(1_048_576)
+    .optional()
+    .refine((value) => !value || value >= least, { error: `must be 0 or at least ${least}` });
 
 const breakerSchema = z
   .strictObject({ failures: count(1_000), openMs: ms(1), maxOpenMs: ms(1) })
@@ -121,6 +135,8 @@ const limitsSchema = z.strictObject({
   maxLifetimeMs: zeroOr(1_000),
   checkAfterMs: ms(0),
   leakMs: zeroOr(2_000),
+  shardHeapMb: mebibytes(32),
+  rssMb: mebibytes(64),
   connectTimeoutMs: ms(1),
 });
 

@@ -5,6 +5,7 @@ import { KeylaneError } from './errors.js';
 import { teller } from './events.js';
 import { Answers } from './host/answers.js';
 import { Blame } from './host/blame.js';
+import { MemoryWatch } from './host/memory-watch.js';
 import type { ShardClient } from './host/shard-client.js';
 import { type StartThread, startThread } from './host/shard-thread.js';
 import { type ShardState, Supervisor } from './host/supervisor.js';
@@ -33,6 +34,7 @@ export class Shards {
   readonly #all: Supervisor[] = [];
   readonly #deadlines: Deadlines<Call>;
   readonly #blame: Blame;
+  readonly #memory: MemoryWatch;
   readonly #cancellations = new Cancellations((call) => this.cancel(call));
   #whenIdle: (() => void) | undefined = undefined;
 
@@ -53,6 +55,7 @@ export class Shards {
     const { inFlightPerKey, queuedPerKey } = limits;
     const answers = new Answers(clock, options.ssh.confirmHostKey);
     const event = teller(options.onEvent);
+    this.#memory = new MemoryWatch(clock, { limitMb: limits.rssMb, event });
     const budget = new QueueBudget(maxQueued);
     this.#blame = new Blame(clock, (key, deaths, forMs, shard) => {
       event({ type: 'key_quarantined', shard, key, deaths, forMs });
@@ -71,6 +74,7 @@ export class Shards {
           admission: { window, inFlightPerKey, queuedPerKey },
           budget,
           drivers,
+          heapMb: limits.shardHeapMb,
           shardBlockedMs,
           blame: this.#blame,
           ask: (ask) => answers.answer(ask),
@@ -93,6 +97,7 @@ export class Shards {
   submit(call: Call, signal: AbortSignal | undefined, bounded: boolean): Call {
     const { key } = call;
     if (signal?.aborted) throw new KeylaneError('ERR_CANCELED', undefined, { key, cause: signal.reason });
+    if (bounded && this.#memory.refusal) throw this.#memory.refusal;
     if (this.#blame.any) {
       const refusal = this.#blame.refusal(key);
       if (refusal) throw refusal;
@@ -154,6 +159,7 @@ export class Shards {
   async #stopped(): Promise<void> {
     await Promise.all(this.#all.map((supervisor) => supervisor.stopped));
     this.#deadlines.stop();
+    this.#memory.stop();
   }
 
   #ownerOf(call: Call): Supervisor {

@@ -24,6 +24,8 @@ export interface ThreadTask {
   ledger: SharedArrayBuffer;
   limits: Limits;
   drivers: Record<string, string>;
+  /** Mebibytes of its heap; 0 for V8's own limit. */
+  heapMb: number;
   /** How long the thread is to trace whose code runs; 0 for not at all. */
   traceMs: number;
 }
@@ -36,13 +38,16 @@ export type StartThread = (task: ThreadTask) => ShardThread;
  * with 1 it would respawn by itself, and a key could have two owners. `atomics: 'disabled'`: else an idle thread's event
  * loop stands still, keep-alives with it.
  */
-export const startThread: StartThread = ({ ledger, limits, drivers, traceMs }) => {
+export const startThread: StartThread = ({ ledger, limits, drivers, heapMb, traceMs }) => {
   const piscina = new Piscina({
     filename: ENTRY,
     minThreads: 0,
     maxThreads: 1,
     atomics: 'disabled',
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    resourceLimits: {
+      maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+      ...(heapMb > 0 ? { maxOldGenerationSizeMb: heapMb } : {}),
+    },
   });
   // A throw between the end of the task and the end of the thread: `exited` tells of it, and it must not end the program.
   piscina.on('error', () => {});

@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   admission: AdmissionLimits;
   budget: QueueBudget;
   drivers: Record<string, string>;
+  /** Mebibytes of its heap; 0 for V8's own limit. */
+  heapMb: number;
   /** A shard whose heartbeat stands still for so long is replaced. */
   shardBlockedMs: number;
   /** Whose fault a death is. */
@@ -129,10 +131,10 @@ export class Supervisor {
   }
 
   #start(): void {
-    const { startThread, limits, drivers, admission, ask, event, freed, shard, blame } = this.#options;
+    const { startThread, limits, drivers, admission, ask, event, freed, shard, blame, heapMb } = this.#options;
     if (this.state !== 'degraded') this.state = 'starting';
     const ledger = Ledger.memory(admission.window);
-    const thread = startThread({ ledger, limits, drivers, traceMs: blame.traceMs });
+    const thread = startThread({ ledger, limits, drivers, heapMb, traceMs: blame.traceMs });
     this.#thread = thread;
     this.#client = new ShardClient(shard, thread.port, ledger, admission.window, {
       ready: () => this.#ready(),

@@ -25,13 +25,16 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 type Death = NonNullable<CrashRequest['die']>;
 
-/** The heap's limit is the process's: test/fault/heap-limit.test.ts reaches it in a process of its own. */
-const DEATHS: Death[] = ['throw', 'reject', 'exit0', 'exit3', 'block'];
+/** To `block` is to be terminated by the supervisor. */
+const DEATHS: Death[] = ['throw', 'reject', 'exit0', 'exit3', 'block', 'heap'];
+
+/** Filled in half a second: of eight times as much a busy machine takes the filling for a block. */
+const limits = { shardHeapMb: 64 };
 
 test.each(DEATHS)('a shard that dies by %s takes nothing along but what it had in flight (W1)', async (die) => {
   for (let round = 0; round < ROUNDS; round++) {
     // A new one each time: a shard that dies again and again is not replaced at once, and a key that kills twice is kept out.
-    const engine = await createEngine({ shards: SHARDS, drivers: [CRASH], shardBlockedMs: 2_000 });
+    const engine = await createEngine({ shards: SHARDS, drivers: [CRASH], shardBlockedMs: 2_000, limits });
     try {
       const dead = await killOne(engine, die, seeded((SEED + round) >>> 0));
       const { shards, inFlight, queued } = await engine.stats();

@@ -13,6 +13,8 @@ const NUMBERS: [path: string, right: number[], wrong: unknown[]][] = [
   ['limits.opensPerKey', [1, 10_000], [0, 10_001]],
   ['limits.breaker.failures', [1, 1_000], [0, 1_001]],
   ['limits.inFlightPerKey', [1, 1_000_000], [0, 1_000_001]],
+  ['limits.shardHeapMb', [0, 32, 1_048_576], [-1, 1, 31, 1_048_577]],
+  ['limits.rssMb', [0, 64, 1_048_576], [-1, 1, 63, 1_048_577]],
   ['limits.queuedPerKey', [0, 10_000_000], [-1, 10_000_001]],
 ];
 const MILLISECONDS: [path: string, right: number[], wrong: unknown[]][] = [
@@ -114,6 +116,8 @@ describe('the defaults', () => {
         maxLifetimeMs: 1_800_000,
         checkAfterMs: 30_000,
         leakMs: 0,
+        shardHeapMb: 0,
+        rssMb: 0,
         connectTimeoutMs: 10_000,
       },
       ssh: {},

@@ -37,6 +37,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8, random: () => number = (
     admission: { window, inFlightPerKey: window, queuedPerKey: 100 },
     budget: new QueueBudget(1_000),
     drivers: {},
+    heapMb: 0,
     shardBlockedMs: BLOCKED_MS,
     blame: new Blame(clock, () => {}),
     ask: () => Promise.resolve(null),
