@@ -227,6 +227,8 @@ class Shard implements RunHost, FrameVisitor<Command> {
       return driver;
     });
     this.#drivers.set(name, loading);
+    // A failure is everybody's who waits for it, and nobody's after.
+    loading.catch(() => this.#drivers.delete(name));
     return loading;
   }
 

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import type { Questions } from '../types.js';
 import type { Clock } from '../util/clock.js';
+import { SingleFlight } from '../util/single-flight.js';
 import type { Ask } from '../wire/protocol.js';
 import { Confirmations, type ConfirmHostKey } from './confirmations.js';
 
@@ -21,6 +22,7 @@ export type Resolve = (host: string) => Promise<Addresses>;
 export class Answers {
   readonly #names: Names;
   readonly #people: Confirmations;
+  readonly #secrets = new SingleFlight<string>();
 
   constructor(clock: Clock, confirm: ConfirmHostKey | undefined = undefined, resolve: Resolve = systemResolve) {
     this.#people = new Confirmations(clock, confirm);
@@ -30,7 +32,7 @@ export class Answers {
   answer(ask: Ask): Promise<unknown> {
     switch (ask.question) {
       case 'secret':
-        return secret(ask.about);
+        return this.#secrets.run(ask.about, () => secret(ask.about));
       case 'lookup':
         return this.#names.addresses(ask.about);
       case 'host_key':

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { ParsedKey } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
+import { SingleFlight } from '../../../src/util/single-flight.js';
 import { decrypt, type KeyFile, readKeyFile } from './key-file.js';
 
 /** What may be asked of the main thread here: the value behind a reference. */
@@ -22,18 +23,13 @@ export interface Identity {
  */
 export class Identities {
   readonly #looks = new Map<string, { version: string; identity: Promise<Identity> }>();
-  readonly #looking = new Map<string, Promise<Identity>>();
+  readonly #looking = new SingleFlight<Identity>();
   readonly #keys = new Map<string, { version: string; key: Promise<ParsedKey> }>();
 
   /** The file, without a passphrase. Rejects with `ERR_INPUT` that names the path and the fix. */
   look(path: string): Promise<Identity> {
     // Of 500 connections that open together, one looks.
-    let looking = this.#looking.get(path);
-    if (!looking) {
-      looking = this.#look(path).finally(() => this.#looking.delete(path));
-      this.#looking.set(path, looking);
-    }
-    return looking;
+    return this.#looking.run(path, () => this.#look(path));
   }
 
   async #look(path: string): Promise<Identity> {

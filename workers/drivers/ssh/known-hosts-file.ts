@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { KeylaneError } from '../../../src/errors.js';
+import { SingleFlight } from '../../../src/util/single-flight.js';
 import { KnownHosts } from './known-hosts.js';
 
 interface Version {
@@ -13,17 +14,12 @@ interface Version {
 /** Known_hosts files, each parsed once for as long as it does not change, and only the new end where it just grew. */
 export class KnownHostsFiles {
   readonly #versions = new Map<string, Version>();
-  readonly #reading = new Map<string, Promise<KnownHosts | undefined>>();
+  readonly #reading = new SingleFlight<KnownHosts | undefined>();
 
   /** The file as it is now; undefined if it is missing. Rejects with `ERR_HOST_KEY` where it cannot be read. */
   read(file: string): Promise<KnownHosts | undefined> {
     // Of 500 connections that open together, one looks.
-    let reading = this.#reading.get(file);
-    if (!reading) {
-      reading = this.#read(file).finally(() => this.#reading.delete(file));
-      this.#reading.set(file, reading);
-    }
-    return reading;
+    return this.#reading.run(file, () => this.#read(file));
   }
 
   async #read(file: string): Promise<KnownHosts | undefined> {
