@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -22,12 +22,18 @@ beforeAll(async () => {
   process.env.KEYLANE_TEST_RIGHT = 'right horse';
   process.env.KEYLANE_TEST_WRONG = 'wrong horse';
 });
-afterAll(() => sshd.stop());
+afterAll(async () => {
+  for (const child of agents) child.kill();
+  await sshd.stop();
+});
+
+/** They live as long as the tests, which end by a signal: no `exit` event would end them. */
+const agents: ChildProcess[] = [];
 
 async function startAgent(keys: readonly string[]): Promise<string> {
   const path = join(mkdtempSync(join(dir, 'a-')), 'socket');
   const child = spawn('ssh-agent', ['-D', '-a', path], { stdio: ['ignore', 'pipe', 'ignore'] });
-  process.once('exit', () => child.kill());
+  agents.push(child);
   await once(child.stdout, 'data');
   for (const key of keys) {
     execFileSync('ssh-add', ['-q', key], { env: { ...process.env, SSH_AUTH_SOCK: path }, stdio: 'pipe' });

