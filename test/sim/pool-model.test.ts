@@ -3,7 +3,7 @@ import { KeylaneError } from '../../src/errors.ts';
 import type { Driver } from '../../src/types.ts';
 import type { Pool } from '../../workers/pool.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
-import { Caller, FakeDriver, poolsWith } from '../support/fake-driver.ts';
+import { Caller, type FakeConnection, FakeDriver, poolsWith } from '../support/fake-driver.ts';
 import { type Random, seeded, seedsOf } from '../support/seed.ts';
 
 /** PROMISES P2. `STEPS=100000 npm test -- test/sim` takes the long way. */
@@ -17,9 +17,14 @@ const LIMITS = {
   opensPerKey: 2,
   breaker: { failures: 3, openMs: 500, maxOpenMs: 2_000 },
   idleMs: 2_000,
+  maxLifetimeMs: 1_500,
+  checkAfterMs: 300,
   connectTimeoutMs: 1_000,
 };
 const LANES = ['k1 a', 'k1 b', 'k2 a', 'k2 b', 'k3 a', 'k4 a'];
+
+/** Lives end this much late at most. */
+const LATE_MS = 16;
 
 /** What the world looks like from outside: who waits, in which order, and who holds which stream. */
 class Model {
@@ -32,6 +37,8 @@ class Model {
   readonly holding: ModelCaller[] = [];
   readonly all: ModelCaller[] = [];
   readonly faults: string[] = [];
+  /** When something was last heard of a connection's peer. */
+  readonly heardAt = new Map<FakeConnection, number>();
   readonly #random: Random;
 
   constructor(random: Random) {
@@ -60,6 +67,9 @@ class Model {
     failAuth: () => this.#rarely() && this.driver.opens.length > 0 && this.driver.failOpen(AUTH),
     close: () => this.driver.closes.length > 0 && this.driver.letClose(),
     closeMore: () => this.driver.closes.length > 0 && this.driver.letClose(),
+    check: () => this.#check(true),
+    checkMore: () => this.#check(true),
+    checkIll: () => this.#check(false),
     die: () => this.driver.opened.length > 0 && this.#random.pick(this.driver.opened.slice(-20)).die(),
     wait: () => this.clock.advance(this.#random.below(400)),
     waitLong: () => this.#rarely() && this.clock.advance(31_000),
@@ -69,6 +79,18 @@ class Model {
     const name = this.#random.pick(Object.keys(this.#steps));
     this.log.push(name);
     this.#steps[name]?.();
+  }
+
+  /** Or nobody answers: then the clock ends it. */
+  #check(well: boolean): void {
+    if (this.driver.checks.length === 0) return;
+    const connection = this.driver.letCheck(well);
+    if (well) this.heardAt.set(connection, this.clock.now());
+  }
+
+  /** A connection is lent or given back. */
+  used(connection: FakeConnection): void {
+    this.heardAt.set(connection, this.clock.now());
   }
 
   #rarely(): boolean {
@@ -87,6 +109,7 @@ class Model {
   #settle(how: (caller: ModelCaller) => void): void {
     const caller = this.#take();
     if (!caller) return;
+    this.used(caller.connection);
     how(caller);
     expect(() => caller.lease.release()).toThrow('settled twice');
   }
@@ -95,6 +118,7 @@ class Model {
     const caller = this.#take();
     if (!caller) return;
     const { lease } = caller;
+    this.used(caller.connection);
     lease.exceeded(1 + this.#random.below(STREAMS));
     caller.told.length = 0;
     this.enqueue(caller, true);
@@ -200,7 +224,12 @@ class ModelCaller extends Caller {
     const queue = this.#model.waiting.get(this.lane) ?? [];
     if (queue[0] !== this) this.#model.faults.push(`${this.name} was served before its turn`);
     queue.splice(queue.indexOf(this), 1);
-    const { leased, streams, value } = lease.connection;
+    const { leased, streams, value, openEnded } = lease.connection;
+    const now = this.#model.clock.now();
+    if (now - openEnded > LIMITS.maxLifetimeMs + LATE_MS) this.#model.faults.push('granted a connection past its life');
+    const heardAt = this.#model.heardAt.get(value as FakeConnection) ?? openEnded;
+    if (leased === 1 && now - heardAt > LIMITS.checkAfterMs)
+      this.#model.faults.push(`granted a connection that was silent for ${now - heardAt} ms`);
     if (leased > streams) this.#model.faults.push(`${leased} leases on ${streams} streams`);
     if (this.#model.driver.closed.includes(value as never)) this.#model.faults.push('granted a closed connection');
     if ((value as { target: unknown }).target !== this.lane)
