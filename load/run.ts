@@ -13,6 +13,7 @@ const SCENARIOS: readonly string[] = [
   'engine-lone',
   'fan-out',
   'pool-acquire',
+  'pool-idle',
   'ssh-lone',
   'ssh-warm',
   'ssh-cold',

@@ -32,7 +32,7 @@ export const RULES = [
   { files: ['workers/'], may: [...BASE, 'src/wire/', 'workers/'] },
   // The pool is not public, and its speed is promised.
   {
-    files: ['load/scenarios/pool-acquire.ts'],
+    files: ['load/scenarios/pool-acquire.ts', 'load/scenarios/pool-idle.ts'],
     may: ['load/', 'src/index.ts', 'src/types.ts', 'src/util/', 'workers/'],
   },
   // What is measured is no request's part alone, and not public.

@@ -78,11 +78,13 @@ export class DriverSteps {
     connection.opening = undefined;
   }
 
-  /** Ends a connection. Resolves when its resources are gone, or the driver had its time. */
-  async close(driver: Driver, value: unknown): Promise<void> {
+  /** Ends a connection. Resolves when its resources are gone or the driver had its time; undefined: at once. */
+  close(driver: Driver, value: unknown): Promise<void> | undefined {
     const closing = closeBy(driver, value);
-    // Most have nothing to wait for: no timer for those.
-    if (closing === undefined) return;
+    return closing && this.#orLate(closing);
+  }
+
+  async #orLate(closing: Promise<void>): Promise<void> {
     let timer: { cancel(): void } | undefined;
     const late = new Promise<void>((resolve) => {
       timer = this.#clock.timer(CLOSE_MS, resolve);

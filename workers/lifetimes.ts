@@ -13,7 +13,7 @@ const SHORTEST_DAY_MS = 16;
  * For so long at a time are connections ended, then requests have their turn. What follows each end (promises, the
  * driver's part) comes on top and takes about as long again.
  */
-const SLICE_MS = 2;
+const SLICE_MS = 0.5;
 
 /**
  * When connections end although nothing is wrong with them: idle for `idleMs`, the longest idle first, and after their

@@ -368,7 +368,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   #end(connection: Connection): void {
-    void this.#pools.close(this, connection).then(() => this.#gone(connection));
+    this.#pools.close(this, connection, () => this.#gone(connection));
   }
 
   #gone(connection: Connection): void {

@@ -215,12 +215,15 @@ export class Pools {
     else if (to === 'closing') this.#lifetimes.ended(connection);
   }
 
-  /** Ends a connection through its driver. Resolves when its resources are gone, or the driver had its time. */
-  async close(pool: Pool, connection: Connection): Promise<void> {
+  /** Ends a connection through its driver; `gone` is called when its resources are gone, never within this step. */
+  close(pool: Pool, connection: Connection, gone: () => void): void {
     this.#ending++;
-    await this.steps.close(pool.driver, connection.value);
-    this.#ending--;
-    this.totals.closed++;
+    const closing = this.steps.close(pool.driver, connection.value) ?? AT_ONCE;
+    void closing.then(() => {
+      this.#ending--;
+      this.totals.closed++;
+      gone();
+    });
   }
 
   /** A connection is no more: there is room for another. */
@@ -262,5 +265,7 @@ export class Pools {
     }
   }
 }
+
+const AT_ONCE = Promise.resolve();
 
 function nothing(): void {}
