@@ -7,7 +7,7 @@ import { type Sshd, startSshd } from '../support/sshd.js';
 
 let sshd: Sshd;
 beforeAll(async () => {
-  sshd = await startSshd();
+  sshd = await startSshd({ addresses: ['127.0.0.1', '127.0.0.2'] });
 });
 afterAll(() => sshd.stop());
 
@@ -52,4 +52,27 @@ test('a dead host is let alone after five failures, tried by one, and served as 
     { type: 'breaker_closed', key, what: 'connect' },
   ]);
   expect((await engine.stats()).shards[0]?.inside?.stopped).toBe(0);
+});
+
+test('a dead jump host is let alone, and the hosts behind it are not blamed', async () => {
+  const proxy = await startProxy({ to: { host: '127.0.0.1', port: sshd.port }, fault: { accept: 'rst' } });
+  onTestFinished(() => proxy.stop());
+  const stopped: string[] = [];
+  const onEvent = (event: EngineEvent) => event.type === 'breaker_open' && stopped.push(event.key);
+  const engine = await startEngine({ limits: { breaker: { openMs: 2_000 } }, onEvent });
+  const { user, identity } = sshd;
+  const hop = { host: '127.0.0.1', port: proxy.port, user, identity, hostKeys: 'insecure' as const };
+  const direct = loginTo(sshd, { host: '127.0.0.2', command: 'true' });
+  const behind = { ...direct, jump: [hop] };
+  const bastion = `127.0.0.1:${proxy.port}`;
+
+  for (let times = 0; times < 5; times++) expect((await failure(engine.run('ssh', behind))).code).toBe('ERR_CONNECT');
+  const { code, message } = await failure(engine.run('ssh', behind));
+  expect(code).toBe('ERR_BREAKER_OPEN');
+  expect(message).toContain(bastion);
+  expect(stopped).toEqual([bastion]);
+  // Its own breaker has nothing against the host: without the jump host it is served.
+  expect((await engine.run('ssh', direct)).code).toBe(0);
+  proxy.fault = {};
+  expect((await engine.run('ssh', behind, { attempts: 5 })).code).toBe(0);
 });
