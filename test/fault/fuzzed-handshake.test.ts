@@ -55,7 +55,8 @@ test.each(seedsOf('fuzzed-handshake'))(
   async (seed) => {
     const random = seeded(seed);
     const engine = await startEngine({
-      limits: { idleMs: 1, connectTimeoutMs: CONNECT_MS },
+      // Every fault must meet a connection: nobody is let alone.
+      limits: { idleMs: 1, connectTimeoutMs: CONNECT_MS, breaker: false },
       ssh: { connectTimeoutMs: CONNECT_MS, keepaliveMs: 100, hostKeys: 'insecure', knownHosts: '/nonexistent' },
     });
     // The first connection takes what a shard keeps.
