@@ -3,6 +3,7 @@ import type { Call } from './call.js';
 import { Cancellations } from './cancellations.js';
 import { KeylaneError } from './errors.js';
 import { teller } from './events.js';
+import { hintOf } from './hint.js';
 import { Answers } from './host/answers.js';
 import { Blame } from './host/blame.js';
 import { MemoryWatch } from './host/memory-watch.js';
@@ -24,6 +25,10 @@ export interface ShardSnapshot {
   restarts: number;
   inFlight: number;
   queued: number;
+  /** The share of the last second in which its thread was at work, 0 … 1. */
+  busy: number;
+  /** What stands out and what to do about it; undefined where nothing does. */
+  hint: string | undefined;
   /** What the shard says of itself; undefined while it does not serve. */
   inside: ShardStats | undefined;
 }
@@ -129,8 +134,9 @@ export class Shards {
     return Promise.all(
       this.#all.map(async (supervisor) => {
         const inside = await supervisor.stats();
-        const { state, restarts, admission } = supervisor;
-        return { state, restarts, inFlight: admission.inFlight, queued: admission.queued, inside };
+        const { state, restarts, admission, busy } = supervisor;
+        const { inFlight, queued } = admission;
+        return { state, restarts, inFlight, queued, busy, hint: hintOf(busy, inside?.topKeys), inside };
       }),
     );
   }

@@ -42,6 +42,8 @@ export class Run implements Waiter, ExecuteContext, Due {
   /** When it is aborted: its deadline, then the end of the driver's grace. */
   dueAt: number;
   readonly input: Input | undefined;
+  /** Microseconds for which it held a stream; set when it is answered. */
+  heldUs = 0;
   readonly #host: RunHost;
   readonly #arrived: number;
   readonly #credit: Credit | undefined;
@@ -285,10 +287,11 @@ export class Run implements Waiter, ExecuteContext, Due {
       connection && !this.#reused
         ? Math.max(0, Math.min(waited, connection.openEnded - Math.max(connection.openStarted, this.#arrived)))
         : 0;
+    this.heldUs = microseconds(now - granted);
     return {
       queuedUs: microseconds(waited - openMs),
       openUs: microseconds(openMs),
-      runUs: microseconds(now - granted),
+      runUs: this.heldUs,
       reused: this.#reused,
     };
   }

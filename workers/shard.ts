@@ -16,6 +16,7 @@ import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
 import { Run, type RunHost } from './run.js';
 import { Trace } from './trace.js';
+import { Vitals } from './vitals.js';
 
 /** What the main thread hands to a shard at its start. */
 export interface ServeTask {
@@ -27,8 +28,6 @@ export interface ServeTask {
   /** How long to trace whose code runs; 0 for not at all. */
   traceMs: number;
 }
-
-const HEARTBEAT_MS = 250;
 
 const NO_CONNECTION = 'the deadline passed before a connection was open and had room';
 
@@ -54,6 +53,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
   readonly #pools: Pools;
   readonly #asks: Asks;
   readonly #deadlines: Deadlines<Run>;
+  readonly #vitals: Vitals;
   readonly #ownDrivers: Record<string, string>;
   readonly #load: typeof loadDriver;
   readonly #drivers = new Map<string, Driver | Promise<Driver>>();
@@ -61,7 +61,6 @@ class Shard implements RunHost, FrameVisitor<Command> {
   readonly #runs: (Run | undefined)[] = [];
   #running = 0;
   #waitingForEnd: (() => void) | undefined = undefined;
-  #heartbeat: { cancel(): void } | undefined = undefined;
   #traceEnd: { cancel(): void } | undefined = undefined;
 
   constructor(
@@ -102,10 +101,10 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
-    this.#beat();
+    this.#vitals = new Vitals(clock, this.#ledger, random);
     if (traceMs > 0) this.#traceFor(traceMs);
     this.#waitingForEnd = () => {
-      this.#heartbeat?.cancel();
+      this.#vitals.stop();
       this.#traceEnd?.cancel();
       this.#deadlines.stop();
       this.reply({ kind: 'drained' });
@@ -141,6 +140,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
   }
 
   answered(run: Run): void {
+    this.#vitals.note(run.command.key, run.heldUs);
     this.#runs[run.command.slot] = undefined;
     this.#running--;
     if (this.#running === 0) this.#outbox.soon();
@@ -249,6 +249,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
     const waiting = this.#runs.reduce((sum, run) => sum + (run?.waiting ? 1 : 0), 0);
     return {
       requests: this.#running,
+      ...this.#vitals.stats(),
       waiting,
       connections: { ...counts },
       lanes: size,
@@ -277,11 +278,6 @@ class Shard implements RunHost, FrameVisitor<Command> {
   /** A slot by which the main thread knows the key; −1 where nothing of it is in flight. */
   #slotOf(key: string): number {
     return this.#runs.findIndex((run) => run?.command.key === key);
-  }
-
-  #beat(): void {
-    this.#ledger.beat();
-    this.#heartbeat = this.#clock.timer(HEARTBEAT_MS, () => this.#beat());
   }
 }
 

@@ -6,6 +6,8 @@ const LOOK_MS = 250;
 const STEADY_MS = 5_000;
 
 export interface PulseWatcher {
+  /** Four times a second. */
+  looked(): void;
   /** It has stood still for so long: told once, until it beats again. */
   still(stillMs: number): void;
   beatsAgain(): void;
@@ -58,6 +60,7 @@ export class Pulse {
   #look(): void {
     const beats = this.#beats();
     this.#arm();
+    this.#watcher.looked();
     if (beats === this.#lastBeats) {
       this.#stillMs += LOOK_MS;
       if (!this.#told && this.#stillMs >= this.#stillAfterMs) {

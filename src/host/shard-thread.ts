@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Limits } from '../wire/limits.js';
+import type { LoopTime } from './busy.js';
 
 /** The entry of a shard's thread: the one place where this wing names the other. */
 const ENTRY = new URL('../../workers/shard.js', import.meta.url).href;
@@ -16,6 +17,8 @@ export interface ShardThread {
   readonly port: MessagePort;
   /** Resolves when the thread has exited, with the error that ended it, or undefined after a drain. */
   readonly exited: Promise<Error | undefined>;
+  /** How long its event loop has been at work and idle since it began. */
+  loopTime(): LoopTime;
   /** Cuts it. `exited` tells when it is over: a thread inside a native call leaves seconds later. */
   terminate(): void;
 }
@@ -63,6 +66,7 @@ export const startThread: StartThread = ({ ledger, limits, drivers, heapMb, trac
   return {
     port,
     exited: exitOf(),
+    loopTime: () => worker.performance.eventLoopUtilization(),
     terminate() {
       void worker.terminate();
     },

@@ -9,6 +9,7 @@ import type { Limits } from '../wire/limits.js';
 import type { Ask, ShardStats } from '../wire/protocol.js';
 import { restartBackoffMs } from './backoff.js';
 import type { Blame } from './blame.js';
+import { Busy } from './busy.js';
 import { Pulse } from './pulse.js';
 import { ShardClient } from './shard-client.js';
 import type { ShardThread, StartThread } from './shard-thread.js';
@@ -21,6 +22,8 @@ const STILL_MS = 1_500;
 const START_MS = 10_000;
 /** A shard that does not say its figures by then has none to show. */
 const STATS_MS = 1_000;
+/** Looks at the heartbeat for each at the load: one a second. */
+const LOOKS_AT_LOAD = 4;
 
 export type ShardState = 'starting' | 'serving' | 'blocked' | 'backing_off' | 'degraded' | 'draining' | 'stopped';
 
@@ -78,6 +81,8 @@ export class Supervisor {
   #failures = 0;
   #backoff: Timer | undefined = undefined;
   #pulse: Pulse | undefined = undefined;
+  #busy: Busy | undefined = undefined;
+  #looks = 0;
   #ending: KeylaneError | undefined = undefined;
 
   constructor(options: SupervisorOptions) {
@@ -92,6 +97,11 @@ export class Supervisor {
 
   get client(): ShardClient | undefined {
     return this.#client;
+  }
+
+  /** The share of the last second in which its thread was at work, 0 … 1. */
+  get busy(): number {
+    return this.#busy?.share ?? 0;
   }
 
   /** What the shard says of itself; undefined where it does not serve, or does not say it soon. */
@@ -136,6 +146,7 @@ export class Supervisor {
     const ledger = Ledger.memory(admission.window);
     const thread = startThread({ ledger, limits, drivers, heapMb, traceMs: blame.traceMs });
     this.#thread = thread;
+    this.#busy = new Busy(() => thread.loopTime());
     this.#client = new ShardClient(shard, thread.port, ledger, admission.window, {
       ready: () => this.#ready(),
       freed: (call) => {
@@ -173,6 +184,7 @@ export class Supervisor {
       () => ledger?.beats ?? 0,
       { stillAfterMs: Math.min(stillAfterMs, lostAfterMs), lostAfterMs },
       {
+        looked: () => this.#lookAtLoad(),
         still: (stillMs) => this.#blocked(stillMs),
         beatsAgain: () => this.state === 'blocked' && this.#serve(),
         lost: () => this.#thread?.terminate(),
@@ -181,6 +193,11 @@ export class Supervisor {
         },
       },
     );
+  }
+
+  #lookAtLoad(): void {
+    this.#looks++;
+    if (this.#looks % LOOKS_AT_LOAD === 0) this.#busy?.look();
   }
 
   #blocked(stillMs: number): void {
@@ -201,6 +218,7 @@ export class Supervisor {
     // In flight calls free their slots below; the client is the dead thread's, so nothing may be dispatched to it.
     this.#client?.threadExited((call, sent) => this.#verdict(call, sent, error));
     this.#client = undefined;
+    this.#busy = undefined;
     this.#thread = undefined;
     // A thread that dies while it drains had nothing in flight any more: it has ended, if not well.
     if (this.#ending || this.state === 'draining') {

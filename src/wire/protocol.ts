@@ -78,10 +78,25 @@ export type Ask = {
   [Q in keyof Questions]: { kind: 'ask'; ask: number; question: Q; about: Questions[Q]['about'] };
 }[keyof Questions];
 
+/** The keys that take most of a shard. A sample in bounded memory: what takes less than a fiftieth may be missing. */
+export interface TopKeys {
+  /** Milliseconds that the figures are of: the last whole span of 10 s, or what there is of the first. */
+  overMs: number;
+  /** Requests answered in that time, of all keys. */
+  requests: number;
+  /** The ten with most requests, the most first. */
+  byRequests: { key: string; requests: number }[];
+  /** The ten whose requests held streams for longest, all of them together. */
+  byTime: { key: string; heldMs: number }[];
+}
+
 /** A snapshot of one shard. */
 export interface ShardStats {
   /** Requests in the shard, waiting for a stream or running. */
   requests: number;
+  /** Milliseconds by which its event loop was late at worst in the last 10 s, looked at four times a second. */
+  loopLagMs: number;
+  topKeys: TopKeys;
   /** Requests among these that wait for a stream. */
   waiting: number;
   /** Connections by state, all lanes together. */

@@ -72,6 +72,8 @@ export class FakeThread extends FakePort implements ShardThread {
   /** Times it was told to end. */
   terminations = 0;
   hasExited = false;
+  /** The share of its time that it says to be at work. */
+  busy = 0;
   readonly #exited = deferred<Error | undefined>();
 
   constructor(task: ThreadTask) {
@@ -79,6 +81,16 @@ export class FakeThread extends FakePort implements ShardThread {
     this.task = task;
     this.ledger = new Ledger(task.ledger);
     this.exited = this.#exited.promise;
+  }
+
+  #active = 0;
+  #idle = 0;
+
+  /** As if a second had passed since it was asked. */
+  loopTime(): { active: number; idle: number } {
+    this.#active += 1_000 * this.busy;
+    this.#idle += 1_000 * (1 - this.busy);
+    return { active: this.#active, idle: this.#idle };
   }
 
   terminate(): void {

@@ -10,6 +10,8 @@ import { CountedCall, FakePort } from '../support/fake-thread.ts';
 const STATS: ShardStats = {
   requests: 1,
   waiting: 0,
+  loopLagMs: 0,
+  topKeys: { overMs: 10_000, requests: 0, byRequests: [], byTime: [] },
   connections: { opening: 0, idle: 1, busy: 0, full: 0, closing: 0, checking: 0 },
   lanes: 1,
   keys: 1,

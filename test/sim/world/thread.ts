@@ -68,8 +68,15 @@ export class VirtualThread implements ShardThread {
         return;
       }
       world.note(`thread ${number} starts`);
-      void serve({ ...task, port }, this.clock, () => Promise.resolve(driver(this))).then(() => this.#end(undefined));
+      void serve({ ...task, port, traceMs: 0 }, this.clock, () => Promise.resolve(driver(this))).then(() =>
+        this.#end(undefined),
+      );
     });
+  }
+
+  /** No time passes in a step of a simulated thread. */
+  loopTime(): { active: number; idle: number } {
+    return { active: 0, idle: 0 };
   }
 
   #gone = false;
