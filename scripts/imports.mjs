@@ -17,7 +17,7 @@ export const RULES = [
   { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
   {
     files: ['src/batch/'],
-    may: [...BASE, 'src/batch/', 'src/call.ts', 'src/retry-budget.ts', 'src/tries.ts'],
+    may: [...BASE, 'src/batch/', 'src/call.ts', 'src/call-options.ts', 'src/retry-budget.ts', 'src/tries.ts'],
     types: ['src/engine.ts'],
   },
   { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts'] },

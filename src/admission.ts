@@ -1,201 +1,269 @@
 import type { Call } from './call.js';
 import { KeylaneError } from './errors.js';
-import { Link, List, PriorityQueue } from './util/queue.js';
+import { Groups } from './groups.js';
+import { type KeyOwner, KeyQueue } from './key-queue.js';
+import { Account, Total, type TotalLimits } from './total.js';
+import { List } from './util/queue.js';
+import { runBytes } from './wire/codec.js';
 
+/** Bounds on the calls of one key. */
 export interface AdmissionLimits {
-  /** Calls in the shard at once. */
-  window: number;
-  /** Of these, calls of one key. */
+  /** At most half of the total. */
   inFlightPerKey: number;
-  /** Calls that wait, of one key. */
   queuedPerKey: number;
 }
 
-/** Calls that wait, all shards together. */
-export class QueueBudget {
-  readonly limit: number;
-  used = 0;
+/** What the admissions of all shards share: the bounds that are never split. */
+export class Shared {
+  readonly total: Total;
+  readonly groups: Groups;
+  readonly limits: AdmissionLimits;
 
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-}
-
-/** What waits and runs of one key. */
-class KeyQueue {
-  readonly key: string;
-  readonly waiting = new PriorityQueue<Call>();
-  inFlight = 0;
-  /** Place in the turns: it has a waiting call and is below its share. */
-  readonly inTurns: Link<KeyQueue> = new Link<KeyQueue>(this);
-
-  get unused(): boolean {
-    return this.inFlight === 0 && this.waiting.size === 0;
-  }
-
-  constructor(key: string) {
-    this.key = key;
+  constructor(
+    total: TotalLimits,
+    groups: Readonly<Record<string, number>>,
+    { inFlightPerKey, queuedPerKey }: AdmissionLimits,
+    shards: number,
+  ) {
+    this.total = new Total(total, shards);
+    this.groups = new Groups(groups);
+    this.limits = { inFlightPerKey: Math.min(inFlightPerKey, Math.ceil(total.inFlight / 2)), queuedPerKey };
   }
 }
 
 /**
- * What one shard may be handed. A window bounds the calls in the shard; behind it every key has a queue, and the keys
- * take turns, one call a turn, so that a key with 10,000 waiting calls delays another by one call and not by 10,000.
- * (Deficit round robin, Shreedhar and Varghese 1995, with every call at the same cost, which makes the deficit always
- * one.) Within a key the higher priority goes first. A key's share of the window is capped, so a slow key cannot fill it.
+ * What one shard may be handed. Behind the total every key has a queue, and the keys take turns, one call a turn, so
+ * that a key with 10,000 waiting calls delays another by one call and not by 10,000. (Deficit round robin, Shreedhar and
+ * Varghese 1995, with every call at the same cost, which makes the deficit always one.) Within a key the higher priority
+ * goes first, and every sixteenth turn what came first. A key's share is capped, so a slow key cannot fill the total.
+ *
+ * A key stands in the turns if it has a call that is ready (see KeyQueue) and is below its share.
  */
-export class Admission {
-  readonly #limits: AdmissionLimits;
-  readonly #budget: QueueBudget;
+export class Admission implements KeyOwner {
+  inFlight = 0;
+  queued = 0;
+  readonly account: Account = new Account(this);
+  readonly #shared: Shared;
+  readonly #total: Total;
   readonly #dispatch: (call: Call) => void;
   readonly #keys = new Map<string, KeyQueue>();
   readonly #turns = new List<KeyQueue>();
   #sweepAt = KEPT_KEYS;
-  #inFlight = 0;
-  #queued = 0;
   #open = false;
   #refusal: KeylaneError | undefined = undefined;
 
   /** `dispatch` hands a call to the shard. Nothing is dispatched before `open`. */
-  constructor(limits: AdmissionLimits, budget: QueueBudget, dispatch: (call: Call) => void) {
-    this.#limits = { ...limits, inFlightPerKey: Math.min(limits.inFlightPerKey, Math.ceil(limits.window / 2)) };
-    this.#budget = budget;
+  constructor(shared: Shared, dispatch: (call: Call) => void) {
+    this.#shared = shared;
+    this.#total = shared.total;
     this.#dispatch = dispatch;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  get queued(): number {
-    return this.#queued;
+  /** Keys whose next call waits for its turn and nothing else. */
+  get ready(): number {
+    return this.#open ? this.#turns.size : 0;
   }
 
   /** What waits. */
   *calls(): Iterable<Call> {
-    if (this.#queued === 0) return;
-    for (const { waiting } of this.#keys.values()) if (waiting.size > 0) yield* waiting;
+    if (this.queued === 0) return;
+    for (const queue of this.#keys.values()) if (queue.waiting > 0) yield* queue.calls();
   }
 
   /** Dispatches the call, queues it, or throws `ERR_SATURATED` (or why the shard is not to be had). `bounded`: the bounds on what waits apply. */
   submit(call: Call, bounded: boolean): void {
     if (this.#refusal) throw this.#refusal;
-    const { key } = call;
-    let queue = this.#keys.get(key);
-    if (!queue) {
-      queue = new KeyQueue(key);
-      this.#remember(queue);
-    }
-    if (this.#open && this.#inFlight < this.#limits.window && this.#turns.size === 0 && this.#mayFly(queue)) {
-      this.#fly(call, queue);
+    call.bytes = bytesOf(call);
+    if (call.labels) call.groups = this.#shared.groups.of(call.labels);
+    const known = this.#keys.get(call.key);
+    if (this.#mayFly(call, known)) {
+      this.#fly(call, known ?? this.#newKey(call.key));
       return;
     }
-    if (bounded) this.#checkRoom(queue);
-    queue.waiting.push(call.inQueue, call.priority);
-    this.#queued++;
-    this.#budget.used++;
-    this.#line(queue);
-    this.#next();
+    // Before anything is made for it: who is refused leaves nothing behind.
+    if (bounded) this.#checkRoom(call.key, known);
+    this.#enqueue(call, known ?? this.#newKey(call.key));
+    this.#total.next();
   }
 
   /** Takes a queued call out: it was canceled, or its deadline passed. */
   abandon(call: Call): void {
     const queue = this.#keys.get(call.key);
     if (!queue || !call.isQueued) return;
-    queue.waiting.remove(call.inQueue);
+    if (queue.large === call) this.#leaveTurns(queue);
+    queue.remove(call);
     this.#unqueued();
-    if (queue.waiting.size === 0 && queue.inTurns.list) this.#turns.remove(queue.inTurns);
+    // It keeps its place in the turns as long as it has a use for one.
+    if (!queue.next) this.#leaveTurns(queue);
+    this.lined(queue);
+    this.#total.next();
   }
 
   /** A dispatched call is over. */
   freed(call: Call): void {
-    this.#inFlight--;
+    this.inFlight--;
+    this.#total.freed(this, call.bytes);
     const queue = this.#keys.get(call.key);
-    if (queue) {
-      queue.inFlight--;
-      if (queue.waiting.size > 0) this.#line(queue);
+    if (queue) queue.inFlight--;
+    call.groups?.freed();
+    if (queue && queue.waiting > 0) {
+      if (this.#open) queue.ask();
+      this.lined(queue);
     }
-    if (this.#queued > 0) this.#next();
+    if (this.#total.queued > 0) this.#total.next();
   }
 
   /** The shard serves. */
   open(): void {
     this.#open = true;
     this.#refusal = undefined;
-    this.#next();
+    for (const queue of this.#keys.values()) {
+      if (queue.waiting === 0) continue;
+      if (this.#belowShare(queue)) queue.ask();
+      this.lined(queue);
+    }
+    this.#total.next();
   }
 
-  /** The shard is away for a moment: what comes waits. */
+  /** The shard is away for a moment: what comes waits, and keeps no place that others could use. */
   pause(): void {
     this.#open = false;
+    this.#total.delist(this);
+    for (const queue of this.#keys.values()) {
+      this.#leaveTurns(queue);
+      queue.giveBack();
+    }
+    this.#total.next();
   }
 
   /** The shard is not to be had: what waits is handed to `each`, what comes is refused, until `open`. */
   refuse(error: KeylaneError, each: (call: Call) => void): void {
-    this.#open = false;
+    this.pause();
     this.#refusal = error;
     for (const queue of [...this.#keys.values()]) {
-      for (let call = queue.waiting.shift(); call; call = queue.waiting.shift()) {
+      for (const call of [...queue.calls()]) {
+        queue.remove(call);
         this.#unqueued();
         each(call);
       }
-      if (queue.inTurns.list) this.#turns.remove(queue.inTurns);
     }
   }
 
-  #next(): void {
-    while (this.#open && this.#inFlight < this.#limits.window) {
-      const queue = this.#turns.shift();
-      if (!queue) return;
-      const call = queue.waiting.shift();
-      if (!call) continue;
-      this.#unqueued();
-      this.#fly(call, queue);
-      this.#line(queue);
+  /** Puts the key at the end of the turns, if it has a use for one. */
+  lined(queue: KeyQueue): void {
+    if (!this.#open || queue.waiting === 0 || !this.#belowShare(queue)) return;
+    if (queue.inTurns.list) {
+      // A call of a higher priority need not wait for one that is too large.
+      if (!queue.large || queue.next === queue.large) return;
+      this.#leaveTurns(queue);
     }
+    if (!queue.next) return;
+    this.#turns.push(queue.inTurns);
+    this.#total.enlist(this);
+  }
+
+  flyNext(): void {
+    const queue = this.#turns.shift();
+    const call = queue?.next;
+    if (!queue || !call) return;
+    if (this.#total.fits(call.bytes)) {
+      this.#takeOff(call, queue);
+    } else {
+      queue.large = call;
+      this.#total.tooLarge(queue);
+    }
+  }
+
+  flyLarge(queue: KeyQueue): void {
+    const { large } = queue;
+    queue.large = undefined;
+    if (large) this.#takeOff(large, queue);
+  }
+
+  #takeOff(call: Call, queue: KeyQueue): void {
+    queue.take(call, queue.inFlight + 1 < this.#shared.limits.inFlightPerKey);
+    this.#unqueued();
+    this.#fly(call, queue);
   }
 
   #fly(call: Call, queue: KeyQueue): void {
     queue.inFlight++;
-    this.#inFlight++;
+    this.inFlight++;
+    this.#total.took(this, call.bytes);
+    if (queue.waiting > 0) {
+      if (!this.#belowShare(queue)) queue.giveBack();
+      this.lined(queue);
+    }
+    // Last: whoever is called may call back.
     this.#dispatch(call);
   }
 
-  #mayFly(queue: KeyQueue): boolean {
-    return queue.waiting.size === 0 && queue.inFlight < this.#limits.inFlightPerKey;
+  /** May it fly without waiting? Its groups' places are taken then. */
+  #mayFly(call: Call, queue: KeyQueue | undefined): boolean {
+    return (
+      this.#open &&
+      this.#turns.size === 0 &&
+      (!queue || (queue.waiting === 0 && this.#belowShare(queue))) &&
+      this.#total.mayFly(this, call.bytes) &&
+      (!call.groups || call.groups.take())
+    );
   }
 
-  /** Puts the key at the end of the turns, if it has a use for one. */
-  #line(queue: KeyQueue): void {
-    if (queue.waiting.size === 0 || queue.inTurns.list || queue.inFlight >= this.#limits.inFlightPerKey) return;
-    this.#turns.push(queue.inTurns);
+  #belowShare(queue: KeyQueue): boolean {
+    return queue.inFlight < this.#shared.limits.inFlightPerKey;
   }
 
-  #checkRoom(queue: KeyQueue): void {
-    if (queue.waiting.size >= this.#limits.queuedPerKey) {
-      throw new KeylaneError(
-        'ERR_SATURATED',
-        `${queue.waiting.size} requests wait for ${queue.key} already (limits.queuedPerKey)`,
-      );
-    }
-    if (this.#budget.used >= this.#budget.limit) {
-      throw new KeylaneError('ERR_SATURATED', `${this.#budget.used} requests wait already (maxQueued)`);
-    }
+  #enqueue(call: Call, queue: KeyQueue): void {
+    call.order = ++this.#total.order;
+    queue.push(call, this.#open && this.#belowShare(queue));
+    this.queued++;
+    this.#total.queued++;
+    this.#total.changed(this);
+    this.lined(queue);
   }
 
   #unqueued(): void {
-    this.#queued--;
-    this.#budget.used--;
+    this.queued--;
+    this.#total.queued--;
+    this.#total.changed(this);
+  }
+
+  #leaveTurns(queue: KeyQueue): void {
+    if (!queue.inTurns.list) return;
+    if (this.#total.isTooLarge(queue)) this.#total.noLongerTooLarge(queue);
+    else this.#turns.remove(queue.inTurns);
+    queue.large = undefined;
+  }
+
+  #checkRoom(key: string, queue: KeyQueue | undefined): void {
+    const waiting = queue?.waiting ?? 0;
+    if (waiting >= this.#shared.limits.queuedPerKey) {
+      throw new KeylaneError('ERR_SATURATED', `${waiting} requests wait for ${key} already (limits.queuedPerKey)`);
+    }
+    if (this.#total.queued >= this.#total.limits.queued) {
+      throw new KeylaneError('ERR_SATURATED', `${this.#total.queued} requests wait already (maxQueued)`);
+    }
   }
 
   /** Keys come back, so an unused one is kept; when they are twice what was in use, the unused ones are swept out. */
-  #remember(queue: KeyQueue): void {
+  #newKey(key: string): KeyQueue {
     if (this.#keys.size >= this.#sweepAt) {
       for (const old of this.#keys.values()) if (old.unused) this.#keys.delete(old.key);
       this.#sweepAt = Math.max(KEPT_KEYS, 2 * this.#keys.size);
     }
-    this.#keys.set(queue.key, queue);
+    const queue = new KeyQueue(key, this);
+    this.#keys.set(key, queue);
+    return queue;
   }
 }
 
 const KEPT_KEYS = 4_096;
+
+/** What cannot be counted cannot be encoded either, and is refused there. */
+function bytesOf(call: Call): number {
+  try {
+    return runBytes(call);
+  } catch {
+    return 1;
+  }
+}

@@ -1,7 +1,10 @@
 import { KeylaneError } from './errors.js';
-import type { CallOptions } from './types.js';
 
 const LONGEST_MS = 30 * 86_400_000;
+const MOST_LABELS = 32;
+/** Characters of a label. */
+export const LONGEST_LABEL = 256;
+const LABELS = `an array of at most ${MOST_LABELS} strings of 1 to ${LONGEST_LABEL} characters`;
 
 const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: string }> = {
   timeoutMs: {
@@ -12,6 +15,8 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   idempotent: { valid: (value) => typeof value === 'boolean', expected: 'true or false' },
   attempts: { valid: (value) => isWhole(value, 1, 100), expected: 'a whole number from 1 to 100' },
   priority: { valid: (value) => isWhole(value, -10, 10), expected: 'a whole number from -10 to 10' },
+  labels: { valid: areLabels, expected: LABELS },
+  labelsOrFunction: { valid: (value) => isFunction(value) || areLabels(value), expected: `${LABELS}, or a function` },
   concurrency: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
   concurrencyPerKey: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
   onChunk: { valid: isFunction, expected: 'a function' },
@@ -19,18 +24,18 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   perKey: { valid: (value) => isWhole(value, 1, 10_000), expected: 'a whole number from 1 to 10,000' },
 };
 
-const PER_CALL = ['timeoutMs', 'signal', 'idempotent', 'attempts', 'priority'];
+const PER_CALL = ['timeoutMs', 'signal', 'idempotent', 'attempts', 'priority', 'labels'];
 export const RUN_OPTIONS = new Set(PER_CALL);
-export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority']);
+export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
 export const BATCH_OPTIONS = new Set([...PER_CALL, 'concurrency', 'concurrencyPerKey', 'onChunk', 'onStart']);
 export const PREWARM_OPTIONS = new Set(['perKey', 'timeoutMs', 'signal']);
 
 /** Checked by hand: it is on the path of every request. Throws `ERR_INPUT` that names the option and what it takes. */
-export function checkCallOptions(options: CallOptions, known: ReadonlySet<string>): void {
+export function checkCallOptions(options: object, known: ReadonlySet<string>): void {
   for (const name in options) {
-    const value = options[name as keyof CallOptions];
+    const value = (options as Record<string, unknown>)[name];
     if (value === undefined) continue;
-    const check = CHECKS[name];
+    const check = CHECKS[name === 'labels' && known === BATCH_OPTIONS ? 'labelsOrFunction' : name];
     if (!check || !known.has(name)) {
       throw new KeylaneError('ERR_INPUT', `unknown option \`${name}\`: this call takes ${[...known].join(', ')}`);
     }
@@ -40,9 +45,23 @@ export function checkCallOptions(options: CallOptions, known: ReadonlySet<string
   }
 }
 
+/** What a batch's function says are the labels of a request. */
+export function checkLabels(labels: unknown): readonly string[] | undefined {
+  if (labels === undefined || areLabels(labels)) return labels as readonly string[] | undefined;
+  throw new KeylaneError('ERR_INPUT', `\`labels\` must give ${LABELS}, not ${shown(labels)}`);
+}
+
 /** An object may have no text, or one that throws. */
 function shown(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+function areLabels(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= MOST_LABELS && value.every(isLabel);
+}
+
+function isLabel(value: unknown): boolean {
+  return typeof value === 'string' && value.length >= 1 && value.length <= LONGEST_LABEL;
 }
 
 function isNumber(value: unknown, least: number, most: number): boolean {

@@ -1,4 +1,5 @@
 import type { KeylaneError } from './errors.js';
+import type { GroupSet } from './groups.js';
 import type { Chunk, Parsed } from './types.js';
 import type { Due } from './util/deadlines.js';
 import { Link } from './util/queue.js';
@@ -35,7 +36,14 @@ export class Call implements RunCommand, Due {
   readonly priority: number;
   /** Milliseconds of process.hrtime; Infinity for none. */
   readonly deadline: number;
+  readonly labels: readonly string[] | undefined;
   readonly events: CallEvents;
+  /** Of its labels those that are bounded; known to admission. */
+  groups: GroupSet | undefined = undefined;
+  /** About its size on the way to the shard; counted by admission. */
+  bytes = 0;
+  /** Which of the calls that wait it is, by when they came. */
+  order = 0;
   /** When it was handed over to admission. */
   readonly submittedAt: number;
   /** When it left the queue of its key; 0 if it never waited there. */
@@ -69,6 +77,7 @@ export class Call implements RunCommand, Due {
     this.deadline = how.deadline;
     this.submittedAt = how.now;
     this.dueAt = how.deadline;
+    this.labels = how.labels;
     this.events = events;
   }
 
@@ -107,4 +116,5 @@ export interface CallHow {
   priority: number;
   deadline: number;
   now: number;
+  labels?: readonly string[] | undefined;
 }

@@ -2,6 +2,7 @@ import { Batch, type BatchHost } from './batch/batch.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
+import type { GroupSnapshot } from './groups.js';
 import { type EngineOptions, resolveOptions } from './options.js';
 import { type PrepareBounds, parse, prepare } from './prepare.js';
 import { loadSpecs } from './registry.js';
@@ -42,7 +43,7 @@ export interface Engine extends AsyncDisposable {
   destroy(reason?: string): Promise<void>;
 }
 
-export type StreamOptions = Pick<CallOptions, 'timeoutMs' | 'signal' | 'priority'>;
+export type StreamOptions = Pick<CallOptions, 'timeoutMs' | 'signal' | 'priority' | 'labels'>;
 
 export interface PrewarmOptions {
   /** Connections of each lane; at most `limits.connectionsPerLane`. @default 1 */
@@ -58,8 +59,13 @@ export interface Prewarmed {
 }
 
 export interface EngineStats {
+  /** Requests in the shards, all together. */
   inFlight: number;
   queued: number;
+  /** Of those in flight, as `limits.bytesInFlight` counts. */
+  bytesInFlight: number;
+  /** Of each of `limits.groups`, the requests in flight. */
+  groups: Record<string, GroupSnapshot>;
   shards: ShardSnapshot[];
 }
 
@@ -112,7 +118,7 @@ export class ShardedEngine implements Engine {
         return;
       }
       const settled = ({ response, error }: Call) => (error ? reject(error) : resolve(response as ResponseOf<D>));
-      const how = this.#how('once', options?.timeoutMs ?? DEFAULT_TIMEOUT_MS, options?.priority ?? 0);
+      const how = this.#how('once', options?.timeoutMs ?? DEFAULT_TIMEOUT_MS, options?.priority ?? 0, options?.labels);
       this.#submit(new Call(driver, parse(spec, request), how, { settled }), options?.signal);
     });
   }
@@ -130,7 +136,7 @@ export class ShardedEngine implements Engine {
       cancel: (call: Call) => this.#shards.cancel(call),
     };
     return new EngineStream(link, async (events, checkWanted) => {
-      const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0);
+      const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0, options.labels);
       const bounds = { deadline: how.deadline, signal: options.signal };
       const parsed = spec.resolve ? await prepare(spec, request, bounds, this.#clock) : parse(spec, request);
       checkWanted();
@@ -177,8 +183,7 @@ export class ShardedEngine implements Engine {
 
   async stats(): Promise<EngineStats> {
     const shards = await this.#shards.snapshots();
-    const sum = (of: 'inFlight' | 'queued') => shards.reduce((total, shard) => total + shard[of], 0);
-    return { inFlight: sum('inFlight'), queued: sum('queued'), shards };
+    return { ...this.#shards.inUse, shards };
   }
 
   close(): Promise<void> {
@@ -198,12 +203,12 @@ export class ShardedEngine implements Engine {
 
   /** `run` where there is more to it than one try of what is at hand. */
   async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, attempts = 1, idempotent = false, priority = 0, signal } = options;
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, attempts = 1, idempotent = false, priority = 0, labels, signal } = options;
     const { deadline } = this.#how('once', timeoutMs, priority);
     const parsed = await prepare(spec, request, { deadline, signal }, this.#clock);
     const start = () =>
       new Promise<Call>((settled, reject) => {
-        const how: CallHow = { mode: 'once', priority, deadline, now: this.#clock.now() };
+        const how: CallHow = { mode: 'once', priority, deadline, labels, now: this.#clock.now() };
         try {
           this.#submit(new Call(driver, parsed, how, { settled }), signal);
         } catch (error) {
@@ -224,8 +229,8 @@ export class ShardedEngine implements Engine {
       retries: this.#retries,
       parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : parse(spec, request)),
       ok: (response) => spec.ok(response),
-      submit: (parsed: Parsed, { deadline, priority, signal }, events: CallEvents) => {
-        const how: CallHow = { mode, priority, deadline, now: this.#clock.now() };
+      submit: (parsed: Parsed, { deadline, priority, labels, signal }, events: CallEvents) => {
+        const how: CallHow = { mode, priority, deadline, labels, now: this.#clock.now() };
         return this.#submit(new Call(driver, parsed, how, events), signal, false);
       },
       credit: (call, bytes) => this.#shards.clientOf(call)?.credit(call, bytes),
@@ -246,9 +251,9 @@ export class ShardedEngine implements Engine {
     );
   }
 
-  #how(mode: RunMode, timeoutMs: number, priority: number): CallHow {
+  #how(mode: RunMode, timeoutMs: number, priority: number, labels?: readonly string[]): CallHow {
     const now = this.#clock.now();
-    return { mode, priority, deadline: timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs, now };
+    return { mode, priority, labels, deadline: timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs, now };
   }
 }
 

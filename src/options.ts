@@ -1,13 +1,37 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { KeylaneError } from './errors.js';
+import { LONGEST_LABEL } from './call-options.js';
+import { refuseContradictions } from './contradictions.js';
 import type { OnEvent } from './events.js';
 import { type SshOptions, sshOptions } from './specs/ssh.js';
 import { check } from './util/check.js';
+import { openFilesLimit } from './util/open-files.js';
 import type { Limits } from './wire/limits.js';
 
 /** Bounds that a shard keeps for itself and for each of its keys. */
 export interface LimitOptions {
+  /**
+   * Requests in flight at once that carry a label, in the whole engine: `{ db: 1, web: 50 }`. A request with several of
+   * these labels needs a place in each. A label that is not named here is free.
+   */
+  groups?: Readonly<Record<string, number>>;
+  /**
+   * Bytes of the requests in flight, in the whole engine: strings and byte arrays by their length, to a depth of 4,
+   * anything else 8. Past it requests wait; one that is larger by itself runs alone. @default 268_435_456
+   */
+  bytesInFlight?: number;
+  /**
+   * Requests of one key that are started in a second, over all its lanes and connections; may be a fraction. In any t
+   * seconds at most `burstPerKey` + `ratePerKey` × t are started. @default no bound
+   */
+  ratePerKey?: number;
+  /** Requests of one key that may be started at once after a silence. @default a tenth of `ratePerKey`, at least 1 */
+  burstPerKey?: number;
+  /**
+   * Connections of the process; each shard gets an equal part, the remainder is handed out.
+   * @default `connectionsPerShard` for each shard, as far as the soft limit of open files goes
+   */
+  connections?: number;
   /** Connections of one lane. @default 2 */
   connectionsPerLane?: number;
   /** Connections of one shard, all lanes together; past it the longest idle one is closed. @default 1_000 */
@@ -16,7 +40,7 @@ export interface LimitOptions {
   opensPerKey?: number;
   /** When a host that cannot be connected to is let alone; `false` for never. @default all of `breaker` */
   breaker?: false | BreakerOptions;
-  /** Requests of one key in its shard at once; at most half of the shard's window. @default 1_024 */
+  /** Requests of one key in its shard at once; at most half of `maxInFlight`. @default 1_024 */
   inFlightPerKey?: number;
   /** Requests of one key that wait on the main thread. @default 1_024 */
   queuedPerKey?: number;
@@ -50,7 +74,10 @@ export interface BreakerOptions {
 export interface EngineOptions {
   /** Worker threads. @default cores − 1, at least 1 */
   shards?: number;
-  /** Requests in the shards at once; each shard gets an equal part. @default 4_096 for each shard */
+  /**
+   * Requests in the shards at once, all together. Any shard may have nearly all of them; what is kept for others that
+   * are busy is an eighth of an equal part each. @default 4_096 for each shard
+   */
   maxInFlight?: number;
   /** Requests that wait on the main thread, all keys together. @default 65_536 */
   maxQueued?: number;
@@ -81,12 +108,17 @@ export interface ResolvedOptions {
 
 const WINDOW = 4_096;
 const LONGEST_MS = 86_400_000;
+/** Descriptors that are kept back for the program, its files and, for each shard, what a thread needs. */
+const KEPT_FILES = 64;
+const KEPT_FILES_PER_SHARD = 16;
 
 export const DEFAULTS = Object.freeze({
   maxQueued: 65_536,
   closeTimeoutMs: 30_000,
   shardBlockedMs: 10_000,
   limits: Object.freeze({
+    groups: Object.freeze({}),
+    bytesInFlight: 256 * 1024 * 1024,
     connectionsPerLane: 2,
     connectionsPerShard: 1_000,
     opensPerKey: 8,
@@ -125,6 +157,11 @@ const breakerSchema = z
   });
 
 const limitsSchema = z.strictObject({
+  groups: z.record(z.string().min(1).max(LONGEST_LABEL), z.int().min(1).max(1_000_000)).optional(),
+  bytesInFlight: count(2 ** 40),
+  ratePerKey: z.number().min(0.0001).max(1_000_000).optional(),
+  burstPerKey: count(1_000_000),
+  connections: count(10_000_000),
   connectionsPerLane: count(10_000),
   connectionsPerShard: count(1_000_000),
   opensPerKey: count(10_000),
@@ -152,30 +189,40 @@ const schema = z.strictObject({
   onEvent: z.custom<OnEvent>((value) => typeof value === 'function', 'must be a function').optional(),
 });
 
-/** The options with every default filled in, frozen. Throws `ERR_CONFIG` that names what is wrong, by its path. */
-export function resolveOptions(given: EngineOptions = {}): ResolvedOptions {
+/**
+ * The options with every default filled in, frozen. Throws `ERR_CONFIG` that names what is wrong, by its path.
+ * `openFiles`: the soft limit of open files.
+ */
+export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesLimit()): ResolvedOptions {
   const options = check(schema, given, 'createEngine', 'ERR_CONFIG') as EngineOptions;
   const shards = options.shards ?? Math.max(1, availableParallelism() - 1);
-  if (options.maxInFlight !== undefined && options.maxInFlight < shards) {
-    throw new KeylaneError(
-      'ERR_CONFIG',
-      `createEngine.maxInFlight: must be at least the number of shards (${shards}), one each`,
-    );
-  }
+  const openable = openFiles - KEPT_FILES - KEPT_FILES_PER_SHARD * shards;
+  refuseContradictions(options, { shards, openable });
   return Object.freeze({
     shards,
     maxInFlight: options.maxInFlight ?? WINDOW * shards,
     maxQueued: options.maxQueued ?? DEFAULTS.maxQueued,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
     shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
-    limits: Object.freeze({
-      ...DEFAULTS.limits,
-      ...withoutUndefined(options.limits ?? {}),
-      breaker: breakerOf(options.limits?.breaker),
-    }),
+    limits: resolveLimits(options.limits ?? {}, shards, openable),
     ssh: Object.freeze({ ...options.ssh }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),
     onEvent: options.onEvent,
+  });
+}
+
+function resolveLimits(given: LimitOptions, shards: number, openable: number): ResolvedOptions['limits'] {
+  const { ratePerKey = Number.POSITIVE_INFINITY, ...rest } = withoutUndefined(given);
+  const limits = { ...DEFAULTS.limits, ...rest };
+  return Object.freeze({
+    // Enough that a timer's grain costs no speed, not so much that it is felt.
+    burstPerKey: Math.max(1, Math.ceil(ratePerKey / 10)),
+    // One each, whatever the limit: that a shard may open none would be no engine.
+    connections: Math.max(shards, Math.min(limits.connectionsPerShard * shards, openable)),
+    ...limits,
+    ratePerKey,
+    groups: Object.freeze({ ...limits.groups }),
+    breaker: breakerOf(given.breaker),
   });
 }
 

@@ -1,8 +1,9 @@
-import { QueueBudget } from './admission.js';
+import { Shared } from './admission.js';
 import type { Call } from './call.js';
 import { Cancellations } from './cancellations.js';
 import { KeylaneError } from './errors.js';
 import { teller } from './events.js';
+import type { GroupSnapshot } from './groups.js';
 import { hintOf } from './hint.js';
 import { Answers } from './host/answers.js';
 import { Blame } from './host/blame.js';
@@ -37,6 +38,7 @@ export interface ShardSnapshot {
 export class Shards {
   readonly #clock: Clock;
   readonly #all: Supervisor[] = [];
+  readonly #shared: Shared;
   readonly #deadlines: Deadlines<Call>;
   readonly #blame: Blame;
   readonly #memory: MemoryWatch;
@@ -57,27 +59,27 @@ export class Shards {
       (call) => this.#due(call),
     );
     const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
-    const { inFlightPerKey, queuedPerKey } = limits;
+    const total = { inFlight: maxInFlight, bytesInFlight: limits.bytesInFlight, queued: maxQueued };
+    this.#shared = new Shared(total, limits.groups, limits, shards);
     const answers = new Answers(clock, options.ssh.confirmHostKey);
     const event = teller(options.onEvent);
     this.#memory = new MemoryWatch(clock, { limitMb: limits.rssMb, event });
-    const budget = new QueueBudget(maxQueued);
     this.#blame = new Blame(clock, (key, deaths, forMs, shard) => {
       event({ type: 'key_quarantined', shard, key, deaths, forMs });
       this.#refuseWaiting(key);
     });
     for (let shard = 0; shard < shards; shard++) {
-      // An equal part each; the remainder is handed out.
-      const window = Math.floor(maxInFlight / shards) + (shard < maxInFlight % shards ? 1 : 0);
+      // An equal part of the process's connections each; the remainder is handed out.
+      const part = Math.floor(limits.connections / shards) + (shard < limits.connections % shards ? 1 : 0);
+      const connectionsPerShard = Math.min(limits.connectionsPerShard, part);
       this.#all.push(
         new Supervisor({
           shard,
           clock,
           random,
           startThread: start,
-          limits,
-          admission: { window, inFlightPerKey, queuedPerKey },
-          budget,
+          limits: { ...limits, connectionsPerShard },
+          shared: this.#shared,
           drivers,
           heapMb: limits.shardHeapMb,
           shardBlockedMs,
@@ -128,6 +130,13 @@ export class Shards {
   /** Who talks to the shard that has the call; undefined before the call is dispatched. */
   clientOf(call: Call): ShardClient | undefined {
     return call.slot >= 0 ? this.#ownerOf(call).client : undefined;
+  }
+
+  /** What is in use of the bounds that are never split. */
+  get inUse(): { inFlight: number; queued: number; bytesInFlight: number; groups: Record<string, GroupSnapshot> } {
+    const { total, groups } = this.#shared;
+    const { inFlight, queued, bytes } = total;
+    return { inFlight, queued, bytesInFlight: bytes, groups: groups.snapshot() };
   }
 
   snapshots(): Promise<ShardSnapshot[]> {

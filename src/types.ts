@@ -106,9 +106,13 @@ export interface CallOptions {
   attempts?: number;
   /** −10 … 10, higher first, among the requests of one key. @default 0 */
   priority?: number;
+  /** What it belongs to. Those that `limits.groups` names are bounded, in the whole engine; the others are free. */
+  labels?: readonly string[];
 }
 
-export interface BatchOptions<Req = unknown> extends CallOptions {
+export interface BatchOptions<Req = unknown> extends Omit<CallOptions, 'labels'> {
+  /** As in `run`: of all requests, or of each. A function that throws or gives something else fails its request only. */
+  labels?: readonly string[] | ((request: Req, index: number) => readonly string[] | undefined);
   /** Requests in flight at once. @default 200 */
   concurrency?: number;
   /** Requests in flight at once for one key. @default no bound but `concurrency` */

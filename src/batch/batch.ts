@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Call, CallEvents } from '../call.js';
+import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import type { RetryBudget } from '../retry-budget.js';
 import { type Tried, tryUntilSettled, type WaitingRoom } from '../tries.js';
@@ -26,6 +27,7 @@ export interface SubmitHow {
   deadline: number;
   signal: AbortSignal;
   priority: number;
+  labels: readonly string[] | undefined;
 }
 
 const DEFAULT_CONCURRENCY = 200;
@@ -172,7 +174,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
       const parsed = isThenable(answer) ? await answer : answer;
       key = parsed.key;
-      result = this.#settled(index, request, await this.#tries(index, parsed, deadline));
+      result = this.#settled(index, request, await this.#tries(index, parsed, deadline, this.#labelsOf(request, index)));
     } catch (thrown) {
       const error =
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
@@ -183,11 +185,16 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#changed.ring();
   }
 
-  async #tries(index: number, parsed: Parsed, deadline: number): Promise<Tried> {
+  #labelsOf(request: Req, index: number): readonly string[] | undefined {
+    const { labels } = this.#options;
+    return typeof labels === 'function' ? checkLabels(labels(request, index)) : labels;
+  }
+
+  async #tries(index: number, parsed: Parsed, deadline: number, labels: SubmitHow['labels']): Promise<Tried> {
     const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0 } = this.#options;
     const { signal } = this.#stop;
     await this.#gate.enter(parsed.key);
-    const start = () => this.#try(index, parsed, { deadline, signal, priority });
+    const start = () => this.#try(index, parsed, { deadline, signal, priority, labels });
     const { clock, random, retries: budget } = this.#host;
     const { key } = parsed;
     const waitingRoom = this.#waitingRoom;

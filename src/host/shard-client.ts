@@ -28,7 +28,9 @@ export class ShardClient implements FrameVisitor<Reply> {
   readonly #events: ClientEvents;
   readonly #outbox: Outbox<Command>;
   readonly #inFlight: (Call | undefined)[] = [];
+  /** Slots that were used and are free again; those from `#slotsUsed` on never were. */
   readonly #freeSlots: number[] = [];
+  #slotsUsed = 0;
   readonly #slots: number;
   readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
   #lastId: number;
@@ -48,7 +50,6 @@ export class ShardClient implements FrameVisitor<Reply> {
     this.ledger = new Ledger(memory);
     this.#events = events;
     this.#slots = slots;
-    for (let slot = slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     this.#outbox = new Outbox(
       (frame) => port.postMessage(frame, [frame.buffer]),
       (command, why) => this.#unsendable(command, why),
@@ -59,8 +60,8 @@ export class ShardClient implements FrameVisitor<Reply> {
 
   /** Hands a call over. There must be a free slot. */
   dispatch(call: Call): void {
-    const slot = this.#freeSlots.pop();
-    if (slot === undefined) throw new Error('more calls in flight than slots');
+    const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
+    if (slot >= this.#slots) throw new Error('more calls in flight than slots');
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
     call.state = 'in_flight';
     call.slot = slot;
@@ -68,7 +69,7 @@ export class ShardClient implements FrameVisitor<Reply> {
     call.shard = this.shard;
     this.#inFlight[slot] = call;
     this.#outbox.push(call);
-    if (this.#freeSlots.length === this.#slots - 1) this.#outbox.soon();
+    if (this.#freeSlots.length === this.#slotsUsed - 1) this.#outbox.soon();
     call.events.dispatched?.(call);
   }
 

@@ -1,4 +1,4 @@
-import { Admission, type AdmissionLimits, type QueueBudget } from '../admission.js';
+import { Admission, type Shared } from '../admission.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import type { EngineEvent, SupervisionEvent } from '../events.js';
@@ -34,8 +34,8 @@ export interface SupervisorOptions {
   random: () => number;
   startThread: StartThread;
   limits: Limits;
-  admission: AdmissionLimits;
-  budget: QueueBudget;
+  /** What the admissions of all shards share. */
+  shared: Shared;
   drivers: Record<string, string>;
   /** Mebibytes of its heap; 0 for V8's own limit. */
   heapMb: number;
@@ -88,7 +88,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.shard = options.shard;
-    this.admission = new Admission(options.admission, options.budget, (call) => this.#dispatch(call));
+    this.admission = new Admission(options.shared, (call) => this.#dispatch(call));
     this.started = this.#started.promise;
     this.started.catch(() => {});
     this.stopped = this.#stopped.promise;
@@ -141,13 +141,15 @@ export class Supervisor {
   }
 
   #start(): void {
-    const { startThread, limits, drivers, admission, ask, event, freed, shard, blame, heapMb } = this.#options;
+    const { startThread, limits, drivers, shared, ask, event, freed, shard, blame, heapMb } = this.#options;
     if (this.state !== 'degraded') this.state = 'starting';
-    const ledger = Ledger.memory(admission.window);
+    // All that may be in flight may be in one shard. What is not used of it takes no memory.
+    const slots = shared.total.limits.inFlight;
+    const ledger = Ledger.memory(slots);
     const thread = startThread({ ledger, limits, drivers, heapMb, traceMs: blame.traceMs });
     this.#thread = thread;
     this.#busy = new Busy(() => thread.loopTime());
-    this.#client = new ShardClient(shard, thread.port, ledger, admission.window, {
+    this.#client = new ShardClient(shard, thread.port, ledger, slots, {
       ready: () => this.#ready(),
       freed: (call) => {
         freed(call);

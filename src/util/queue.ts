@@ -94,6 +94,21 @@ export class PriorityQueue<T> {
     return this.#size;
   }
 
+  /** What `shift` would take. */
+  get first(): T | undefined {
+    if (this.#size === 0 || !this.#levels) return undefined;
+    for (const level of this.#levels) if (level && level.size > 0) return level.first;
+    return undefined;
+  }
+
+  /** The first of each priority, the highest first. */
+  *heads(): Iterable<T> {
+    for (const level of this.#levels ?? []) {
+      const head = level?.first;
+      if (head !== undefined) yield head;
+    }
+  }
+
   push(link: Link<T>, priority: number): void {
     this.#level(priority).push(link);
     this.#size++;

@@ -230,7 +230,7 @@ function exact(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 function weightOf(message: Message): number {
   switch (message.kind) {
     case 'run':
-      return 64 + message.lane.length + weigh(message.target, 0) + weigh(message.request, 0);
+      return message.bytes || runBytes(message);
     case 'response':
       return 32 + weigh(message.response, 0);
     case 'chunk':
@@ -239,6 +239,11 @@ function weightOf(message: Message): number {
     default:
       return 64;
   }
+}
+
+/** About how many bytes a run takes. Throws what a getter of the request throws. */
+export function runBytes({ lane, target, request }: Pick<RunCommand, 'lane' | 'target' | 'request'>): number {
+  return 64 + lane.length + weigh(target, 0) + weigh(request, 0);
 }
 
 /** Deeper than any request of a driver; past it a value counts as small, which only makes a frame larger than usual. */

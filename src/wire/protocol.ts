@@ -30,6 +30,8 @@ export interface RunCommand {
   /** Milliseconds of process.hrtime; Infinity for none. */
   deadline: number;
   priority: number;
+  /** `runBytes` of it where that was counted already, else 0 or none. Not sent. */
+  bytes?: number;
 }
 
 /**

@@ -1,26 +1,27 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Admission, type AdmissionLimits, QueueBudget } from '../../src/admission.ts';
+import { Admission } from '../../src/admission.ts';
 import { Call } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { SEED } from '../support/seed.ts';
+import { type SharedBounds, sharedWith } from '../support/shared.ts';
 
 function callOf(key: string, priority = 0): Call {
   const how = { mode: 'once' as const, priority, deadline: Number.POSITIVE_INFINITY, now: 0 };
   return new Call('echo', { key, lane: key, target: null, request: null }, how, { settled() {} });
 }
 
-function setup(limits: Partial<AdmissionLimits> = {}, budget = new QueueBudget(1_000_000)) {
+function setup(bounds: Partial<SharedBounds> = {}) {
   const sent: Call[] = [];
-  const all = { window: 10, inFlightPerKey: 1_000_000, queuedPerKey: 1_000_000, ...limits };
-  const admission = new Admission(all, budget, (call) => sent.push(call));
+  const shared = sharedWith({ inFlight: 10, ...bounds });
+  const admission = new Admission(shared, (call) => sent.push(call));
   admission.open();
   const submit = (key: string, priority = 0, bounded = true): Call => {
     const call = callOf(key, priority);
     admission.submit(call, bounded);
     return call;
   };
-  return { admission, budget, sent, submit };
+  return { admission, total: shared.total, sent, submit };
 }
 
 /** Turns (calls that end, one after the other) until all calls of the nine keys are over. */
@@ -41,14 +42,14 @@ test('nine keys with 10 calls each beside one with 10,000 need at most twice the
 });
 
 test('within a key the higher priority goes first, then what came first', () => {
-  const { admission, sent, submit } = setup({ window: 1 });
+  const { admission, sent, submit } = setup({ inFlight: 1 });
   const running = submit('k');
   const [a, b, c, d] = [submit('k', 0), submit('k', 5), submit('k', 0), submit('k', 5)];
   for (let i = 0; i < 5; i++) admission.freed(sent[i]!);
   expect(sent).toEqual([running, b, d, a, c]);
 });
 
-test('a key has at most its share, and never more than half of the window', () => {
+test('a key has at most its share, and never more than half of the total', () => {
   for (const [inFlightPerKey, share] of [
     [3, 3],
     [1_000, 5],
@@ -64,7 +65,7 @@ test('a key has at most its share, and never more than half of the window', () =
 });
 
 test('past the bound of a key, and of all keys, a call is refused, unless it is not bounded', () => {
-  const { admission, submit } = setup({ window: 1, queuedPerKey: 2 }, new QueueBudget(3));
+  const { admission, submit } = setup({ inFlight: 1, queuedPerKey: 2, queued: 3 });
   for (let i = 0; i < 3; i++) submit('a');
   expect(() => submit('a')).toThrow(expect.objectContaining({ code: 'ERR_SATURATED', retryable: true }));
   expect(() => submit('a')).toThrow('limits.queuedPerKey');
@@ -77,13 +78,13 @@ test('past the bound of a key, and of all keys, a call is refused, unless it is 
 });
 
 test('an abandoned call is never sent, and leaves its place to others', () => {
-  const { admission, budget, sent, submit } = setup({ window: 1 });
+  const { admission, total, sent, submit } = setup({ inFlight: 1 });
   const first = submit('a');
   const gone = submit('a');
   const next = submit('b');
   admission.abandon(gone);
   admission.abandon(gone);
-  expect([admission.queued, budget.used]).toEqual([1, 1]);
+  expect([admission.queued, total.queued]).toEqual([1, 1]);
   admission.freed(first);
   expect(sent).toEqual([first, next]);
 });
@@ -99,7 +100,7 @@ test('while it is paused what comes waits, and goes in order when it opens', () 
 });
 
 test('a refusal hands back what waits, once each, and refuses what comes until it opens', () => {
-  const { admission, budget, sent, submit } = setup();
+  const { admission, total, sent, submit } = setup();
   admission.pause();
   const calls = ['a', 'b', 'a'].map((key) => submit(key));
   const error = new KeylaneError('ERR_SHARD_UNAVAILABLE');
@@ -107,7 +108,7 @@ test('a refusal hands back what waits, once each, and refuses what comes until i
   admission.refuse(error, (call) => back.push(call));
   expect(new Set(back)).toEqual(new Set(calls));
   expect(back).toHaveLength(3);
-  expect([admission.queued, budget.used]).toEqual([0, 0]);
+  expect([admission.queued, total.queued]).toEqual([0, 0]);
   expect(() => submit('a')).toThrow(error);
   admission.open();
   const later = submit('a');
@@ -121,10 +122,7 @@ test('the books balance after any operations, and every call is sent, waits or w
     fc.integer({ min: -10, max: 10 }),
   );
   const property = fc.property(fc.array(act, { maxLength: 100 }), (acts) => {
-    const { admission, budget, sent, submit } = setup(
-      { window: 4, inFlightPerKey: 2, queuedPerKey: 6 },
-      new QueueBudget(12),
-    );
+    const { admission, total, sent, submit } = setup({ inFlight: 4, inFlightPerKey: 2, queuedPerKey: 6, queued: 12 });
     const calls: Call[] = [];
     let [freed, gone] = [0, 0];
     for (const [what, pick, priority] of acts) {
@@ -145,7 +143,7 @@ test('the books balance after any operations, and every call is sent, waits or w
       expect(admission.inFlight).toBe(sent.length - freed);
       expect(admission.inFlight).toBeLessThanOrEqual(4);
       expect([...admission.calls()]).toHaveLength(admission.queued);
-      expect(budget.used).toBe(admission.queued);
+      expect(total.queued).toBe(admission.queued);
       expect(sent.length + admission.queued + gone).toBe(calls.length);
     }
     admission.open();

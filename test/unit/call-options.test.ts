@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import {
   BATCH_OPTIONS,
   checkCallOptions,
+  checkLabels,
   PREWARM_OPTIONS,
   RUN_OPTIONS,
   STREAM_OPTIONS,
 } from '../../src/call-options.ts';
 import { KeylaneError } from '../../src/errors.ts';
-import type { CallOptions } from '../../src/types.ts';
 
 const KINDS = { run: RUN_OPTIONS, stream: STREAM_OPTIONS, batch: BATCH_OPTIONS, prewarm: PREWARM_OPTIONS };
 const EVERY = new Set(Object.values(KINDS).flatMap((known) => [...known]));
@@ -25,6 +25,10 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
   idempotent: { right: [true, false], wrong: [1, 'yes', null] },
   attempts: { right: [1, 100], wrong: [0, 101, 1.5, '3', Number.NaN, null] },
   priority: { right: [-10, 0, 10], wrong: [-11, 11, 0.5, '0', Number.NaN, null] },
+  labels: {
+    right: [[], ['db'], ['db', 'db', 'x'.repeat(256)], new Array(32).fill('l')],
+    wrong: ['db', null, {}, [''], [1], ['x'.repeat(257)], new Array(33).fill('l'), new Set(['db'])],
+  },
   concurrency: { right: [1, 1_000_000], wrong: [0, 1_000_001, 1.5, Infinity, null] },
   concurrencyPerKey: { right: [1, 1_000_000], wrong: [0, 1_000_001, 1.5, null] },
   onChunk: { right: [() => {}], wrong: [{}, 'log', null] },
@@ -34,7 +38,7 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
 
 function refusal(options: object, known: ReadonlySet<string>): KeylaneError | undefined {
   try {
-    checkCallOptions(options as CallOptions, known);
+    checkCallOptions(options, known);
     return undefined;
   } catch (error) {
     return error as KeylaneError;
@@ -76,6 +80,20 @@ describe.each(Object.entries(KINDS))('%s', (_, known) => {
     expect(refusal({}, known)).toBeUndefined();
     expect(refusal(Object.fromEntries([...known].map((name) => [name, undefined])), known)).toBeUndefined();
   });
+});
+
+test('the labels of a batch may be a function, those of other calls may not', () => {
+  for (const [name, known] of Object.entries(KINDS)) {
+    const error = refusal({ labels: () => ['db'] }, known);
+    if (name === 'batch') expect(error).toBeUndefined();
+    else expect(error).toMatchObject({ code: 'ERR_INPUT' });
+  }
+});
+
+test('what a function gives for labels is checked as labels are', () => {
+  expect(checkLabels(undefined)).toBeUndefined();
+  expect(checkLabels(['db'])).toEqual(['db']);
+  for (const wrong of VALUES.labels!.wrong) expect(() => checkLabels(wrong)).toThrow('`labels` must give an array');
 });
 
 test('a name that every object has is an unknown option like any other', () => {

@@ -6,8 +6,11 @@ import { DEFAULTS, type EngineOptions, resolveOptions } from '../../src/options.
 /** Of each option: its path, values at the ends of what it takes, and values that it refuses. */
 const NUMBERS: [path: string, right: number[], wrong: unknown[]][] = [
   ['shards', [1, 256], [0, 257]],
-  ['maxInFlight', [256, 1_000_000], [0, 1_000_001]],
+  ['maxInFlight', [1, 1_000_000], [0, 1_000_001]],
   ['maxQueued', [0, 10_000_000], [-1, 10_000_001]],
+  ['limits.groups.db', [1, 4_000], [0, -1, 1_000_001]],
+  ['limits.bytesInFlight', [1, 2 ** 40], [0, -1, 2 ** 40 + 1]],
+  ['limits.connections', [256, 257], [0, -1, 10_000_001]],
   ['limits.connectionsPerLane', [1, 10_000], [0, 10_001]],
   ['limits.connectionsPerShard', [1, 1_000_000], [0, 1_000_001]],
   ['limits.opensPerKey', [1, 10_000], [0, 10_001]],
@@ -106,6 +109,11 @@ describe('the defaults', () => {
       closeTimeoutMs: 30_000,
       shardBlockedMs: 10_000,
       limits: {
+        groups: {},
+        bytesInFlight: 268_435_456,
+        ratePerKey: Number.POSITIVE_INFINITY,
+        burstPerKey: Number.POSITIVE_INFINITY,
+        connections: 1_000 * shards,
         connectionsPerLane: 2,
         connectionsPerShard: 1_000,
         opensPerKey: 8,
@@ -131,7 +139,7 @@ describe('the defaults', () => {
 
   test('fill in what an undefined member of the limits leaves open', () => {
     const { limits } = resolveOptions({ limits: { idleMs: undefined, opensPerKey: 3 } as never });
-    expect(limits).toEqual({ ...DEFAULTS.limits, opensPerKey: 3 });
+    expect(limits).toEqual({ ...resolveOptions().limits, opensPerKey: 3 });
   });
 
   test('let the breaker be off, and be open for at most as long as it is at first where that is more', () => {
@@ -159,14 +167,62 @@ describe('the defaults', () => {
 
 test('the resolved options are frozen, all of them', () => {
   const resolved = resolveOptions({ ssh: { port: 22 }, drivers: ['/a.js'] });
-  for (const part of [resolved, resolved.limits, resolved.ssh, resolved.drivers, DEFAULTS, DEFAULTS.limits]) {
+  for (const part of [resolved, resolved.limits, resolved.limits.groups, resolved.ssh, resolved.drivers, DEFAULTS, DEFAULTS.limits]) {
     expect(Object.isFrozen(part)).toBe(true);
   }
 });
 
-test('fewer requests in flight than shards are refused, because each shard needs one', () => {
-  expect(refusal({ shards: 4, maxInFlight: 3 }).message).toMatch(/^createEngine\.maxInFlight: .*shards \(4\)/);
-  expect(resolveOptions({ shards: 4, maxInFlight: 4 }).maxInFlight).toBe(4);
+test('a rate is a number above nothing, and its burst a tenth of it, at least 1', () => {
+  const burst = (ratePerKey: number) => resolveOptions({ limits: { ratePerKey } }).limits.burstPerKey;
+  expect([0.0001, 1, 10, 11, 1_000_000].map(burst)).toEqual([1, 1, 1, 2, 100_000]);
+  expect(resolveOptions({ limits: { ratePerKey: 100, burstPerKey: 3 } }).limits).toMatchObject({
+    ratePerKey: 100,
+    burstPerKey: 3,
+  });
+  for (const ratePerKey of [0, -1, 0.00009, 1_000_001, Number.POSITIVE_INFINITY, '1']) {
+    expect(refusal({ limits: { ratePerKey } }).message).toContain('createEngine.limits.ratePerKey: ');
+  }
+  for (const burstPerKey of [0, -1, 1.5, 1_000_001]) {
+    expect(refusal({ limits: { ratePerKey: 1, burstPerKey } }).message).toContain('createEngine.limits.burstPerKey: ');
+  }
+});
+
+describe('the connections of the process', () => {
+  const connections = (options: EngineOptions, openFiles: number) =>
+    resolveOptions(options, openFiles).limits.connections;
+
+  test('are what the shards may have, as far as open files go', () => {
+    expect(connections({ shards: 4 }, 1_048_576)).toBe(4_000);
+    expect(connections({ shards: 4 }, Number.POSITIVE_INFINITY)).toBe(4_000);
+    expect(connections({ shards: 4, limits: { connectionsPerShard: 50 } }, 1_048_576)).toBe(200);
+    expect(connections({ shards: 4 }, 1_024)).toBe(1_024 - 64 - 4 * 16);
+    expect(connections({ shards: 4 }, 100)).toBe(4);
+  });
+
+  test('that open files do not allow are refused by name', () => {
+    const limits = { connections: 1_000 };
+    expect(() => resolveOptions({ shards: 1, limits }, 1_024)).toThrow(
+      /^createEngine\.limits\.connections: 1000 .*ulimit -n\) 944 /,
+    );
+    expect(connections({ shards: 1, limits }, 2_048)).toBe(1_000);
+  });
+});
+
+test.each<[EngineOptions, string]>([
+  [{ shards: 4, limits: { connections: 3 } }, 'limits.connections: must be at least the number of shards (4)'],
+  [{ shards: 2, limits: { connections: 21, connectionsPerShard: 10 } }, 'limits.connections: 21 are more'],
+  [{ limits: { connectionsPerLane: 11, connectionsPerShard: 10 } }, 'limits.connectionsPerLane: 11 is more'],
+  [{ shards: 1, limits: { connectionsPerLane: 11, connections: 10 } }, 'limits.connectionsPerLane: 11 is more'],
+  [{ maxInFlight: 10, limits: { inFlightPerKey: 11 } }, 'limits.inFlightPerKey: 11 is more than maxInFlight (10)'],
+  [{ maxInFlight: 10, limits: { groups: { db: 1, web: 11 } } }, 'limits.groups.web: 11 is more than maxInFlight (10)'],
+  [{ limits: { burstPerKey: 5 } }, 'limits.burstPerKey: is of no use without limits.ratePerKey'],
+  [{ limits: { groups: { '': 1 } } }, 'limits.groups.'],
+])('%j contradicts itself and is refused by its path', (options, says) => {
+  expect(refusal(options).message).toContain(`createEngine.${says}`);
+});
+
+test('fewer requests in flight than shards are fine: the bound is not split', () => {
+  expect(resolveOptions({ shards: 4, maxInFlight: 1 }).maxInFlight).toBe(1);
 });
 
 test('a driver is a path or a URL, and a URL becomes its text', () => {

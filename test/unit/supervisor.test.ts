@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { QueueBudget } from '../../src/admission.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import type { EngineEvent } from '../../src/events.ts';
 import { Blame } from '../../src/host/blame.ts';
@@ -7,6 +6,7 @@ import { Supervisor } from '../../src/host/supervisor.ts';
 import type { Clock, Timer } from '../../src/util/clock.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { CountedCall, FakeThreads } from '../support/fake-thread.ts';
+import { sharedWith } from '../support/shared.ts';
 
 const BLOCKED_MS = 10_000;
 
@@ -34,8 +34,7 @@ function setUpOn<C extends Clock>(clock: C, window = 8, random: () => number = (
       leakMs: 0,
       connectTimeoutMs: 1_000,
     },
-    admission: { window, inFlightPerKey: window, queuedPerKey: 100 },
-    budget: new QueueBudget(1_000),
+    shared: sharedWith({ inFlight: window, queuedPerKey: 100, queued: 1_000 }),
     drivers: {},
     heapMb: 0,
     shardBlockedMs: BLOCKED_MS,
@@ -115,7 +114,7 @@ describe('starting', () => {
     await expect(supervisor.started).resolves.toBeUndefined();
   });
 
-  test('the thread is given a ledger with a word for each call of the window', () => {
+  test('the thread is given a ledger with a word for each call that may be in flight', () => {
     const { threads } = setUp({ window: 8 });
     expect(threads.last.task.ledger.byteLength).toBe((2 + 8) * 4);
   });
