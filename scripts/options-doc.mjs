@@ -22,7 +22,7 @@ const text = `# Options
 
 Generated from the TSDoc in the sources by \`node scripts/options-doc.mjs\`; a test fails when this page falls behind.
 A value that is not valid is refused with the option's path. Milliseconds end in \`Ms\`, bytes in \`Bytes\`.
-\`stream\` takes \`timeoutMs\` (no time-out unless given), \`signal\` and \`priority\`.
+\`stream\` takes \`timeoutMs\` (no time-out unless given), \`signal\`, \`priority\` and \`labels\`.
 
 ${SECTIONS.map(section).join('\n')}`;
 

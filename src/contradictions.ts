@@ -46,7 +46,12 @@ function ofConnections(limits: LimitOptions, { shards, openable }: Surroundings)
   return problems;
 }
 
-function exceeds(path: string, value: number | undefined, other: string, bound: number | undefined): string | undefined {
+function exceeds(
+  path: string,
+  value: number | undefined,
+  other: string,
+  bound: number | undefined,
+): string | undefined {
   if (value === undefined || bound === undefined || value <= bound) return undefined;
   return `createEngine.${path}: ${value} is more than ${other} (${bound})`;
 }

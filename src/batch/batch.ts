@@ -174,7 +174,11 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
       const parsed = isThenable(answer) ? await answer : answer;
       key = parsed.key;
-      result = this.#settled(index, request, await this.#tries(index, parsed, deadline, this.#labelsOf(request, index)));
+      result = this.#settled(
+        index,
+        request,
+        await this.#tries(index, parsed, deadline, this.#labelsOf(request, index)),
+      );
     } catch (thrown) {
       const error =
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });

@@ -64,6 +64,27 @@ describe('a group', () => {
     expect(engine.sent.at(-1)!.key).toBe('away');
   });
 
+  test('is asked again by a key that was at its share', () => {
+    const engine = new Admissions({ groups: { db: 1 }, inFlightPerKey: 2 });
+    const [one, two] = [engine.submit('k'), engine.submit('k')];
+    const grouped = engine.submit('k', { labels: ['db'] });
+    const other = engine.submit('other', { labels: ['db'] });
+    expect(engine.sent).toEqual([one, two, other]);
+    engine.end(one);
+    engine.end(other);
+    expect(engine.sent.at(-1)).toBe(grouped);
+  });
+
+  test('is not kept by a key that comes to its share with a call that waits for the total', () => {
+    const engine = new Admissions({ groups: { db: 1 }, inFlight: 2, inFlightPerKey: 1 });
+    const held = [engine.submit('x'), engine.submit('y')];
+    const urgent = engine.submit('k', { priority: 1 });
+    engine.submit('k', { labels: ['db'] });
+    const other = engine.submit('other', { labels: ['db'] });
+    for (const call of held) engine.end(call);
+    expect(engine.sent).toEqual([...held, urgent, other]);
+  });
+
   test('is charged once for a label that stands twice', () => {
     const engine = new Admissions({ groups: { db: 2 } });
     engine.submit('a', { labels: ['db', 'x', 'db'] });
@@ -120,7 +141,7 @@ test('the bounds hold at every step, nothing that could fly waits, and all that 
     const engine = new Admissions({
       groups: LIMITS,
       inFlight: 8,
-      inFlightPerKey: 3,
+      inFlightPerKey: 2,
       bytesInFlight: 1_000,
       queuedPerKey: 10,
       queued: 40,
@@ -133,7 +154,7 @@ test('the bounds hold at every step, nothing that could fly waits, and all that 
       const admission = engine.all[shard]!;
       if (what === 'submit') {
         try {
-          engine.submit(`${shard}-${pick % 4}`, { shard, ...shape });
+          engine.submit(`${shard}-${pick % 3}`, { shard, ...shape });
           submitted++;
         } catch (error) {
           expect(error).toMatchObject({ code: 'ERR_SATURATED' });
@@ -189,7 +210,7 @@ function holds(engine: Admissions, open: readonly boolean[]): void {
   // Who needs several places may have some while it waits for others.
   const several = waiting.some((call) => groupsOf(call).length > 1);
   for (const call of waiting) {
-    if (!open[Number(call.key[0])] || inFlight(({ key }) => key === call.key) >= 3) continue;
+    if (!open[Number(call.key[0])] || inFlight(({ key }) => key === call.key) >= 2) continue;
     const groups = groupsOf(call);
     const full = groups.some((name) => engine.groups[name] === LIMITS[name as keyof typeof LIMITS]);
     if (!full && !(several && groups.length > 0)) expect.fail(`${call.key} waits for nothing`);

@@ -167,7 +167,15 @@ describe('the defaults', () => {
 
 test('the resolved options are frozen, all of them', () => {
   const resolved = resolveOptions({ ssh: { port: 22 }, drivers: ['/a.js'] });
-  for (const part of [resolved, resolved.limits, resolved.limits.groups, resolved.ssh, resolved.drivers, DEFAULTS, DEFAULTS.limits]) {
+  for (const part of [
+    resolved,
+    resolved.limits,
+    resolved.limits.groups,
+    resolved.ssh,
+    resolved.drivers,
+    DEFAULTS,
+    DEFAULTS.limits,
+  ]) {
     expect(Object.isFrozen(part)).toBe(true);
   }
 });
