@@ -114,6 +114,17 @@ export function worldDriver(world: World, peers: Peers, thread: VirtualThread): 
     streams: STREAMS,
     open,
     execute,
+    check(connection: PeerConnection, withinMs: number) {
+      return new Promise((resolve) => {
+        const { hangs } = peers.mannersOf(connection.key);
+        if (world.chance(hangs)) {
+          world.sometimes.add('a host gave no sign of life');
+          later(withinMs, withinMs + 1, () => resolve(false));
+        } else {
+          later(0.5, 20, () => resolve(connection.open));
+        }
+      });
+    },
     reusable: (connection) => (connection as PeerConnection).open,
     close(connection) {
       return new Promise((resolve) => {

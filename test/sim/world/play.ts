@@ -78,6 +78,9 @@ class Play {
         queuedPerKey: random.pick([1, 10, 1_000]),
         idleMs: random.pick([50, 1_000, 30_000]),
         connectTimeoutMs: random.pick([200, 2_000]),
+        maxLifetimeMs: random.pick([1_000, 10_000, 0]),
+        checkAfterMs: random.pick([20, 1_000, 0]),
+        breaker: random.pick([false, { failures: 1 + random.below(5), openMs: 500, maxOpenMs: 20_000 }]),
       },
       onEvent: (event) => {
         world.note(`event ${JSON.stringify(event)}`);
@@ -94,6 +97,7 @@ class Play {
     const world = this.#world;
     this.#later(this.#calls.bind(this), 1 + world.random.below(80), HOSTILE_MS);
     this.#later(this.#batch.bind(this), world.random.below(4), HOSTILE_MS);
+    this.#later(this.#prewarm.bind(this), world.random.below(3), HOSTILE_MS);
     this.#later(() => this.#peers.hangUp(), world.random.below(30), HOSTILE_MS);
     this.#later(this.#hurt.bind(this), world.random.below(5), HOSTILE_MS);
     await world.live(HOSTILE_MS, () => {
@@ -182,6 +186,23 @@ class Play {
     read().then(
       () => this.#going--,
       (error) => world.never(`a batch threw ${String(error)}`),
+    );
+  }
+
+  #prewarm(): void {
+    const world = this.#world;
+    const requests = Array.from({ length: 1 + world.random.below(20) }, () => this.#request());
+    const controller = new AbortController();
+    if (world.chance(0.3)) world.after(world.delay(1, 1_000), () => controller.abort());
+    const options = { perKey: 1 + world.random.below(3), timeoutMs: 5_000, signal: controller.signal };
+    this.#going++;
+    this.#engine.prewarm('world' as DriverName, requests as never, options).then(
+      ({ ready, failed }) => {
+        this.#going--;
+        world.note(`prewarmed ${ready}, not ${failed.length}`);
+        if (ready > 0) world.sometimes.add('connections were prewarmed');
+      },
+      (error) => world.never(`prewarm threw ${String(error)}`),
     );
   }
 
