@@ -27,7 +27,7 @@ const CLOSE_MS = 5_000;
 const HOSTILE_MS = 20_000;
 const LIVENESS_MS = 150_000;
 /** Longer than any host is shunned. */
-const FORGOTTEN_MS = 400_000;
+const FORGOTTEN_MS = 100_000;
 
 /**
  * One run of the real engine (admission, shards' supervision, shard, pools, batch, tries) in a world of one seed: virtual
