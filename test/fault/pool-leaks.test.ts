@@ -101,7 +101,7 @@ async function round(random: Random, faults: readonly string[]): Promise<void> {
   hosts.refusing.refuse();
   const engine = await createEngine({
     shards: 2,
-    limits: { connectTimeoutMs: TIMEOUT_MS },
+    limits: { connectTimeoutMs: TIMEOUT_MS, breaker: false },
     ssh: { hostKeys: 'insecure', keepaliveMs: 200, connectTimeoutMs: TIMEOUT_MS },
   });
   const outcomes = new Set<unknown>();
