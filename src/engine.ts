@@ -29,7 +29,10 @@ export interface Engine extends AsyncDisposable {
     requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
     options?: BatchOptions<RequestOf<D>>,
   ): Batch<RequestOf<D>, ResponseOf<D>>;
-  /** Opens connections ahead of use. Resolves with how many of the requests' lanes are ready, and why others are not. */
+  /**
+   * Opens connections ahead of use. Takes no more than 64 requests ahead, so the input may be as long as it likes. Resolves
+   * with how many of the requests' lanes are ready, and why others are not. The signal ends it early: the rest is not taken.
+   */
   prewarm<D extends DriverName>(
     driver: D,
     requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
@@ -54,7 +57,10 @@ export interface PrewarmOptions {
 }
 
 export interface Prewarmed {
+  /** Requests whose lanes have their connections, and requests whose lanes have not. */
   ready: number;
+  notReady: number;
+  /** Why not: the first 1,000 errors. */
   failed: KeylaneError[];
 }
 
@@ -71,6 +77,8 @@ export interface EngineStats {
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const PREWARM_CONCURRENCY = 64;
+/** Errors that a prewarm keeps: its input may be endless. */
+const MOST_TOLD = 1_000;
 
 /**
  * Starts the shards and resolves when all of them serve.
@@ -173,10 +181,16 @@ export class ShardedEngine implements Engine {
       }),
     };
     const bounds = { concurrency: PREWARM_CONCURRENCY, attempts: 1, timeoutMs, ...(signal ? { signal } : {}) };
-    const prewarmed: Prewarmed = { ready: 0, failed: [] };
+    const prewarmed: Prewarmed = { ready: 0, notReady: 0, failed: [] };
     for await (const { error } of new Batch<RequestOf<D>, null>(warm, requests, bounds)) {
-      if (error) prewarmed.failed.push(error);
-      else prewarmed.ready++;
+      if (!error) {
+        prewarmed.ready++;
+      } else {
+        prewarmed.notReady++;
+        if (prewarmed.failed.length < MOST_TOLD) prewarmed.failed.push(error);
+        // Of an endless input every further request would be told the same.
+        if (error.code === 'ERR_CLOSED') break;
+      }
     }
     return prewarmed;
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PUPPET } from '../support/drivers/own.js';
-import { failure, startEngine, verdict } from '../support/engine.js';
+import { failure, startEngine, until, verdict } from '../support/engine.js';
 
 test('opens of different keys do not wait for each other', async () => {
   const engine = await startEngine({ drivers: [PUPPET] });
@@ -77,6 +77,58 @@ test('prewarm opens what it is asked for, once, and tells what could not be open
   for await (const { reused } of engine.batch('puppet', requests.slice(0, 10))) expect(reused).toBe(true);
   expect(await opened()).toBe(20);
   expect((await failure(engine.prewarm('puppet', { key: 'a' } as never))).code).toBe('ERR_INPUT');
+});
+
+test('prewarm opens 10,000 connections of 1,000 keys', async () => {
+  const limits = { connectionsPerLane: 10, connectionsPerShard: 10_000 };
+  const engine = await startEngine({ shards: 2, limits });
+  let taken = 0;
+  const fleet = (function* () {
+    for (; taken < 1_000; taken++) yield { key: `k${taken}` };
+  })();
+  const { ready, notReady, failed } = await engine.prewarm('echo', fleet, { perKey: 10 });
+  expect({ ready, notReady, failed }).toEqual({ ready: 1_000, notReady: 0, failed: [] });
+  const idle = async () =>
+    (await engine.stats()).shards.reduce((sum, { inside }) => sum + (inside?.connections.idle ?? 0), 0);
+  expect(await idle()).toBe(10_000);
+});
+
+test('a prewarm takes 64 requests ahead and no more, and nothing once it is called off; nobody is left waiting', async () => {
+  const engine = await startEngine();
+  let taken = 0;
+  const endless = (function* () {
+    for (;;) yield { key: `k${taken++}`, openMs: 60_000 };
+  })();
+  const off = new AbortController();
+  const prewarmed = engine.prewarm('echo', endless, { perKey: 2, signal: off.signal });
+  await until(async () => (await engine.stats()).shards[0]?.inside?.requests === 64);
+  expect(taken).toBe(64);
+  off.abort();
+  const { ready, notReady, failed } = await prewarmed;
+  expect({ ready, notReady, codes: [...new Set(failed.map(({ code }) => code))] }).toEqual({
+    ready: 0,
+    notReady: 64,
+    codes: ['ERR_CANCELED'],
+  });
+  expect(taken).toBe(64);
+  expect((await engine.stats()).shards[0]?.inside).toMatchObject({ requests: 0, waiting: 0 });
+});
+
+test('a prewarm of an endless input ends with its engine', async () => {
+  const engine = await startEngine();
+  const endless = (function* () {
+    for (;;) yield { key: 'a' };
+  })();
+  const prewarmed = engine.prewarm('echo', endless);
+  await engine.destroy();
+  expect((await prewarmed).failed.at(-1)?.code).toBe('ERR_CLOSED');
+});
+
+test('of a prewarm that fails for all the first 1,000 errors are kept', async () => {
+  const engine = await startEngine();
+  const nobody = Array.from({ length: 1_500 }, (_, i) => ({ key: `k${i}`, fault: 'ERR_CONNECT' as const }));
+  const { ready, notReady, failed } = await engine.prewarm('echo', nobody);
+  expect([ready, notReady, failed.length]).toEqual([0, 1_500, 1_000]);
 });
 
 test('a prewarm that takes too long is told, and its connection is of use all the same', async () => {
