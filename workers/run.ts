@@ -9,6 +9,7 @@ import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Input } from './input.js';
 import type { Lease } from './lease.js';
 import type { Pool, Waiter } from './pool.js';
+import type { Rated, Rates } from './rate.js';
 import type { Trace } from './trace.js';
 import type { Warming } from './warming.js';
 
@@ -22,6 +23,8 @@ export interface RunHost {
   /** Where it is to be traced whose code runs. */
   readonly trace: Trace | undefined;
   now(): number;
+  /** Bounds on how fast the requests of a key start; undefined where there are none. */
+  readonly rates: Rates | undefined;
   reply(reply: Reply): void;
   noteSent(run: Run): void;
   noteRunning(slot: number): void;
@@ -37,7 +40,7 @@ export interface RunHost {
  *        ▲  └── refused, aborted ─────────────────────────────────────────────────▶ │
  *        └───── the peer allows fewer streams ─────┘
  */
-export class Run implements Waiter, ExecuteContext, Due {
+export class Run implements Waiter, Rated, ExecuteContext, Due {
   readonly command: RunCommand;
   /** When it is aborted: its deadline, then the end of the driver's grace. */
   dueAt: number;
@@ -53,6 +56,9 @@ export class Run implements Waiter, ExecuteContext, Due {
   #pool: Pool | undefined = undefined;
   #lease: Lease | undefined = undefined;
   #warming: Warming | undefined = undefined;
+  /** Where it stands with the rate of its key, if that is bounded. */
+  #rate: 'free' | 'waiting' | 'passed' = 'free';
+  #inRate: Link<Rated> | undefined = undefined;
   #granted = 0;
   #reused = false;
   #refusals = 0;
@@ -96,9 +102,27 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#pool = pool;
     if (this.command.mode === 'prewarm') {
       this.#warming = pool.warm(this.command.request as number, (error) => this.#warmed(error));
+    } else if (this.#host.rates) {
+      this.#rate = 'waiting';
+      this.#host.rates.enter(this.command.key, this);
     } else {
       pool.acquire(this);
     }
+  }
+
+  /** Place among those that wait for their key's rate. */
+  get inRate(): Link<Rated> {
+    this.#inRate ??= new Link<Rated>(this);
+    return this.#inRate;
+  }
+
+  get waitsForRate(): boolean {
+    return this.#rate === 'waiting';
+  }
+
+  passed(): void {
+    this.#rate = 'passed';
+    this.#pool?.acquire(this);
   }
 
   #warmed(error: KeylaneError | undefined): void {
@@ -111,6 +135,10 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#state = 'running';
     this.#lease = lease;
     this.#granted = this.#host.now();
+    if (this.#rate === 'passed') {
+      this.#rate = 'free';
+      this.#host.rates?.started(this.command.key);
+    }
     this.#reused = lease.connection.served > 0;
     this.#host.noteRunning(this.command.slot);
     let response: unknown;
@@ -158,7 +186,8 @@ export class Run implements Waiter, ExecuteContext, Due {
       this.#controller?.abort(error);
       return;
     }
-    if (this.#inQueue?.list) this.#pool?.abandon(this);
+    if (this.#rate === 'waiting') this.#host.rates?.leave(this.command.key, this);
+    else if (this.#inQueue?.list) this.#pool?.abandon(this);
     if (this.#warming) this.#pool?.unwarm(this.#warming);
     this.#answerError(error);
   }
@@ -275,6 +304,7 @@ export class Run implements Waiter, ExecuteContext, Due {
     this.#credit?.release();
     this.input?.end();
     this.#host.answered(this);
+    if (this.#rate === 'passed') this.#host.rates?.returned(this.command.key);
   }
 
   #timing() {

@@ -14,6 +14,7 @@ import type { Opener } from './driver-steps.js';
 import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
+import { Rates } from './rate.js';
 import { Run, type RunHost } from './run.js';
 import { Trace } from './trace.js';
 import { Vitals } from './vitals.js';
@@ -29,6 +30,7 @@ export interface ServeTask {
   traceMs: number;
 }
 
+const NO_TOKEN = 'the deadline passed before its turn under limits.ratePerKey came';
 const NO_CONNECTION = 'the deadline passed before a connection was open and had room';
 
 /** A shard's one task: serves requests that come over the port until it is told to drain, then resolves. */
@@ -57,6 +59,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
   readonly #ownDrivers: Record<string, string>;
   readonly #load: typeof loadDriver;
   readonly #drivers = new Map<string, Driver | Promise<Driver>>();
+  readonly rates: Rates | undefined;
   /** Runs by slot. */
   readonly #runs: (Run | undefined)[] = [];
   #running = 0;
@@ -98,6 +101,8 @@ class Shard implements RunHost, FrameVisitor<Command> {
       const begin = () => pool.driver.open(pool.target, context);
       return this.trace ? this.trace.run(pool.keyName, begin) : begin();
     };
+    const { ratePerKey = Number.POSITIVE_INFINITY, burstPerKey = 1 } = limits;
+    this.rates = ratePerKey === Number.POSITIVE_INFINITY ? undefined : new Rates(clock, ratePerKey, burstPerKey);
     this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
@@ -107,6 +112,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
       this.#vitals.stop();
       this.#traceEnd?.cancel();
       this.#deadlines.stop();
+      this.rates?.stop();
       this.reply({ kind: 'drained' });
       this.#outbox.flush();
       port.close();
@@ -282,5 +288,6 @@ class Shard implements RunHost, FrameVisitor<Command> {
 }
 
 function timedOut(run: Run): KeylaneError {
+  if (run.waitsForRate) return new KeylaneError('ERR_TIMEOUT', NO_TOKEN);
   return new KeylaneError('ERR_TIMEOUT', run.waiting ? NO_CONNECTION : 'the deadline passed');
 }

@@ -14,4 +14,7 @@ export interface Limits {
   /** 0: no reports. */
   leakMs: number;
   connectTimeoutMs: number;
+  /** Requests of one key that start in a second, and at once; no bound where none or Infinity. */
+  ratePerKey?: number;
+  burstPerKey?: number;
 }
