@@ -200,8 +200,9 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   /** Refuses who waits and ends what is not in use; what is in use ends when its last lease is settled. */
   shut(error: KeylaneError): void {
     this.#failed(error);
-    for (const connection of this.#connections.in('opening', 'idle', 'checking', 'busy', 'full'))
-      this.retire(connection);
+    // Called off by us: that says nothing of the peer.
+    for (const connection of this.#connections.in('opening')) connection.opening?.abort(error);
+    for (const connection of this.#connections.in('idle', 'checking', 'busy', 'full')) this.retire(connection);
     this.#leaveIfUnused();
   }
 

@@ -414,6 +414,16 @@ describe('a key that cannot be connected to', () => {
     expect([second.waits, third.waits, driver.opens.length]).toEqual([false, true, 1]);
   });
 
+  test('is not one whose opens we call off', async () => {
+    const { clock, driver, pools, lane } = setUp({ breaker });
+    const callers = ['a', 'b', 'c', 'd'].map((name) => call(lane(name)));
+    const ended = pools.end(CLOSED);
+    await clock.advanceSettling(5_000);
+    await ended;
+    expect(callers.map(({ error }) => error)).toEqual(new Array(4).fill(CLOSED));
+    expect([driver.begun, pools.keys.stopped]).toEqual([4, 0]);
+  });
+
   test('keeps nobody in line: who waits for a handshake of the key is refused with the others', async () => {
     const { driver, lane } = setUp({ breaker, opensPerKey: 2, connectionsPerLane: 1 });
     const callers = ['a', 'b', 'c', 'd'].map((name) => call(lane(name)));
