@@ -125,6 +125,34 @@ export class Admission implements KeyOwner {
     this.#total.next();
   }
 
+  /** Nothing of the key waits or flies. */
+  isUnused(key: string): boolean {
+    return this.#keys.get(key)?.unused ?? true;
+  }
+
+  /** What comes of the key waits until `unhold`. Only of a key that is unused. */
+  hold(key: string): void {
+    const queue = this.#keys.get(key) ?? this.#newKey(key);
+    if (!queue.unused) throw new Error('a key in use cannot be held');
+    queue.held = true;
+  }
+
+  unhold(key: string): void {
+    const queue = this.#keys.get(key);
+    if (!queue?.held) throw new Error('this key is not held');
+    queue.held = false;
+    if (this.#open) queue.ask();
+    this.lined(queue);
+    this.#total.next();
+  }
+
+  /** Takes out what waits of a key, the oldest first: another shard is to have it. */
+  takeAll(key: string): Call[] {
+    const calls = [...(this.#keys.get(key)?.calls() ?? [])].sort((a, b) => a.order - b.order);
+    for (const call of calls) this.abandon(call);
+    return calls;
+  }
+
   /** The shard is away for a moment: what comes waits, and keeps no place that others could use. */
   pause(): void {
     this.#open = false;
@@ -210,7 +238,7 @@ export class Admission implements KeyOwner {
   }
 
   #belowShare(queue: KeyQueue): boolean {
-    return queue.inFlight < this.#shared.limits.inFlightPerKey;
+    return queue.inFlight < this.#shared.limits.inFlightPerKey && !queue.held;
   }
 
   #enqueue(call: Call, queue: KeyQueue): void {

@@ -33,6 +33,8 @@ export class KeyQueue implements TooLarge {
   readonly inTurns: Link<KeyQueue> = new Link<KeyQueue>(this);
   /** The next call, while it is too large. */
   large: Call | undefined = undefined;
+  /** Nothing of it flies: it is being moved to another shard. */
+  held = false;
   readonly #plain = new PriorityQueue<Call>();
   #lines: Map<GroupSet, Line> | undefined = undefined;
   #turns = 0;
@@ -43,7 +45,7 @@ export class KeyQueue implements TooLarge {
   }
 
   get unused(): boolean {
-    return this.inFlight === 0 && this.waiting === 0;
+    return this.inFlight === 0 && this.waiting === 0 && !this.held;
   }
 
   get largeBytes(): number {

@@ -85,6 +85,11 @@ export interface EngineOptions {
   closeTimeoutMs?: number;
   /** Milliseconds without a sign of life after which a shard's thread is replaced. @default 10_000 */
   shardBlockedMs?: number;
+  /**
+   * Move keys from a shard that is hot to one that is not, while they have no request. Their connections are opened anew;
+   * a key whose peer is being let alone stays. @default false
+   */
+  moveKeys?: boolean;
   limits?: LimitOptions;
   /** Defaults of SSH requests. */
   ssh?: SshOptions;
@@ -100,6 +105,7 @@ export interface ResolvedOptions {
   maxQueued: number;
   closeTimeoutMs: number;
   shardBlockedMs: number;
+  moveKeys: boolean;
   limits: Readonly<Required<Omit<LimitOptions, 'breaker'>> & Pick<Limits, 'breaker'>>;
   ssh: SshOptions;
   drivers: readonly string[];
@@ -116,6 +122,7 @@ export const DEFAULTS = Object.freeze({
   maxQueued: 65_536,
   closeTimeoutMs: 30_000,
   shardBlockedMs: 10_000,
+  moveKeys: false,
   limits: Object.freeze({
     groups: Object.freeze({}),
     bytesInFlight: 256 * 1024 * 1024,
@@ -183,6 +190,7 @@ const schema = z.strictObject({
   maxQueued: z.int().min(0).max(10_000_000).optional(),
   closeTimeoutMs: ms(0),
   shardBlockedMs: ms(1_000),
+  moveKeys: z.boolean().optional(),
   limits: limitsSchema.optional(),
   ssh: sshOptions.optional(),
   drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
@@ -204,6 +212,7 @@ export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesL
     maxQueued: options.maxQueued ?? DEFAULTS.maxQueued,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
     shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
+    moveKeys: options.moveKeys ?? DEFAULTS.moveKeys,
     limits: resolveLimits(options.limits ?? {}, shards, openable),
     ssh: Object.freeze({ ...options.ssh }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),

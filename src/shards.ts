@@ -1,8 +1,9 @@
 import { Shared } from './admission.js';
+import { Balancer } from './balancer.js';
 import type { Call } from './call.js';
 import { Cancellations } from './cancellations.js';
 import { KeylaneError } from './errors.js';
-import { teller } from './events.js';
+import { type EngineEvent, teller } from './events.js';
 import type { GroupSnapshot } from './groups.js';
 import { hintOf } from './hint.js';
 import { Answers } from './host/answers.js';
@@ -11,8 +12,8 @@ import { MemoryWatch } from './host/memory-watch.js';
 import type { ShardClient } from './host/shard-client.js';
 import { type StartThread, startThread } from './host/shard-thread.js';
 import { type ShardState, Supervisor } from './host/supervisor.js';
+import { Moves } from './moves.js';
 import type { ResolvedOptions } from './options.js';
-import { shardOf } from './routing.js';
 import type { Clock } from './util/clock.js';
 import { Deadlines } from './util/deadlines.js';
 import type { ShardStats } from './wire/protocol.js';
@@ -42,6 +43,8 @@ export class Shards {
   readonly #deadlines: Deadlines<Call>;
   readonly #blame: Blame;
   readonly #memory: MemoryWatch;
+  readonly #moves: Moves;
+  readonly #balancer: Balancer | undefined;
   readonly #cancellations = new Cancellations((call) => this.cancel(call));
   #whenIdle: (() => void) | undefined = undefined;
 
@@ -62,7 +65,12 @@ export class Shards {
     const total = { inFlight: maxInFlight, bytesInFlight: limits.bytesInFlight, queued: maxQueued };
     this.#shared = new Shared(total, limits.groups, limits, shards);
     const answers = new Answers(clock, options.ssh.confirmHostKey);
-    const event = teller(options.onEvent);
+    const tell = teller(options.onEvent);
+    const event = (one: EngineEvent) => {
+      if (one.type === 'shard_degraded') this.#moves.leave(one.shard);
+      tell(one);
+    };
+    this.#moves = new Moves(this.#all, event);
     this.#memory = new MemoryWatch(clock, { limitMb: limits.rssMb, event });
     this.#blame = new Blame(clock, (key, deaths, forMs, shard) => {
       event({ type: 'key_quarantined', shard, key, deaths, forMs });
@@ -90,6 +98,7 @@ export class Shards {
         }),
       );
     }
+    this.#balancer = options.moveKeys && shards > 1 ? new Balancer(clock, this.#all, this.#moves) : undefined;
   }
 
   /** Resolves when all serve. */
@@ -129,7 +138,8 @@ export class Shards {
 
   /** Who talks to the shard that has the call; undefined before the call is dispatched. */
   clientOf(call: Call): ShardClient | undefined {
-    return call.slot >= 0 ? this.#ownerOf(call).client : undefined;
+    // Of a call that is settled the shard knows nothing any more, and its slot may be another's.
+    return call.slot >= 0 && call.state !== 'settled' ? this.#all[call.shard]?.client : undefined;
   }
 
   /** What is in use of the bounds that are never split. */
@@ -175,10 +185,11 @@ export class Shards {
     await Promise.all(this.#all.map((supervisor) => supervisor.stopped));
     this.#deadlines.stop();
     this.#memory.stop();
+    this.#balancer?.stop();
   }
 
   #ownerOf(call: Call): Supervisor {
-    return this.#all[shardOf(call.key, this.#all.length)]!;
+    return this.#moves.ownerOf(call.key);
   }
 
   *#calls(): Iterable<Call | undefined> {

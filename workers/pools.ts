@@ -1,4 +1,4 @@
-import type { KeylaneError } from '../src/errors.js';
+import { KeylaneError } from '../src/errors.js';
 import type { ShardEvent } from '../src/events.js';
 import { laneOf } from '../src/routing.js';
 import type { Driver, DriverLease } from '../src/types.js';
@@ -43,6 +43,8 @@ export class Pools {
   /** Pools that may open again at a certain time. */
   readonly #holding = new Set<Pool>();
   readonly #holds: Deadlines<Pool>;
+  /** Who waits for the last pool of a key to be gone. */
+  readonly #releasing = new Map<string, () => void>();
   #connections = 0;
   /** Connections that a driver is closing. */
   #ending = 0;
@@ -239,7 +241,34 @@ export class Pools {
     if (!this.#pools.get(pool.driver)?.delete(pool.lane)) return;
     this.#holding.delete(pool);
     this.keys.left(pool.key);
+    if (this.#releasing.size > 0) this.#tellIfReleased(pool.keyName);
     this.#tellIfEmpty();
+  }
+
+  /**
+   * Ends all connections of a key that another shard is to have; true when they are gone. False, and nothing is touched,
+   * where that shard would not know what this one does: that its peer is let alone, or who its peer is.
+   */
+  async release(keyName: string): Promise<boolean> {
+    const pools = [...this.#poolsOf(keyName)];
+    const strange = pools.some(({ key }) => key.name !== keyName || key.connecting || key.loggingIn);
+    if (pools.length === 0 || strange) return false;
+    const released = new Promise<void>((resolve) => this.#releasing.set(keyName, resolve));
+    for (const pool of pools) pool.shut(new KeylaneError('ERR_CLOSED', 'the key is being moved to another shard'));
+    this.#tellIfReleased(keyName);
+    await released;
+    return true;
+  }
+
+  *#poolsOf(keyName: string): Iterable<Pool> {
+    for (const lanes of this.#pools.values())
+      for (const pool of lanes.values()) if (pool.keyName === keyName) yield pool;
+  }
+
+  #tellIfReleased(keyName: string): void {
+    for (const _ of this.#poolsOf(keyName)) return;
+    this.#releasing.get(keyName)?.();
+    this.#releasing.delete(keyName);
   }
 
   /** Refuses who waits, ends every connection, resolves when all are gone. */

@@ -174,6 +174,9 @@ class Shard implements RunHost, FrameVisitor<Command> {
       case 'stats':
         this.reply({ kind: 'stats', ask: command.ask, stats: this.#stats() });
         break;
+      case 'release':
+        void this.#release(command.ask, command.key);
+        break;
       case 'drain':
         this.#pools.shut = true;
         if (this.#running === 0) this.#end();
@@ -242,6 +245,11 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #at({ slot, id }: { slot: number; id: number }): Run | undefined {
     const run = this.#runs[slot];
     return run?.command.id === id ? run : undefined;
+  }
+
+  async #release(ask: number, key: string): Promise<void> {
+    const released = this.#slotOf(key) < 0 && (await this.#pools.release(key));
+    this.reply({ kind: 'released', ask, released });
   }
 
   #end(): void {

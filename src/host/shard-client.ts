@@ -33,6 +33,7 @@ export class ShardClient implements FrameVisitor<Reply> {
   #slotsUsed = 0;
   readonly #slots: number;
   readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
+  readonly #releases = new Map<number, (released: boolean) => void>();
   #lastId: number;
   #lastAsk = 0;
 
@@ -111,6 +112,15 @@ export class ShardClient implements FrameVisitor<Reply> {
     });
   }
 
+  /** Tells the shard to let go of a key. True when it has; false if it keeps it, or has died. */
+  release(key: string): Promise<boolean> {
+    return new Promise((resolve) => {
+      const ask = ++this.#lastAsk;
+      this.#releases.set(ask, resolve);
+      this.#outbox.push({ kind: 'release', ask, key });
+    });
+  }
+
   drain(): void {
     this.#outbox.push({ kind: 'drain' });
     this.#outbox.flush();
@@ -130,6 +140,8 @@ export class ShardClient implements FrameVisitor<Reply> {
     }
     for (const resolve of this.#stats.values()) resolve(undefined);
     this.#stats.clear();
+    for (const resolve of this.#releases.values()) resolve(false);
+    this.#releases.clear();
   }
 
   run(): never {
@@ -181,6 +193,10 @@ export class ShardClient implements FrameVisitor<Reply> {
       case 'stats':
         this.#stats.get(reply.ask)?.(reply.stats);
         this.#stats.delete(reply.ask);
+        break;
+      case 'released':
+        this.#releases.get(reply.ask)?.(reply.released);
+        this.#releases.delete(reply.ask);
         break;
       case 'event':
         this.#events.event(reply.event);

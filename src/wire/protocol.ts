@@ -12,6 +12,8 @@ export type Command =
   | { kind: 'credit'; slot: number; id: number; bytes: number }
   | { kind: 'answer'; ask: number; value: unknown; error: WireError | undefined }
   | { kind: 'stats'; ask: number }
+  /** Another shard is to have the key: end its connections and forget it. Nothing of it is in flight, and nothing comes. */
+  | { kind: 'release'; ask: number; key: string }
   /** Let what runs finish, close every connection, say `drained`, end the task. */
   | { kind: 'drain' };
 
@@ -51,6 +53,8 @@ export type Reply =
   | Ask
   | { kind: 'event'; event: ShardEvent }
   | { kind: 'stats'; ask: number; stats: ShardStats }
+  /** The answer to `release`: all is gone, or nothing was touched because there is something to remember. */
+  | { kind: 'released'; ask: number; released: boolean }
   | { kind: 'drained' };
 
 export interface ResponseReply extends RunTiming {

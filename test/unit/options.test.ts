@@ -108,6 +108,7 @@ describe('the defaults', () => {
       maxQueued: 65_536,
       closeTimeoutMs: 30_000,
       shardBlockedMs: 10_000,
+      moveKeys: false,
       limits: {
         groups: {},
         bytesInFlight: 268_435_456,

@@ -24,7 +24,7 @@ export interface PuppetRequest {
    * `hang` waits for its signal · `deaf` never settles · `throw`, `reject`, `throw-undefined` as they say ·
    * `cycle` and `getter` answer with what msgpack cannot carry · `lost` reports the connection as lost and
    * rejects · `drop` reports it as lost once the answer is given · `exceed` allows one stream on a connection ·
-   * `seen` answers with the counts.
+   * `seen` answers with the counts · `burn` keeps its thread at work for `payload` milliseconds.
    */
   run?:
     | 'hang'
@@ -39,6 +39,7 @@ export interface PuppetRequest {
     | 'drop'
     | 'exceed'
     | 'seen'
+    | 'burn'
     | number;
   /** When it is closed: `never` settles, throws, rejects, or crashes its thread before or after it is closed. */
   close?: 'never' | 'throw' | 'reject' | 'crash-in' | 'crash-after';

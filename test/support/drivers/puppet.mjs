@@ -125,6 +125,10 @@ function execute(connection, { run, payload }, context) {
         await after(1);
         return answer;
       });
+    case 'burn':
+      context.sent();
+      for (const until = performance.now() + payload; performance.now() < until; );
+      return answer;
     case 'seen':
       return { seen: { ...seen } };
     default:
