@@ -102,6 +102,11 @@ export class Keys {
     return undefined;
   }
 
+  /** Is the one try that is let through under way? */
+  probes({ connecting, loggingIn }: Key): boolean {
+    return connecting?.state === 'half_open' || loggingIn?.state === 'half_open';
+  }
+
   /** An open begins. */
   began(key: Key, attempt: Attempt): void {
     if (!key.connecting && !key.loggingIn) return;
@@ -177,7 +182,7 @@ export class Keys {
 
   /** Nobody has failed for long. A probe that is under way is waited for. */
   #due(key: Key): void {
-    if (key.connecting?.state === 'half_open' || key.loggingIn?.state === 'half_open') {
+    if (this.probes(key)) {
       key.dueAt = this.#clock.now() + MEMORY_MS;
       return;
     }

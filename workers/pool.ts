@@ -131,7 +131,9 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       if (this.#holdsBack()) return;
       const refusal = this.#pools.keys.refusal(this.key);
       if (refusal) {
-        if (this.live === 0) this.#failed(refusal);
+        // Another lane's probe tells what this one's would: who waits for it is served where the peer is back.
+        if (this.live === 0 && this.#pools.keys.probes(this.key)) this.key.hungry.push(this.inHungry);
+        else if (this.live === 0) this.#failed(refusal);
         // One that opens may be the try that is let through: what it comes to decides.
         else if (this.#connections.opening === 0) this.#waitOut(refusal);
         return;

@@ -200,8 +200,9 @@ export class Pools {
     }
     const { key } = connection.pool as Pool;
     key.opens--;
-    // A pool whose turn comes may have no use for it any more.
-    while (key.opens < this.limits.opensPerKey && key.hungry.size > 0) key.hungry.shift()?.grow();
+    // A pool whose turn comes may have no use for it any more, or stand in line again, for the probe that another began.
+    for (let left = key.hungry.size; left > 0 && key.opens < this.limits.opensPerKey; left--)
+      key.hungry.shift()?.grow();
   }
 
   moved(connection: Connection, from: ConnectionState, to: ConnectionState): void {

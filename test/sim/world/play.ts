@@ -64,17 +64,19 @@ class Play {
     const { random } = world;
     this.#peers = new Peers(world);
     this.#threads = new VirtualThreads(world, (thread) => worldDriver(world, this.#peers, thread));
-    this.#limits = { connectionsPerLane: 1 + random.below(3), connectionsPerShard: 2 + random.below(8) };
+    const connectionsPerShard = 2 + random.below(8);
+    this.#limits = { connectionsPerLane: Math.min(1 + random.below(3), connectionsPerShard), connectionsPerShard };
     this.#keys = Array.from({ length: 1 + random.below(12) }, (_, index) => `host-${index}`);
+    const maxInFlight = random.pick([4, 16, 64, 1_000]);
     const options = resolveOptions({
       shards: 1 + random.below(3),
-      maxInFlight: random.pick([4, 16, 64, 1_000]),
+      maxInFlight,
       closeTimeoutMs: CLOSE_MS,
       shardBlockedMs: 2_000,
       limits: {
         ...this.#limits,
         opensPerKey: 1 + random.below(3),
-        inFlightPerKey: random.pick([2, 8, 1_000]),
+        inFlightPerKey: Math.min(random.pick([2, 8, 1_000]), maxInFlight),
         queuedPerKey: random.pick([1, 10, 1_000]),
         idleMs: random.pick([50, 1_000, 30_000]),
         connectTimeoutMs: random.pick([200, 2_000]),
