@@ -17,8 +17,8 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   priority: { valid: (value) => isWhole(value, -10, 10), expected: 'a whole number from -10 to 10' },
   labels: { valid: areLabels, expected: LABELS },
   labelsOrFunction: { valid: (value) => isFunction(value) || areLabels(value), expected: `${LABELS}, or a function` },
-  concurrency: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
-  concurrencyPerKey: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
+  concurrency: { valid: isConcurrency, expected: "a whole number from 1 to 1,000,000, or 'auto'" },
+  concurrencyPerKey: { valid: isConcurrency, expected: "a whole number from 1 to 1,000,000, or 'auto'" },
   onChunk: { valid: isFunction, expected: 'a function' },
   onStart: { valid: isFunction, expected: 'a function' },
   perKey: { valid: (value) => isWhole(value, 1, 10_000), expected: 'a whole number from 1 to 10,000' },
@@ -70,6 +70,10 @@ function isNumber(value: unknown, least: number, most: number): boolean {
 
 function isWhole(value: unknown, least: number, most: number): boolean {
   return Number.isInteger(value) && isNumber(value, least, most);
+}
+
+function isConcurrency(value: unknown): boolean {
+  return value === 'auto' || isWhole(value, 1, 1_000_000);
 }
 
 function isFunction(value: unknown): boolean {

@@ -241,6 +241,7 @@ export class ShardedEngine implements Engine {
       clock: this.#clock,
       random: Math.random,
       retries: this.#retries,
+      most: this.#shards.maxInFlight,
       parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : parse(spec, request)),
       ok: (response) => spec.ok(response),
       submit: (parsed: Parsed, { deadline, priority, labels, signal }, events: CallEvents) => {

@@ -37,6 +37,8 @@ export interface ShardSnapshot {
 
 /** The shards of an engine: sends each call to the one that owns its key, and sees to it that each call is settled. */
 export class Shards {
+  /** Requests in all shards at once. */
+  readonly maxInFlight: number;
   readonly #clock: Clock;
   readonly #all: Supervisor[] = [];
   readonly #shared: Shared;
@@ -56,6 +58,7 @@ export class Shards {
     random: () => number = Math.random,
   ) {
     this.#clock = clock;
+    this.maxInFlight = options.maxInFlight;
     this.#deadlines = new Deadlines(
       clock,
       () => this.#calls(),

@@ -17,6 +17,8 @@ export interface TryPolicy {
   budget: RetryBudget;
   /** Where there is not room for all to wait until a peer may be tried again. */
   waitingRoom?: WaitingRoom;
+  /** Called before it waits for the next try. */
+  pausing?: (() => void) | undefined;
 }
 
 export interface WaitingRoom {
@@ -78,13 +80,14 @@ async function mayGoOn(
   clock: Clock,
   random: () => number,
 ): Promise<boolean> {
-  const { key, attempts, idempotent, deadline, signal, budget, waitingRoom } = policy;
+  const { key, attempts, idempotent, deadline, signal, budget, waitingRoom, pausing } = policy;
   if (tries >= attempts || !mayTryAgain(error, idempotent) || signal?.aborted) return false;
   const { retryAfterMs = 0 } = error;
   const wait = retryAfterMs + backoffMs(tries, random);
   if (clock.now() + wait >= deadline || !budget.take(key)) return false;
   const room = retryAfterMs > 0 ? waitingRoom : undefined;
   if (room && !room.enter()) return false;
+  pausing?.();
   await pause(wait, clock, signal);
   room?.leave();
   return !signal?.aborted;

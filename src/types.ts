@@ -113,10 +113,16 @@ export interface CallOptions {
 export interface BatchOptions<Req = unknown> extends Omit<CallOptions, 'labels'> {
   /** As in `run`: of all requests, or of each. A function that throws or gives something else fails its request only. */
   labels?: readonly string[] | ((request: Req, index: number) => readonly string[] | undefined);
-  /** Requests in flight at once. @default 200 */
-  concurrency?: number;
-  /** Requests in flight at once for one key. @default no bound but `concurrency` */
-  concurrencyPerKey?: number;
+  /**
+   * Requests in flight at once. `auto` begins with 200 and learns from throughput and refusals what is best, 50 to 2,000.
+   * @default 'auto'
+   */
+  concurrency?: number | 'auto';
+  /**
+   * Requests in flight at once for one key. `auto` begins with 32 and learns from the key's own latency and refusals, 1 to 1,000.
+   * @default 'auto' where `concurrency` is, else no bound but `concurrency`
+   */
+  concurrencyPerKey?: number | 'auto';
   /** Live output, as it comes. `index` is the request's place in the input. A throw here cancels the batch. */
   onChunk?: (index: number, chunk: Chunk) => void;
   /** Called when a request is taken from the input. */

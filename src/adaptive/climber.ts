@@ -94,6 +94,11 @@ export class Climber {
     return this.#limit;
   }
 
+  /** The first rounds, which only look for the order of magnitude. */
+  get leaping(): boolean {
+    return this.#leaping;
+  }
+
   round(round: Round): void {
     const last = this.#last;
     this.#last = round;

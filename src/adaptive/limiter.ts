@@ -41,6 +41,10 @@ export class Limiter {
   /** What began before does not count as pushed back: it was under way when the last one was. */
   #cutAt = Number.NEGATIVE_INFINITY;
   #roundAt = Number.NEGATIVE_INFINITY;
+  /** What began before does not belong to the round. */
+  #from = 0;
+  /** More are in flight than the new limit: the round begins when they are gone. */
+  #draining = false;
   #warm = new Mean();
   #cold = new Mean();
   #inFlight = 0;
@@ -77,7 +81,7 @@ export class Limiter {
       this.#begin(now);
       return;
     }
-    if (startedAt < this.#roundAt) return;
+    if (startedAt < this.#from || this.#draining) return;
     if (answered) this.#answered++;
     (cold ? this.#cold : this.#warm).add(tookMs + SLACK_MS);
     const enough = Math.max(LEAST_SAMPLES, this.limit * PART);
@@ -93,6 +97,7 @@ export class Limiter {
     this.#area += this.#inFlight * (now - this.#changedAt);
     this.#changedAt = now;
     this.#inFlight += change;
+    if (this.#draining && this.#inFlight <= this.limit) this.#begin(now);
   }
 
   #end(now: number): void {
@@ -109,6 +114,10 @@ export class Limiter {
 
   #begin(now: number): void {
     this.#roundAt = now;
+    this.#draining = this.#inFlight > this.limit;
+    // Those that a higher limit lets in at once meet a queue that is still short. They would say that more costs nothing,
+    // and on a peer that is full the limit would climb for ever.
+    this.#from = this.#climber.leaping ? now : now + SLACK_MS;
     this.#warm = new Mean();
     this.#cold = new Mean();
     this.#area = 0;

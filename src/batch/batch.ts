@@ -4,17 +4,20 @@ import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import type { RetryBudget } from '../retry-budget.js';
 import { type Tried, tryUntilSettled, type WaitingRoom } from '../tries.js';
-import type { BatchOptions, Chunk, Outcome, Parsed, Result } from '../types.js';
+import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
 import { isThenable } from '../util/thenable.js';
-import { KeyGate } from './key-gate.js';
+import { resultOf, unsubmitted } from './result.js';
+import { type Place, Slots } from './slots.js';
 
 /** What a batch needs of its engine. */
 export interface BatchHost {
   readonly clock: Clock;
   readonly random: () => number;
   readonly retries: RetryBudget;
+  /** What `concurrency: 'auto'` may grow to, at most. */
+  readonly most: number;
   /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
   parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
@@ -30,21 +33,22 @@ export interface SubmitHow {
   labels: readonly string[] | undefined;
 }
 
-const DEFAULT_CONCURRENCY = 200;
 const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_ATTEMPTS = 3;
+/** So many times the concurrency may be held back, because their key has no room or until their next try. */
+const LOOK_AHEAD = 4;
 
 /**
  * Many requests under one bound. Results come in the order they settle. What is in flight and what has settled but was
  * not read are together at most `concurrency`: the slower the reader, the fewer in flight. Nothing is taken from the
- * input before it can start, so an endless input is fine.
+ * input before there is room for it, so an endless input is fine. What finds that its key has no room gives its own to
+ * the next one and waits; four times the concurrency may do so, so that a slow key cannot keep the others out.
  */
 export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> {
   readonly #host: BatchHost;
   readonly #input: AsyncIterator<Req> | Iterator<Req>;
   readonly #options: BatchOptions<Req>;
-  readonly #concurrency: number;
-  readonly #gate: KeyGate;
+  readonly #slots: Slots;
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #results: Result<Req, Res>[] = [];
@@ -56,7 +60,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
    */
   readonly #waitingRoom: WaitingRoom = {
     enter: () => {
-      if (!this.#inputEnded && this.#waiting >= this.#concurrency / 10) return false;
+      if (!this.#inputEnded && this.#waiting >= this.#slots.limit / 10) return false;
       this.#waiting++;
       return true;
     },
@@ -66,7 +70,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   };
   #waiting = 0;
   #taken = 0;
+  /** Taken and not settled. Of these, not yet read by the spec. */
   #active = 0;
+  #preparing = 0;
   #filling = false;
   #inputEnded = false;
   #failure: Error | undefined = undefined;
@@ -75,8 +81,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   constructor(host: BatchHost, requests: Iterable<Req> | AsyncIterable<Req>, options: BatchOptions<Req>) {
     this.#host = host;
     this.#options = options;
-    this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
-    this.#gate = new KeyGate(options.concurrencyPerKey ?? Number.POSITIVE_INFINITY);
+    const { concurrency = 'auto' } = options;
+    const { concurrencyPerKey: perKey = concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY } = options;
+    this.#slots = new Slots({ concurrency, perKey, most: host.most }, host.clock);
     this.#input = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
     // Every retry that waits listens to it.
     setMaxListeners(0, this.#stop.signal);
@@ -127,16 +134,22 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   get #hasRoom(): boolean {
-    return !this.#inputEnded && this.#active + this.#results.length < this.#concurrency;
+    return this.#slots.inFlight + this.#preparing + this.#results.length < this.#slots.limit;
+  }
+
+  get #mayTake(): boolean {
+    if (this.#inputEnded || !this.#hasRoom) return false;
+    return this.#active - this.#slots.inFlight - this.#preparing < LOOK_AHEAD * this.#slots.limit;
   }
 
   /** Takes from the input while there is room. One at a time: an asynchronous input is not asked twice at once. */
   async #fill(): Promise<void> {
+    while (this.#hasRoom && this.#slots.grant()) {}
     if (this.#filling) return;
     this.#filling = true;
     let asked = false;
     try {
-      while (this.#hasRoom) {
+      while (this.#mayTake) {
         asked = true;
         const answer = this.#input.next();
         const { done, value } = isThenable(answer) ? await this.#orStopped(answer) : answer;
@@ -164,26 +177,29 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   async #one(index: number, request: Req): Promise<void> {
     this.#active++;
+    this.#preparing++;
     this.#shown(() => this.#options.onStart?.(index, request));
     const { timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     const started = this.#host.clock.now();
     const deadline = timeoutMs === 0 ? Number.POSITIVE_INFINITY : started + timeoutMs;
-    let key = '';
+    const item: Item = { index, deadline, labels: undefined, parsed: undefined, place: undefined, call: undefined };
     let result: Result<Req, Res>;
     try {
       const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
-      const parsed = isThenable(answer) ? await answer : answer;
-      key = parsed.key;
-      result = this.#settled(
-        index,
-        request,
-        await this.#tries(index, parsed, deadline, this.#labelsOf(request, index)),
-      );
+      item.parsed = isThenable(answer) ? await answer : answer;
+      // From here on it has a place or waits for one.
+      this.#preparing--;
+      item.labels = this.#labelsOf(request, index);
+      const tried = await this.#tries(item, item.parsed);
+      result = resultOf(index, request, tried, (response) => this.#host.ok(response));
     } catch (thrown) {
+      if (!item.parsed) this.#preparing--;
       const error =
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
-      result = this.#notSubmitted(index, request, key, error);
+      result = unsubmitted(index, request, item.parsed?.key ?? '', error);
     }
+    // Only now: a place that is free while its result is still on the way would be one too many.
+    this.#leave(item);
     this.#active--;
     this.#results.push(result);
     this.#changed.ring();
@@ -194,31 +210,59 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     return typeof labels === 'function' ? checkLabels(labels(request, index)) : labels;
   }
 
-  async #tries(index: number, parsed: Parsed, deadline: number, labels: SubmitHow['labels']): Promise<Tried> {
-    const { attempts = DEFAULT_ATTEMPTS, idempotent = false, priority = 0 } = this.#options;
-    const { signal } = this.#stop;
-    await this.#gate.enter(parsed.key);
-    const start = () => this.#try(index, parsed, { deadline, signal, priority, labels });
+  #tries(item: Item, parsed: Parsed): Promise<Tried> {
+    const { attempts = DEFAULT_ATTEMPTS, idempotent = false } = this.#options;
     const { clock, random, retries: budget } = this.#host;
-    const { key } = parsed;
+    const { signal } = this.#stop;
+    const start = () => {
+      item.call = undefined;
+      item.place ??= this.#hasRoom ? this.#slots.take(parsed.key) : undefined;
+      return item.place ? this.#try(item, parsed) : this.#tryInTurn(item, parsed);
+    };
+    // Where the concurrency is learned, who only waits for the next try is not in flight. Where it is given, the place is
+    // kept: with a concurrency of 1 the requests go one after the other, tries and all.
+    const pausing =
+      this.#options.concurrency === undefined || this.#options.concurrency === 'auto'
+        ? () => {
+            this.#leave(item);
+            void this.#fill();
+          }
+        : undefined;
+    const { deadline } = item;
     const waitingRoom = this.#waitingRoom;
-    try {
-      const policy = { key, attempts, idempotent, deadline, signal, budget, waitingRoom };
-      return await tryUntilSettled(start, policy, clock, random);
-    } finally {
-      this.#gate.leave(parsed.key);
-    }
+    const policy = { key: parsed.key, attempts, idempotent, deadline, signal, budget, waitingRoom, pausing };
+    return tryUntilSettled(start, policy, clock, random);
+  }
+
+  async #tryInTurn(item: Item, parsed: Parsed): Promise<Call> {
+    const waiting = this.#slots.wait(parsed.key, item.deadline);
+    // Its place among all is another's now.
+    void this.#fill();
+    item.place = await waiting;
+    return this.#try(item, parsed);
+  }
+
+  #leave(item: Item): void {
+    if (item.place) this.#slots.leave(item.place, item.call);
+    item.place = undefined;
   }
 
   /** One try. Rejects with what keeps it from being handed over. */
-  #try(index: number, parsed: Parsed, how: SubmitHow): Promise<Call> {
-    return new Promise((settled, reject) => {
+  #try(item: Item, parsed: Parsed): Promise<Call> {
+    const { priority = 0 } = this.#options;
+    const { signal } = this.#stop;
+    const { index, deadline, labels } = item;
+    return new Promise((resolve, reject) => {
+      const settled = (call: Call) => {
+        item.call = call;
+        resolve(call);
+      };
       const chunk = (piece: Chunk, call: Call) => {
         this.#shown(() => this.#options.onChunk?.(index, piece));
         this.#host.credit(call, piece.data.length);
       };
       try {
-        this.#host.submit(parsed, how, { settled, chunk });
+        this.#host.submit(parsed, { deadline, signal, priority, labels }, { settled, chunk });
       } catch (error) {
         reject(error);
       }
@@ -238,7 +282,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   #cancel(): void {
     if (this.#stop.signal.aborted) return;
     this.#inputEnded = true;
-    this.#stop.abort(new KeylaneError('ERR_CANCELED', 'the batch was canceled'));
+    const error = new KeylaneError('ERR_CANCELED', 'the batch was canceled');
+    this.#stop.abort(error);
+    this.#slots.end(error);
     // Not awaited: a generator that waits for something inside answers only when that comes.
     void this.#endInput().catch(() => {});
     this.#changed.ring();
@@ -248,30 +294,15 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   async #endInput(): Promise<void> {
     await this.#input.return?.();
   }
+}
 
-  #settled(index: number, request: Req, { call, attempts, history }: Tried): Result<Req, Res> {
-    const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs } = call;
-    const timing = {
-      queuedMs: Math.round(heldMs * 1000 + queuedUs) / 1000,
-      openMs: openUs / 1000,
-      runMs: runUs / 1000,
-    };
-    const how = { attempts, shard, reused, cache: 'none' as const, timing, history };
-    if (error) return { index, request, key, outcome: error.outcome, error, ...how };
-    let outcome: Outcome;
-    try {
-      outcome = this.#host.ok(response) ? 'ok' : 'failed';
-    } catch (cause) {
-      const says = `the driver cannot read its own response: ${String(cause)}`;
-      const unread = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
-      return { index, request, key, outcome: unread.outcome, error: unread, ...how };
-    }
-    return { index, request, key, outcome, response: response as Res, ...how };
-  }
-
-  #notSubmitted(index: number, request: Req, key: string, error: KeylaneError): Result<Req, Res> {
-    const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
-    const never = { attempts: 0, shard: -1, reused: false, cache: 'none' as const, timing, history: [] };
-    return { index, request, key, outcome: error.outcome, error, ...never };
-  }
+/** A request of the input that is not settled. */
+interface Item {
+  readonly index: number;
+  readonly deadline: number;
+  labels: SubmitHow['labels'];
+  parsed: Parsed | undefined;
+  place: Place | undefined;
+  /** The try that has the place, once it is settled. */
+  call: Call | undefined;
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type SshFlags, sshFlags } from './ssh-flags.js';
-import { duration, oneOf, whole } from './values.js';
+import { concurrency, duration, oneOf, whole } from './values.js';
 
 /** The flags of `keylane copy`. */
 export interface CopyFlags extends SshFlags {
@@ -9,7 +9,7 @@ export interface CopyFlags extends SshFlags {
   resume: boolean;
   preserve: boolean;
   shards?: number;
-  concurrency: number;
+  concurrency: number | 'auto';
   /** Milliseconds. */
   timeout: number;
   attempts: number;
@@ -55,7 +55,7 @@ export function copyCommand(run: (paths: string[], flags: CopyFlags) => Promise<
       0,
     )
     .option('--attempts <number>', 'tries for each file (default: 3)', whole('--attempts', 1, 100), 3)
-    .option('-c, --concurrency <number>', 'files at once (default: 50)', whole('-c', 1, 100_000), 50)
+    .option('-c, --concurrency <number>', 'files at once, or auto (default: 50)', concurrency(100_000), 50)
     .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
     .optionsGroup('Output:')
     .option(

@@ -27,10 +27,12 @@ export class Relay implements ExecEngine {
     options: BatchOptions<SshRequest>,
   ): AsyncGenerator<Result<SshRequest, SshResponse>> {
     const input = requests[Symbol.iterator]();
+    const { concurrency } = options;
+    const atOnce = typeof concurrency === 'number' ? Math.min(AT_ONCE, concurrency) : AT_ONCE;
     const running = new Map<number, Promise<Result<SshRequest, SshResponse>>>();
     let index = 0;
     for (let more = true; more || running.size > 0; ) {
-      while (more && running.size < Math.min(AT_ONCE, options.concurrency ?? AT_ONCE)) {
+      while (more && running.size < atOnce) {
         const { done, value } = input.next();
         if (done) more = false;
         else running.set(index, this.#copy(index++, value, options));

@@ -25,7 +25,7 @@ export async function copy(
   const { shards, connectTimeout, concurrency } = flags;
   const options: EngineOptions = {
     ...(shards !== undefined && { shards }),
-    maxInFlight: Math.max(concurrency, 4_096),
+    maxInFlight: concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096),
     ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
     ssh: sshOptions(flags, io),
   };

@@ -41,7 +41,7 @@ function engineOptions(flags: ExecFlags, io: Io): EngineOptions {
   const { shards, concurrency, connectTimeout, maxOutput } = flags;
   return {
     ...(shards !== undefined && { shards }),
-    maxInFlight: Math.max(concurrency, 4_096),
+    maxInFlight: concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096),
     ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
     ssh: {
       ...sshOptions(flags, io),

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { HELP } from './help.js';
 import { UsageError } from './io.js';
 import { collect, type SshFlags, sshFlags } from './ssh-flags.js';
-import { bytes, duration, oneOf, reference, whole } from './values.js';
+import { bytes, concurrency, duration, oneOf, reference, whole } from './values.js';
 
 /** The flags of `keylane exec`, read and checked one by one. */
 export interface ExecFlags extends SshFlags {
@@ -19,7 +19,7 @@ export interface ExecFlags extends SshFlags {
   silence?: number;
   detach?: true | string;
   shards?: number;
-  concurrency: number;
+  concurrency: number | 'auto';
   /** Milliseconds. */
   timeout: number;
   attempts: number;
@@ -79,7 +79,12 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
       whole('--attempts', 1, 100),
       3,
     )
-    .option('-c, --concurrency <number>', 'hosts at once (default: 200)', concurrency, 200)
+    .option(
+      '-c, --concurrency <number>',
+      'hosts at once, or auto: learned from how they answer (default: auto)',
+      concurrency(1_000_000),
+      'auto',
+    )
     .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
     .optionsGroup('Output:')
     .option('-b, --fold', 'at the end, print equal outputs once, under the hosts that gave them')
@@ -135,9 +140,4 @@ function refuseContradictions(flags: ExecFlags): void {
   } else if (flags.outDir !== undefined && flags.out !== undefined && !flags.fold) {
     throw new UsageError('--out would stay empty: --out-dir takes the output');
   }
-}
-
-function concurrency(text: string): number {
-  if (text === 'auto') throw new UsageError('-c auto is not supported yet: write a number');
-  return whole('-c', 1, 1_000_000)(text);
 }

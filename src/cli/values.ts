@@ -35,6 +35,16 @@ export function whole(flag: string, least: number, most: number): Reader<number>
   };
 }
 
+/** `auto`, or a number of things at once. */
+export function concurrency(most: number): Reader<number | 'auto'> {
+  return (text) => {
+    if (text === 'auto') return text;
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (number >= 1 && number <= most) return number;
+    throw refused('-c', text, `write auto or a whole number from 1 to ${most}`);
+  };
+}
+
 export function oneOf<T extends string>(flag: string, choices: readonly T[]): Reader<T> {
   return (text) => {
     const choice = choices.find((one) => one === text);

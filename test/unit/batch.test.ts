@@ -11,6 +11,7 @@ class FakeHost implements BatchHost {
   readonly clock = new FakeClock();
   readonly random = () => 1;
   readonly retries = new RetryBudget(this.clock);
+  readonly most = 4_096;
   /** In flight, in the order they were handed over. */
   readonly calls: Call[] = [];
   readonly credits: number[] = [];
@@ -194,6 +195,121 @@ describe('the bound', () => {
     expect(host.keys.sort()).toEqual(['a', 'a', 'b']);
     for (const key of ['a', 'a', 'b']) await host.answer(key);
     expect(outcomes((await read).results)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+});
+
+describe('what has no room waits its turn', () => {
+  test('a key that hangs does not keep the others out', async () => {
+    const requests = [...new Array<string>(30).fill('a'), 'b', 'c', 'd'];
+    const { host, batch } = setUp(requests, { concurrency: 10, concurrencyPerKey: 2 });
+    const read = readAll(batch);
+    await settled();
+    expect(host.keys).toEqual(['a', 'a', 'b', 'c', 'd']);
+    for (const key of requests) await host.answer(key);
+    expect((await read).results).toHaveLength(33);
+  });
+
+  test('at most four times the concurrency waits, so an endless input of one key is fine', async () => {
+    let taken = 0;
+    const input = (function* () {
+      for (;;) {
+        taken++;
+        yield 'a';
+      }
+    })();
+    const { host, batch } = setUp(input, { concurrency: 10, concurrencyPerKey: 3 });
+    const first = batch.next();
+    await settled();
+    expect([host.keys.length, taken]).toEqual([3, 43]);
+    await host.answer('a');
+    await first;
+    await batch.return();
+  });
+
+  test('what waits ends at its deadline, in time, and without an attempt', async () => {
+    const { host, batch } = setUp(['a', 'a'], { concurrencyPerKey: 1, timeoutMs: 1_000 });
+    const read = readAll(batch);
+    await settled();
+    await host.clock.advanceSettling(1_016);
+    await host.answer('a');
+    const { results } = await read;
+    expect(results[0]).toMatchObject({ index: 1, key: 'a', outcome: 'not_started', attempts: 0 });
+    expect(results[0]?.error).toMatchObject({ code: 'ERR_TIMEOUT', key: 'a' });
+    expect(results[1]).toMatchObject({ index: 0, outcome: 'ok' });
+    expect(host.clock.pending).toBe(0);
+  });
+
+  test('leaving the loop calls off what waits', async () => {
+    const { host, batch } = setUp(new Array<string>(9).fill('a'), { concurrencyPerKey: 1, timeoutMs: 1_000 });
+    void batch.next();
+    await settled();
+    await batch.return();
+    expect([host.calls.length, host.submitted, host.clock.pending]).toEqual([0, 1, 0]);
+  });
+
+  test('keys that have waited take turns', async () => {
+    const requests = ['a', 'b', 'a', 'a', 'b', 'b'];
+    const { host, batch } = setUp(requests, { concurrency: 2, concurrencyPerKey: 1 });
+    const read = readAll(batch);
+    await settled();
+    for (const key of ['b', 'a', 'b', 'a', 'a', 'b']) await host.answer(key);
+    expect((await read).results).toHaveLength(6);
+  });
+});
+
+describe('by default the concurrency is learned', () => {
+  test('a fleet begins with 200 in flight, and one key with 32', async () => {
+    const fleet = setUp(endless().input);
+    void fleet.batch.next();
+    const one = setUp(new Array<string>(100).fill('a'));
+    void one.batch.next();
+    await settled();
+    expect([fleet.host.keys.length, one.host.keys.length]).toEqual([200, 32]);
+    await fleet.batch.return();
+    await one.batch.return();
+  });
+
+  test('it never asks for more than the engine has room for', async () => {
+    const { input } = endless();
+    const host = Object.assign(new FakeHost(), { most: 20 });
+    const batch = new Batch<string, string>(host, input, {});
+    void batch.next();
+    await settled();
+    expect(host.keys.length).toBe(20);
+    await batch.return();
+  });
+
+  test('refusals cut down the key that refuses, and no other', async () => {
+    const requests = [...new Array<string>(100).fill('a'), ...new Array<string>(100).fill('b')];
+    const { host, batch } = setUp(requests, { attempts: 1 });
+    const read = readAll(batch);
+    const inFlight = (key: string) => host.keys.filter((one) => one === key).length;
+    for (let i = 0; i < 8; i++) {
+      await host.clock.advanceSettling(10);
+      for (let left = inFlight('a'); left > 0 && host.keys.includes('a'); left--) {
+        await host.answer('a', undefined, refused());
+      }
+    }
+    await settled();
+    expect(inFlight('a')).toBeLessThanOrEqual(8);
+    expect(inFlight('b')).toBe(32);
+    await batch.return();
+    await read;
+  });
+
+  test('who waits for the next try gives its place to another, but keeps it where the concurrency is given', async () => {
+    for (const [concurrency, taken] of [
+      ['auto', 2],
+      [1, 1],
+    ] as const) {
+      const { seen, input } = endless();
+      const host = Object.assign(new FakeHost(), { most: 1 });
+      const batch = new Batch<string, string>(host, input, { concurrency });
+      void batch.next();
+      await host.answer('h0', undefined, refused());
+      expect(seen.taken).toBe(taken);
+      await batch.return();
+    }
   });
 });
 

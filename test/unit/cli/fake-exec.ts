@@ -33,7 +33,10 @@ export class FakeEngine implements ExecEngine {
     const input = requests[Symbol.iterator]();
     const running = new Map<number, Promise<Result<SshRequest, SshResponse>>>();
     for (let index = 0; ; ) {
-      while (running.size < (options.concurrency ?? 200) && !options.signal?.aborted) {
+      while (
+        running.size < (typeof options.concurrency === 'number' ? options.concurrency : 200) &&
+        !options.signal?.aborted
+      ) {
         const { done, value } = input.next();
         if (done) break;
         running.set(index, this.#one(index++, value, options));

@@ -20,7 +20,7 @@ describe('the keylane command line', () => {
     [['exec', '-x', 'a', 'a[', '--', 'true'], '"a["', 'write ranges as'],
     [['exec', '@web', '--', 'true'], 'is a group', 'inventory'],
     [['exec', '--host-keys', 'ask', 'a', '--', 'true'], 'no terminal to ask on', 'strict, accept-new or insecure'],
-    [['exec', '-c', 'auto', 'a', '--', 'true'], 'auto is not supported yet', 'write a number'],
+    [['exec', '-c', 'many', 'a', '--', 'true'], '-c "many"', 'write auto or a whole number from 1 to 1000000'],
     [['exec', '--argv', '--shell', 'sh', 'a', '--', 'true'], 'exclude each other', 'See keylane exec --help'],
     [['exec', '-b', '--format', 'json', 'a', '--', 'true'], '-b folds text', 'See keylane exec --help'],
     [['exec', '--out', 'f', '--out-dir', 'd', 'a', '--', 'true'], '--out would stay empty', 'See keylane exec --help'],
