@@ -1,3 +1,4 @@
+import type { EngineEvent } from 'keylane';
 import { expect, test } from 'vitest';
 import { PUPPET } from '../support/drivers/own.js';
 import { failure, startEngine, until, verdict } from '../support/engine.js';
@@ -147,4 +148,22 @@ test('connections through another lane of their key are opened, however few hand
   // Ten, and the one that carries them.
   expect((await engine.run('puppet', { key: 'b', run: 'seen' })).seen?.opens).toBe(12);
   await engine.close();
+});
+
+test('a driver that forgets a stream of the connection it went through is told of, with its code (P4)', async () => {
+  const events: EngineEvent[] = [];
+  const engine = await startEngine({
+    drivers: [PUPPET],
+    limits: { leakMs: 2_000 },
+    onEvent: (event) => event.type.startsWith('lease') && events.push(event),
+  });
+  const well = engine.run('puppet', { key: 'a', lane: 'well', via: true, reusable: 'no' });
+  const ill = engine.run('puppet', { key: 'a', lane: 'ill', via: true, reusable: 'no', close: 'forget' });
+  await Promise.all([well, ill]);
+  await until(() => events.length > 0);
+  expect(events).toMatchObject([{ type: 'lease_leaked', shard: 0, key: 'a' }]);
+  const [leak] = events as Extract<EngineEvent, { type: 'lease_leaked' }>[];
+  expect(leak?.heldMs).toBeGreaterThanOrEqual(2_000);
+  expect(leak?.stack).toContain('puppet.mjs');
+  expect((await engine.stats()).shards[0]?.inside?.leaked).toBe(1);
 });

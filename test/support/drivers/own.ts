@@ -41,8 +41,11 @@ export interface PuppetRequest {
     | 'seen'
     | 'burn'
     | number;
-  /** When it is closed: `never` settles, throws, rejects, or crashes its thread before or after it is closed. */
-  close?: 'never' | 'throw' | 'reject' | 'crash-in' | 'crash-after';
+  /**
+   * When it is closed: `never` settles, throws, rejects, crashes its thread before or after it is closed, or forgets the
+   * stream that it went through.
+   */
+  close?: 'forget' | 'never' | 'throw' | 'reject' | 'crash-in' | 'crash-after';
   /** What `reusable` does. */
   reusable?: 'throw' | 'no';
   payload?: unknown;

@@ -156,7 +156,7 @@ function reusable(connection) {
 function close(connection) {
   seen.open--;
   seen.closes++;
-  connection.lease?.release();
+  if (connection.close !== 'forget') connection.lease?.release();
   switch (connection.close) {
     case 'never':
       return never;
