@@ -64,6 +64,11 @@ export class Admission implements KeyOwner {
     return this.#open ? this.#turns.size : 0;
   }
 
+  /** Keys that are remembered. */
+  get keys(): number {
+    return this.#keys.size;
+  }
+
   /** What waits. */
   *calls(): Iterable<Call> {
     if (this.queued === 0) return;

@@ -29,7 +29,7 @@ export interface Flyer {
 export class Account {
   /** Place among the shards that wait for the total. */
   readonly inLine: Link<Flyer>;
-  /** Calls left in its turn: as many as it had keys ready, so that over all shards each key has the same share. */
+  /** Calls left in its turn; 0 before it. As many as it has keys ready, so that over all shards each has the same share. */
   turn = 0;
   /** Of what is kept free, its part. */
   kept = 0;
@@ -117,7 +117,7 @@ export class Total {
   enlist(flyer: Flyer): void {
     const { account } = flyer;
     if (account.inLine.list || flyer.ready === 0) return;
-    account.turn = flyer.ready;
+    account.turn = 0;
     this.#lineOf(flyer).push(account.inLine);
   }
 
@@ -168,6 +168,7 @@ export class Total {
     const flyer = this.#below.first ?? (shared ? this.#past.first : undefined);
     if (!flyer) return false;
     const { account } = flyer;
+    if (account.turn === 0) account.turn = flyer.ready;
     account.turn--;
     flyer.flyNext();
     if (account.inLine.list && (flyer.ready === 0 || account.turn <= 0)) {

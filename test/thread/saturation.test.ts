@@ -8,9 +8,9 @@ test('past the bound a call is refused within 5 ms, and 1,000,000 refused calls 
   expect({ refused, codes, inFlight, queued }).toEqual({
     refused: 1_010_005,
     codes: 'ERR_SATURATED',
-    // A key's share is half of the window; 50 wait.
-    inFlight: 5,
-    queued: 50,
+    // A key's share is half of what may be in flight; 50 of each wait.
+    inFlight: 10,
+    queued: 100,
   });
   expect(firstMs).toBeLessThan(5);
   expect(grown).toBeLessThan(1024 * 1024);

@@ -119,3 +119,15 @@ test('the waiting calls of a key that killed its shard twice are refused, other 
   }
   expect(() => submit('a')).toThrow(expect.objectContaining({ code: 'ERR_QUARANTINED', key: 'a' }));
 });
+
+test('the connections of the process are split over the shards, the remainder is handed out, and none has more than its own bound', () => {
+  const of = (options: EngineOptions) => {
+    threads = new FakeThreads();
+    new Shards(resolveOptions({ shards: 3, ...options }, 1_048_576), {}, new FakeClock(0));
+    return threads.all.map(({ task }) => task.limits.connectionsPerShard);
+  };
+  expect(of({ limits: { connections: 11 } })).toEqual([4, 4, 3]);
+  expect(of({ limits: { connections: 3 } })).toEqual([1, 1, 1]);
+  expect(of({ limits: { connectionsPerShard: 7 } })).toEqual([7, 7, 7]);
+  expect(of({})).toEqual([1_000, 1_000, 1_000]);
+});

@@ -3,9 +3,11 @@ import { createEngine } from 'keylane';
 
 const CALLS = 1_000_000;
 const engine = await createEngine({ shards: 1, maxInFlight: 10, maxQueued: 100, limits: { queuedPerKey: 50 } });
-const held = Array.from({ length: 55 }, () => engine.run('echo', { key: 'full', fault: 'hang' }).catch(() => {}));
+// Of each key five fly and fifty wait: the window is full, and so are both queues.
+const held = Array.from({ length: 110 }, (_, i) =>
+  engine.run('echo', { key: `full-${i % 2}`, fault: 'hang' }).catch(() => {}),
+);
 
-const request = { key: 'full' };
 let refused = 0;
 let codes = '';
 const count = (error) => {
@@ -16,13 +18,15 @@ const count = (error) => {
 let firstMs = Number.POSITIVE_INFINITY;
 for (let i = 0; i < 5; i++) {
   const begun = performance.now();
-  await engine.run('echo', request).catch(count);
+  await engine.run('echo', { key: 'full-0' }).catch(count);
   firstMs = Math.min(firstMs, performance.now() - begun);
 }
 
 const round = async (calls) => {
   for (let done = 0; done < calls; done += 1_000) {
-    await Promise.all(Array.from({ length: 1_000 }, () => engine.run('echo', request).catch(count)));
+    // Every other one of a key that was never seen.
+    const keyOf = (i) => (i % 2 ? 'full-1' : `new-${done + i}`);
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => engine.run('echo', { key: keyOf(i) }).catch(count)));
   }
 };
 const heap = () => {
