@@ -46,13 +46,17 @@ export class Rates {
   readonly #clock: Clock;
   readonly #perMs: number;
   readonly #burst: number;
+  /** All buckets were empty then, if ever. */
+  readonly #emptyAt: number;
   readonly #buckets = new Map<string, Bucket>();
   readonly #due = new Heap<Bucket>();
   #timer: Timer | undefined = undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
-  constructor(clock: Clock, perSecond: number, burst: number) {
+  /** `spent`: what was started just before is not known, so all buckets are empty at first. */
+  constructor(clock: Clock, perSecond: number, burst: number, spent = false) {
     this.#clock = clock;
+    this.#emptyAt = spent ? clock.now() : Number.NEGATIVE_INFINITY;
     this.#perMs = perSecond / 1_000;
     this.#burst = burst;
   }
@@ -62,11 +66,17 @@ export class Rates {
     return this.#buckets.size;
   }
 
+  /** Not all that the key may start at once could be started now. */
+  remembers(key: string): boolean {
+    return this.#buckets.has(key);
+  }
+
   /** Passes it now, or in its turn. */
   enter(key: string, rated: Rated): void {
     let bucket = this.#buckets.get(key);
     if (!bucket) {
-      bucket = new Bucket(key, this.#burst, this.#clock.now());
+      const now = this.#clock.now();
+      bucket = new Bucket(key, Math.min(this.#burst, (now - this.#emptyAt) * this.#perMs), now);
       this.#buckets.set(key, bucket);
     }
     bucket.waiting.push(rated.inRate, rated.priority);

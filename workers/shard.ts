@@ -101,8 +101,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
       const begin = () => pool.driver.open(pool.target, context);
       return this.trace ? this.trace.run(pool.keyName, begin) : begin();
     };
-    const { ratePerKey = Number.POSITIVE_INFINITY, burstPerKey = 1 } = limits;
-    this.rates = ratePerKey === Number.POSITIVE_INFINITY ? undefined : new Rates(clock, ratePerKey, burstPerKey);
+    this.rates = ratesOf(limits, clock);
     this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
@@ -248,7 +247,8 @@ class Shard implements RunHost, FrameVisitor<Command> {
   }
 
   async #release(ask: number, key: string): Promise<void> {
-    const released = this.#slotOf(key) < 0 && (await this.#pools.release(key));
+    const inUse = this.#slotOf(key) >= 0 || this.rates?.remembers(key);
+    const released = !inUse && (await this.#pools.release(key));
     this.reply({ kind: 'released', ask, released });
   }
 
@@ -293,6 +293,11 @@ class Shard implements RunHost, FrameVisitor<Command> {
   #slotOf(key: string): number {
     return this.#runs.findIndex((run) => run?.command.key === key);
   }
+}
+
+function ratesOf({ ratePerKey = Number.POSITIVE_INFINITY, burstPerKey = 1, ratesSpent }: Limits, clock: Clock) {
+  if (ratePerKey === Number.POSITIVE_INFINITY) return undefined;
+  return new Rates(clock, ratePerKey, burstPerKey, ratesSpent);
 }
 
 function timedOut(run: Run): KeylaneError {

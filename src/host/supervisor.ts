@@ -146,7 +146,8 @@ export class Supervisor {
     // All that may be in flight may be in one shard. What is not used of it takes no memory.
     const slots = shared.total.limits.inFlight;
     const ledger = Ledger.memory(slots);
-    const thread = startThread({ ledger, limits, drivers, heapMb, traceMs: blame.traceMs });
+    const own = this.restarts > 0 ? { ...limits, ratesSpent: true } : limits;
+    const thread = startThread({ ledger, limits: own, drivers, heapMb, traceMs: blame.traceMs });
     this.#thread = thread;
     this.#busy = new Busy(() => thread.loopTime());
     this.#client = new ShardClient(shard, thread.port, ledger, slots, {

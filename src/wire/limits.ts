@@ -17,4 +17,6 @@ export interface Limits {
   /** Requests of one key that start in a second, and at once; no bound where none or Infinity. */
   ratePerKey?: number;
   burstPerKey?: number;
+  /** A thread before this one died, and may have used up the bursts of all its keys. */
+  ratesSpent?: boolean;
 }

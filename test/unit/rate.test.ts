@@ -119,6 +119,27 @@ describe('a rate', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('has nothing to give at first where a thread before may have given all, and has it all in time', () => {
+    const clock = new FakeClock(7_000);
+    const rates = new Rates(clock, 2, 2, true);
+    const starts: number[] = [];
+    const enter = (key: string) => {
+      const start = () => {
+        starts.push(clock.now());
+        rates.started(key);
+      };
+      rates.enter(key, new Starter(0, start));
+    };
+    for (let i = 0; i < 3; i++) enter('early');
+    clock.advance(5_000);
+    expect(starts).toEqual([7_500, 8_000, 8_500]);
+    expect(rates.remembers('early')).toBe(false);
+    starts.length = 0;
+    for (let i = 0; i < 3; i++) enter('late');
+    expect(starts).toEqual([12_000, 12_000]);
+    expect(rates.remembers('late')).toBe(true);
+  });
+
   test('stands up to a thousand that are refused as soon as they pass', () => {
     const { clock, rates } = setUp(1, 1);
     let refused = 0;

@@ -114,6 +114,16 @@ describe('starting', () => {
     await expect(supervisor.started).resolves.toBeUndefined();
   });
 
+  test('a thread that comes after one that died is told that the rates may be used up', async () => {
+    const { clock, threads } = setUp();
+    threads.last.ready();
+    expect(threads.last.task.limits.ratesSpent).toBeUndefined();
+    await threads.last.exit(new Error('boom'));
+    await clock.advanceSettling(1_000);
+    expect(threads.all).toHaveLength(2);
+    expect(threads.last.task.limits.ratesSpent).toBe(true);
+  });
+
   test('the thread is given a ledger with a word for each call that may be in flight', () => {
     const { threads } = setUp({ window: 8 });
     expect(threads.last.task.ledger.byteLength).toBe((2 + 8) * 4);
