@@ -80,6 +80,20 @@ export function describeDriver<D extends DriverName>({
       expect(peer.answer(response as ResponseOf<D>)).toEqual(peer.expected(1));
     });
 
+    test('a connection whose peer is well is lent again after a silence', async () => {
+      const wary = await createEngine({ shards: 1, ...options, limits: { connectionsPerLane: 1, checkAfterMs: 1 } });
+      try {
+        for (let i = 0; i < 3; i++) {
+          const idleSince = performance.now();
+          await until(() => performance.now() - idleSince > 10);
+          expect(peer.answer(await wary.run(name, peer.ok(i)))).toEqual(peer.expected(i));
+        }
+        expect((await wary.stats()).shards[0]?.inside?.opened).toBe(1);
+      } finally {
+        await wary.close();
+      }
+    });
+
     test('an answer no is failed, and run resolves with it', async () => {
       expect((await one(peer.failing())).outcome).toBe('failed');
       expect(await engine.run(name, peer.failing())).toBeTypeOf('object');

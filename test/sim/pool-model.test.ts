@@ -7,7 +7,7 @@ import { Caller, type FakeConnection, FakeDriver, poolsWith } from '../support/f
 import { type Random, seeded, seedsOf } from '../support/seed.ts';
 
 /** PROMISES P2. `STEPS=100000 npm test -- test/sim` takes the long way. */
-const STEPS = Number(process.env.STEPS ?? 5_000);
+const STEPS = Number(process.env.STEPS ?? (process.env.KEYLANE_LONG ? 100_000 : 5_000));
 const STREAMS = 3;
 /** In one lane: long enough a line to see its order, short enough to see its end. */
 const MOST_WAITING = 8;
