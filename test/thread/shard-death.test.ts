@@ -28,15 +28,18 @@ type Death = NonNullable<CrashRequest['die']>;
 /** To `block` is to be terminated by the supervisor. */
 const DEATHS: Death[] = ['throw', 'reject', 'exit0', 'exit3', 'block', 'heap'];
 
-/** Filled in half a second: of eight times as much a busy machine takes the filling for a block. */
-const limits = { shardHeapMb: 64 };
+/** Small, so that a busy machine does not take the filling for a block. */
+const limits = { shardHeapMb: 32 };
 
 test.each(DEATHS)('a shard that dies by %s takes nothing along but what it had in flight (W1)', async (die) => {
   for (let round = 0; round < ROUNDS; round++) {
     // A new one each time: a shard that dies again and again is not replaced at once, and a key that kills twice is kept out.
+    const begun = systemClock.now();
     const engine = await createEngine({ shards: SHARDS, drivers: [CRASH], shardBlockedMs: 2_000, limits });
+    // What a thread's start costs on this machine now, beside what else it does.
+    const startMs = systemClock.now() - begun;
     try {
-      const dead = await killOne(engine, die, seeded((SEED + round) >>> 0));
+      const dead = await killOne(engine, die, startMs, seeded((SEED + round) >>> 0));
       const { shards, inFlight, queued } = await engine.stats();
       expect({ inFlight, queued }).toEqual({ inFlight: 0, queued: 0 });
       expect(shards.map((shard) => shard.restarts)).toEqual(shards.map((_, shard) => (shard === dead ? 1 : 0)));
@@ -47,7 +50,7 @@ test.each(DEATHS)('a shard that dies by %s takes nothing along but what it had i
 });
 
 /** 1,000 jobs on 60 keys, one of which kills its shard. Returns the number of that shard. */
-async function killOne(engine: Engine, die: Death, random: Random): Promise<number> {
+async function killOne(engine: Engine, die: Death, startMs: number, random: Random): Promise<number> {
   const witness = join(dir, `${die}-${nextWitness++}`);
   writeFileSync(witness, '');
   const killer = random.below(JOBS);
@@ -67,7 +70,7 @@ async function killOne(engine: Engine, die: Death, random: Random): Promise<numb
   await jobs[killer];
   const died = systemClock.now();
   await engine.run('crash', probe, { priority: 10 });
-  expect(systemClock.now() - died).toBeLessThan(1_000);
+  expect(systemClock.now() - died).toBeLessThan(1_000 + startMs);
   const results = await Promise.all(jobs);
   expect(settled).toBe(JOBS);
 
