@@ -21,11 +21,13 @@ const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/;
  */
 export function expandHosts(patterns: string | readonly string[]): string[] {
   const hosts = new Set<string>();
+  // Those that come twice as well: the same range over and over is work without end.
+  let made = 0;
   for (const list of typeof patterns === 'string' ? [patterns] : patterns) {
     for (const pattern of splitList(list)) {
       for (const host of expand(pattern)) {
         hosts.add(host);
-        if (hosts.size > MOST_HOSTS) throw tooMany(pattern);
+        if (++made > MOST_HOSTS) throw tooMany(pattern);
       }
     }
   }
@@ -140,9 +142,7 @@ function* expand(pattern: string): Generator<string> {
   const operator = /[!&^]/.exec(pattern);
   if (operator !== null) throw bad(pattern, `has "${operator[0]}"`, 'to leave hosts out, use -x');
   const parts = splitBrackets(pattern);
-  let count = 1;
-  for (const part of parts) count *= part.length;
-  if (count > MOST_HOSTS) throw tooMany(pattern);
+  const count = parts.reduce((product, part) => product * part.length, 1);
   for (let n = 0; n < count; n++) {
     let text = '';
     let left = n;
@@ -159,6 +159,7 @@ function* expand(pattern: string): Generator<string> {
 /** A pattern as a row of alternatives: text between brackets has one, a range as many as it has numbers. */
 function splitBrackets(pattern: string): string[][] {
   const parts: string[][] = [];
+  let count = 1;
   let from = 0;
   while (from < pattern.length) {
     const open = pattern.indexOf('[', from);
@@ -170,7 +171,11 @@ function splitBrackets(pattern: string): string[][] {
     const inside = pattern.slice(open + 1, close);
     if (close < 0 || inside.includes('['))
       throw bad(pattern, 'has a "[" without its "]"', 'write ranges as web-[01-20]');
-    parts.push(inside.includes(':') ? [`[${inside}]`] : numbersOf(pattern, inside));
+    const part = inside.includes(':') ? [`[${inside}]`] : numbersOf(pattern, inside);
+    // Before the next: a short line of brackets could ask for more numbers than there is memory.
+    count *= part.length;
+    if (count > MOST_HOSTS) throw tooMany(pattern);
+    parts.push(part);
     from = close + 1;
   }
   return parts;
@@ -180,6 +185,7 @@ function numbersOf(pattern: string, inside: string): string[] {
   if (inside.trim() === '')
     throw bad(pattern, 'has an empty range', 'write numbers between the brackets, as web-[01-20,30]');
   const numbers = new Set<string>();
+  let made = 0;
   for (const piece of inside.split(',')) {
     const [, first, last = first, step = '1'] = /^\s*(\d{1,15})(?:-(\d{1,15})(?:\/(\d{1,15}))?)?\s*$/.exec(piece) ?? [];
     if (first === undefined || last === undefined) {
@@ -192,7 +198,8 @@ function numbersOf(pattern: string, inside: string): string[] {
     const [low, high, by] = [Number(first), Number(last), Number(step)];
     if (low > high) throw bad(pattern, `has the reversed range "${piece}"`, `write ${last}-${first}`);
     if (by < 1) throw bad(pattern, `has the step 0 in "${piece}"`, 'a step is 1 or more');
-    if ((high - low) / by + numbers.size > MOST_HOSTS) throw tooMany(pattern);
+    made += Math.floor((high - low) / by) + 1;
+    if (made > MOST_HOSTS) throw tooMany(pattern);
     for (let n = low; n <= high; n += by) numbers.add(String(n).padStart(padded ? first.length : 0, '0'));
   }
   return [...numbers];
@@ -204,7 +211,9 @@ function tooMany(pattern: string): KeylaneError {
 
 function bad(text: string, what: string, fix: string): KeylaneError {
   // Who writes user:password@host is told so without the password.
-  text = text.replace(/:[^@]*@/, ':…@');
-  const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  const colon = text.indexOf(':');
+  const at = colon < 0 ? -1 : text.indexOf('@', colon);
+  const safe = at < 0 ? text : `${text.slice(0, colon)}:…${text.slice(at)}`;
+  const shown = safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
   return new KeylaneError('ERR_INPUT', `host ${JSON.stringify(shown)} ${what}: ${fix}`);
 }

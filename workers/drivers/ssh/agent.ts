@@ -1,15 +1,9 @@
 import { connect, type Socket } from 'node:net';
-import ssh2, {
-  BaseAgent,
-  type IdentityCallback,
-  type ParsedKey,
-  type SignCallback,
-  type SigningRequestOptions,
-} from 'ssh2';
+import { BaseAgent, type IdentityCallback, type ParsedKey, type SignCallback, type SigningRequestOptions } from 'ssh2';
 import type { Clock } from '../../../src/util/clock.js';
 import { deferred } from '../../../src/util/deferred.js';
 import { BlobReader, packed, uint32 } from './blob.js';
-import { whyNotKeyType } from './key-file.js';
+import { keyOfBlob, whyNotKeyType } from './key-file.js';
 
 const REQUEST_IDENTITIES = 11;
 const IDENTITIES_ANSWER = 12;
@@ -19,6 +13,8 @@ const RSA_SHA2_256 = 2;
 const RSA_SHA2_512 = 4;
 /** OpenSSH's agent and client take no longer message either. */
 const MOST_BYTES = 256 * 1024;
+/** OpenSSH's client takes no more. */
+const MOST_KEYS = 2_048;
 /** A list comes at once; a signature may wait for somebody who is asked to confirm it. */
 const LIST_MS = 2_000;
 
@@ -47,25 +43,18 @@ export class Agent {
     const skipped: string[] = [];
     const answer = await this.#ask(REQUEST_IDENTITIES, [], Math.min(LIST_MS, this.#left() / 2)).catch(() => undefined);
     if (!answer) return { keys, skipped };
-    const reader = new BlobReader(answer, 1);
-    const count = reader.uint32();
-    if (answer[0] !== IDENTITIES_ANSWER || count === undefined) this.lost = 'its list of keys is garbled';
-    for (let i = 0; i < (count ?? 0) && this.lost === undefined; i++) {
-      const blob = reader.string();
-      const comment = reader.string()?.toString();
-      if (!blob || comment === undefined) {
-        this.lost = 'its list of keys is garbled';
-        break;
-      }
+    const identities = readIdentities(answer);
+    if (!identities) this.lost = 'its list of keys is garbled';
+    for (const { blob, comment } of identities ?? []) {
       const type = new BlobReader(blob).string()?.toString('latin1') ?? '';
-      const key = ssh2.utils.parseKey(blob);
+      const key = keyOfBlob(blob);
       const says = `agent key ${comment || type}`;
       const why = whyNotKeyType(type);
       if (why !== undefined) skipped.push(`${says} (${why})`);
-      else if (key instanceof Error || Array.isArray(key)) skipped.push(`${says} (it is of no known type)`);
-      else keys.push(new AgentKey(this, key as ParsedKey, says));
+      else if (!key) skipped.push(`${says} (it is of no known type)`);
+      else keys.push(new AgentKey(this, key, says));
     }
-    return this.lost === undefined ? { keys, skipped } : { keys: [], skipped };
+    return { keys, skipped };
   }
 
   /** The bare signature of the data. Rejects with an Error that says why there is none. */
@@ -120,6 +109,21 @@ export class Agent {
       socket.destroy();
     }
   }
+}
+
+/** The keys that an answer lists; undefined where it does not, or they are more than anybody has. */
+export function readIdentities(answer: Buffer): { blob: Buffer; comment: string }[] | undefined {
+  const reader = new BlobReader(answer, 1);
+  const count = reader.uint32();
+  if (answer[0] !== IDENTITIES_ANSWER || count === undefined || count > MOST_KEYS) return undefined;
+  const identities: { blob: Buffer; comment: string }[] = [];
+  while (identities.length < count) {
+    const blob = reader.string();
+    const comment = reader.string()?.toString();
+    if (!blob || comment === undefined) return undefined;
+    identities.push({ blob, comment });
+  }
+  return identities;
 }
 
 /**

@@ -26,6 +26,8 @@ export function readKeyFile(text: string): KeyFile {
 
 /** The private key of an encrypted file; `wrong` where the passphrase is not its own, or else why it cannot be read. */
 export function decrypt(text: string, passphrase: string): ParsedKey | 'wrong' | Error {
+  const rounds = openSshOf(text)?.rounds ?? 0;
+  if (rounds > MOST_ROUNDS) return new Error(`unsupported: ${rounds} rounds of bcrypt, more than ${MOST_ROUNDS}`);
   const key = parse(text, passphrase);
   if (!(key instanceof Error)) return key;
   if (/unsupported|not supported/i.test(key.message)) return key;
@@ -46,13 +48,29 @@ class NoPassphrase extends Error {}
 function parse(text: string, passphrase: string | undefined): ParsedKey | Error {
   if (/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/m.test(text)) return parsePkcs8(text.trim(), passphrase);
   try {
-    const found = ssh2.utils.parseKey(text, passphrase);
-    const key = Array.isArray(found) ? (found[0] as ParsedKey) : found;
+    const key = ssh2Key(text, passphrase);
     return key instanceof Error && /no passphrase given/i.test(key.message) ? new NoPassphrase() : key;
   } catch (error) {
     // It does at some damaged files.
     return error as Error;
   }
+}
+
+/** The key of a blob as the wire has it; undefined where it is of no known type, or damaged. */
+export function keyOfBlob(blob: Buffer): ParsedKey | undefined {
+  try {
+    const key = ssh2Key(blob, undefined);
+    return key instanceof Error ? undefined : key;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws at some damaged keys. One that says that it holds no keys is nothing at all to ssh2, and no error. */
+function ssh2Key(data: string | Buffer, passphrase: string | undefined): ParsedKey | Error {
+  const found: unknown = ssh2.utils.parseKey(data, passphrase);
+  const key: unknown = Array.isArray(found) ? found[0] : found;
+  return (key as ParsedKey | Error | undefined) ?? new Error('it holds no key');
 }
 
 /** ssh2 reads no PKCS#8; OpenSSL does, and writes what ssh2 reads. */
@@ -61,7 +79,7 @@ function parsePkcs8(text: string, passphrase: string | undefined): ParsedKey | E
     const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase });
     const plain = plainOf(key);
     if (plain === undefined) return new Error(`unsupported key type ${key.asymmetricKeyType}`);
-    return ssh2.utils.parseKey(plain) as ParsedKey | Error;
+    return ssh2Key(plain, undefined);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_MISSING_PASSPHRASE' || code === 'ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED') {
@@ -98,21 +116,35 @@ function ed25519Of(key: KeyObject): string {
 }
 
 const MAGIC = Buffer.from('openssh-key-v1\0');
+/**
+ * They are counted in JavaScript, on the thread of all other hosts: 16, as ssh-keygen makes them, take about half a second.
+ * The file says how many there are, up to 4 billion.
+ */
+const MOST_ROUNDS = 100;
 
 /** The public key that a public file is, or that OpenSSH's private format holds in the clear. */
 function publicPartOf(text: string): Buffer | undefined {
-  const own = /^-----BEGIN OPENSSH PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END/m.exec(text)?.[1];
-  if (own !== undefined) {
-    const bytes = Buffer.from(own, 'base64');
-    if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
-    const reader = new BlobReader(bytes, MAGIC.length);
-    for (let i = 0; i < 3; i++) reader.string();
-    reader.uint32();
-    return reader.string();
-  }
+  const own = openSshOf(text);
+  if (own) return own.publicKey;
   const line = /^\s*([a-z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/=]+)/.exec(text);
   const blob = line ? Buffer.from(line[2] as string, 'base64') : undefined;
   return blob && typeOf(blob) === line?.[1] ? blob : undefined;
+}
+
+/** What OpenSSH's private format holds in the clear (PROTOCOL.key); undefined where it is another. */
+function openSshOf(text: string): { publicKey: Buffer | undefined; rounds: number } | undefined {
+  const own = /^-----BEGIN OPENSSH PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END/m.exec(text)?.[1];
+  if (own === undefined) return undefined;
+  const bytes = Buffer.from(own, 'base64');
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return { publicKey: undefined, rounds: 0 };
+  const reader = new BlobReader(bytes, MAGIC.length);
+  // The cipher, and how its key is made: by bcrypt, of a salt in so many rounds.
+  reader.string();
+  reader.string();
+  const options = new BlobReader(reader.string() ?? Buffer.alloc(0));
+  options.string();
+  reader.uint32();
+  return { publicKey: reader.string(), rounds: options.uint32() ?? 0 };
 }
 
 function typeOf(publicKey: Buffer): string {
