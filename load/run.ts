@@ -21,6 +21,7 @@ const SCENARIOS: readonly string[] = [
   'ssh-bastion',
   'ssh-copy',
   'fleet-10k',
+  'adaptive',
   'start',
   'caller-loop',
   'memory',
