@@ -1,3 +1,4 @@
+import { DEFAULT_CEILING_MS, type TimeoutOptions } from './adaptive/timeouts.js';
 import { KeylaneError } from './errors.js';
 
 const LONGEST_MS = 30 * 86_400_000;
@@ -10,6 +11,18 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   timeoutMs: {
     valid: (value) => isNumber(value, 0, LONGEST_MS),
     expected: `milliseconds from 0 (none) to ${LONGEST_MS}`,
+  },
+  timeoutOrAuto: {
+    valid: (value) => value === 'auto' || isNumber(value, 0, LONGEST_MS),
+    expected: `milliseconds from 0 (none) to ${LONGEST_MS}, or 'auto'`,
+  },
+  timeoutFloorMs: {
+    valid: (value) => isNumber(value, 1, LONGEST_MS),
+    expected: `milliseconds from 1 to ${LONGEST_MS}`,
+  },
+  timeoutCeilingMs: {
+    valid: (value) => isNumber(value, 1, LONGEST_MS),
+    expected: `milliseconds from 1 to ${LONGEST_MS}`,
   },
   signal: { valid: (value) => value instanceof AbortSignal, expected: 'an AbortSignal' },
   idempotent: { valid: (value) => typeof value === 'boolean', expected: 'true or false' },
@@ -24,7 +37,16 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   perKey: { valid: (value) => isWhole(value, 1, 10_000), expected: 'a whole number from 1 to 10,000' },
 };
 
-const PER_CALL = ['timeoutMs', 'signal', 'idempotent', 'attempts', 'priority', 'labels'];
+const PER_CALL = [
+  'timeoutMs',
+  'timeoutFloorMs',
+  'timeoutCeilingMs',
+  'signal',
+  'idempotent',
+  'attempts',
+  'priority',
+  'labels',
+];
 export const RUN_OPTIONS = new Set(PER_CALL);
 export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
 export const BATCH_OPTIONS = new Set([...PER_CALL, 'concurrency', 'concurrencyPerKey', 'onChunk', 'onStart']);
@@ -35,13 +57,36 @@ export function checkCallOptions(options: object, known: ReadonlySet<string>): v
   for (const name in options) {
     const value = (options as Record<string, unknown>)[name];
     if (value === undefined) continue;
-    const check = CHECKS[name === 'labels' && known === BATCH_OPTIONS ? 'labelsOrFunction' : name];
+    const check = CHECKS[inThisCall(name, known)];
     if (!check || !known.has(name)) {
       throw new KeylaneError('ERR_INPUT', `unknown option \`${name}\`: this call takes ${[...known].join(', ')}`);
     }
     if (!check.valid(value)) {
       throw new KeylaneError('ERR_INPUT', `\`${name}\` must be ${check.expected}, not ${shown(value)}`);
     }
+  }
+  checkTimeouts(options);
+}
+
+/** Some calls take more than others. */
+function inThisCall(name: string, known: ReadonlySet<string>): string {
+  if (name === 'labels' && known === BATCH_OPTIONS) return 'labelsOrFunction';
+  return name === 'timeoutMs' && known.has('timeoutFloorMs') ? 'timeoutOrAuto' : name;
+}
+
+/** The bounds of a learned time-out. */
+function checkTimeouts({ timeoutMs, timeoutFloorMs: floor, timeoutCeilingMs: ceiling }: TimeoutOptions): void {
+  if (floor === undefined && ceiling === undefined) return;
+  if (timeoutMs !== 'auto') {
+    const name = floor === undefined ? 'timeoutCeilingMs' : 'timeoutFloorMs';
+    throw new KeylaneError('ERR_INPUT', `\`${name}\` goes with \`timeoutMs: 'auto'\``);
+  }
+  const most = ceiling ?? DEFAULT_CEILING_MS;
+  if (floor !== undefined && floor > most) {
+    throw new KeylaneError(
+      'ERR_INPUT',
+      `\`timeoutFloorMs\` must be at most \`timeoutCeilingMs\` (${most}), not ${floor}`,
+    );
   }
 }
 

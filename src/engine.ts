@@ -1,3 +1,4 @@
+import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
 import { Batch, type BatchHost } from './batch/batch.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
@@ -46,7 +47,10 @@ export interface Engine extends AsyncDisposable {
   destroy(reason?: string): Promise<void>;
 }
 
-export type StreamOptions = Pick<CallOptions, 'timeoutMs' | 'signal' | 'priority' | 'labels'>;
+export interface StreamOptions extends Pick<CallOptions, 'signal' | 'priority' | 'labels'> {
+  /** Deadline over queue, open and run together. 0: none. @default 0 */
+  timeoutMs?: number;
+}
 
 export interface PrewarmOptions {
   /** Connections of each lane; at most `limits.connectionsPerLane`. @default 1 */
@@ -107,6 +111,8 @@ export class ShardedEngine implements Engine {
   readonly #closeTimeoutMs: number;
   readonly #clock: Clock;
   readonly #retries: RetryBudget;
+  /** By driver, what its keys took. */
+  readonly #timeouts = new Map<string, LearnedTimeouts>();
   #closed: Promise<void> | undefined = undefined;
 
   constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, closeTimeoutMs: number, clock: Clock) {
@@ -121,12 +127,13 @@ export class ShardedEngine implements Engine {
     return new Promise((resolve, reject) => {
       if (options) checkCallOptions(options, RUN_OPTIONS);
       const spec = this.#spec(driver);
-      if (spec.resolve || (options?.attempts ?? 1) > 1) {
+      const timeoutMs = options?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+      if (spec.resolve || (options?.attempts ?? 1) > 1 || timeoutMs === 'auto') {
         this.#runTries(driver, spec, request, options ?? {}).then(resolve as (response: unknown) => void, reject);
         return;
       }
       const settled = ({ response, error }: Call) => (error ? reject(error) : resolve(response as ResponseOf<D>));
-      const how = this.#how('once', options?.timeoutMs ?? DEFAULT_TIMEOUT_MS, options?.priority ?? 0, options?.labels);
+      const how = this.#how('once', timeoutMs, options?.priority ?? 0, options?.labels);
       this.#submit(new Call(driver, parse(spec, request), how, { settled }), options?.signal);
     });
   }
@@ -217,14 +224,20 @@ export class ShardedEngine implements Engine {
 
   /** `run` where there is more to it than one try of what is at hand. */
   async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, attempts = 1, idempotent = false, priority = 0, labels, signal } = options;
-    const { deadline } = this.#how('once', timeoutMs, priority);
+    const { attempts = 1, idempotent = false, priority = 0, labels, signal } = options;
+    const patience = new Patience(options, this.#timeoutsOf(driver));
+    const deadline = patience.deadline(this.#clock.now());
     const parsed = await prepare(spec, request, { deadline, signal }, this.#clock);
     const start = () =>
       new Promise<Call>((settled, reject) => {
-        const how: CallHow = { mode: 'once', priority, deadline, labels, now: this.#clock.now() };
+        const until = patience.ofTry(parsed.key, this.#clock, deadline);
+        const how: CallHow = { mode: 'once', priority, deadline: until, labels, now: this.#clock.now() };
+        const heard = (call: Call) => {
+          patience.heard(call);
+          settled(call);
+        };
         try {
-          this.#submit(new Call(driver, parsed, how, { settled }), signal);
+          this.#submit(new Call(driver, parsed, how, { settled: heard }), signal);
         } catch (error) {
           reject(error);
         }
@@ -242,6 +255,7 @@ export class ShardedEngine implements Engine {
       random: Math.random,
       retries: this.#retries,
       most: this.#shards.maxInFlight,
+      timeouts: this.#timeoutsOf(driver),
       parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : parse(spec, request)),
       ok: (response) => spec.ok(response),
       submit: (parsed: Parsed, { deadline, priority, labels, signal }, events: CallEvents) => {
@@ -250,6 +264,15 @@ export class ShardedEngine implements Engine {
       },
       credit: (call, bytes) => this.#shards.clientOf(call)?.credit(call, bytes),
     };
+  }
+
+  #timeoutsOf(driver: string): LearnedTimeouts {
+    let timeouts = this.#timeouts.get(driver);
+    if (!timeouts) {
+      timeouts = new LearnedTimeouts();
+      this.#timeouts.set(driver, timeouts);
+    }
+    return timeouts;
   }
 
   #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {

@@ -94,8 +94,16 @@ export interface EchoResponse {
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Deadline over queue, open and run together, from the call on. 0: none. @default 60_000 (run, batch), 0 (stream) */
-  timeoutMs?: number;
+  /**
+   * Deadline over queue, open and run together, from the call on. 0: none. `auto` (run, batch): each try has as long as its
+   * key's earlier ones took, and a margin, between the next two.
+   * @default 60_000 (run, batch), 0 (stream)
+   */
+  timeoutMs?: number | 'auto';
+  /** With `timeoutMs: 'auto'`: no try is given up sooner. @default 5_000, or the ceiling */
+  timeoutFloorMs?: number;
+  /** With `timeoutMs: 'auto'`: what a request has in all, and a try for a key that is not known yet. @default 60_000 */
+  timeoutCeilingMs?: number;
   signal?: AbortSignal;
   /** True if running it twice does no harm: `unknown` may then be retried. @default false */
   idempotent?: boolean;

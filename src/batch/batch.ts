@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { type LearnedTimeouts, Patience } from '../adaptive/timeouts.js';
 import type { Call, CallEvents } from '../call.js';
 import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
@@ -18,6 +19,8 @@ export interface BatchHost {
   readonly retries: RetryBudget;
   /** What `concurrency: 'auto'` may grow to, at most. */
   readonly most: number;
+  /** What is known of the driver's keys, for `timeoutMs: 'auto'`. */
+  readonly timeouts: LearnedTimeouts;
   /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
   parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
@@ -33,7 +36,6 @@ export interface SubmitHow {
   labels: readonly string[] | undefined;
 }
 
-const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_ATTEMPTS = 3;
 /** So many times the concurrency may be held back, because their key has no room or until their next try. */
 const LOOK_AHEAD = 4;
@@ -49,6 +51,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   readonly #input: AsyncIterator<Req> | Iterator<Req>;
   readonly #options: BatchOptions<Req>;
   readonly #slots: Slots;
+  readonly #patience: Patience;
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #results: Result<Req, Res>[] = [];
@@ -83,6 +86,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#options = options;
     const { concurrency = 'auto' } = options;
     const { concurrencyPerKey: perKey = concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY } = options;
+    this.#patience = new Patience(options, host.timeouts);
     this.#slots = new Slots({ concurrency, perKey, most: host.most }, host.clock);
     this.#input = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
     // Every retry that waits listens to it.
@@ -179,9 +183,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#active++;
     this.#preparing++;
     this.#shown(() => this.#options.onStart?.(index, request));
-    const { timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
-    const started = this.#host.clock.now();
-    const deadline = timeoutMs === 0 ? Number.POSITIVE_INFINITY : started + timeoutMs;
+    const deadline = this.#patience.deadline(this.#host.clock.now());
     const item: Item = { index, deadline, labels: undefined, parsed: undefined, place: undefined, call: undefined };
     let result: Result<Req, Res>;
     try {
@@ -251,10 +253,12 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   #try(item: Item, parsed: Parsed): Promise<Call> {
     const { priority = 0 } = this.#options;
     const { signal } = this.#stop;
-    const { index, deadline, labels } = item;
+    const { index, labels } = item;
+    const deadline = this.#patience.ofTry(parsed.key, this.#host.clock, item.deadline);
     return new Promise((resolve, reject) => {
       const settled = (call: Call) => {
         item.call = call;
+        this.#patience.heard(call);
         resolve(call);
       };
       const chunk = (piece: Chunk, call: Call) => {

@@ -55,9 +55,9 @@ export class Relay implements ExecEngine {
   async #copy(
     index: number,
     request: SshRequest,
-    { timeoutMs = 0, signal }: BatchOptions<SshRequest>,
+    { timeoutMs, signal }: BatchOptions<SshRequest>,
   ): Promise<Result<SshRequest, SshResponse>> {
-    const options = { timeoutMs, ...(signal && { signal }) };
+    const options = { timeoutMs: typeof timeoutMs === 'number' ? timeoutMs : 0, ...(signal && { signal }) };
     const settled = {
       index,
       request,

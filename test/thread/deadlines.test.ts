@@ -122,3 +122,15 @@ function controller(): { signal: AbortSignal; abort: () => void } {
   const made = new AbortController();
   return { signal: made.signal, abort: () => made.abort() };
 }
+
+test("with timeoutMs: 'auto' a request of a known key is given up after what the key takes, not after the ceiling", async () => {
+  const engine = await startEngine();
+  const options = { timeoutMs: 'auto', timeoutFloorMs: 100, timeoutCeilingMs: 60_000 } as const;
+  for (let i = 0; i < 10; i++) await engine.run('echo', { key: 'a', delayMs: 2 }, options);
+  const begun = performance.now();
+  const hung = engine.run('echo', { key: 'a', fault: 'hang' }, options);
+  await expect(hung).rejects.toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown' });
+  const took = performance.now() - begun;
+  expect(took).toBeGreaterThanOrEqual(99);
+  expect(took).toBeLessThan(10_000);
+});

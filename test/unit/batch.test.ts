@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { LearnedTimeouts } from '../../src/adaptive/timeouts.ts';
 import { Batch, type BatchHost } from '../../src/batch/batch.ts';
 import { Call, type CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
@@ -12,6 +13,7 @@ class FakeHost implements BatchHost {
   readonly random = () => 1;
   readonly retries = new RetryBudget(this.clock);
   readonly most = 4_096;
+  readonly timeouts = new LearnedTimeouts();
   /** In flight, in the order they were handed over. */
   readonly calls: Call[] = [];
   readonly credits: number[] = [];
@@ -310,6 +312,26 @@ describe('by default the concurrency is learned', () => {
       expect(seen.taken).toBe(taken);
       await batch.return();
     }
+  });
+});
+
+describe("timeoutMs: 'auto'", () => {
+  test('each try has as long as the key took before, the request as long as the ceiling', async () => {
+    const options = { timeoutMs: 'auto', timeoutFloorMs: 100, timeoutCeilingMs: 10_000, concurrency: 1 } as const;
+    const { host, batch } = setUp(['a', 'a'], { ...options, idempotent: true });
+    const read = readAll(batch);
+    await settled();
+    expect(host.calls[0]?.deadline).toBe(10_000);
+    Object.assign(host.calls[0]!, { runUs: 200_000, shard: 0 });
+    await host.answer('a');
+    expect(host.calls[0]?.deadline).toBe(600);
+    const timedOut = new KeylaneError('ERR_TIMEOUT', 'late', { outcome: 'unknown' });
+    host.calls[0]!.shard = 0;
+    await host.answer('a', undefined, timedOut);
+    await host.clock.advanceSettling(500);
+    expect(host.calls[0]?.deadline).toBeGreaterThan(500 + 600);
+    await host.answer('a');
+    expect((await read).results[1]).toMatchObject({ outcome: 'ok', attempts: 2 });
   });
 });
 

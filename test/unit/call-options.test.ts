@@ -18,6 +18,11 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
     right: [0, 0.5, 60_000, 30 * 86_400_000],
     wrong: [-1, 30 * 86_400_000 + 1, Number.NaN, Infinity, '1', null],
   },
+  timeoutFloorMs: { right: [1, 60_000], wrong: [0, -1, 30 * 86_400_000 + 1, Number.NaN, 'auto', null] },
+  timeoutCeilingMs: {
+    right: [5_000, 30 * 86_400_000],
+    wrong: [0, -1, 30 * 86_400_000 + 1, Number.NaN, 'auto', null],
+  },
   signal: {
     right: [new AbortController().signal, AbortSignal.abort()],
     wrong: [{}, null, new AbortController(), 'stop'],
@@ -29,12 +34,17 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
     right: [[], ['db'], ['db', 'db', 'x'.repeat(256)], new Array(32).fill('l')],
     wrong: ['db', null, {}, [''], [1], ['x'.repeat(257)], new Array(33).fill('l'), new Set(['db'])],
   },
-  concurrency: { right: [1, 1_000_000], wrong: [0, 1_000_001, 1.5, Infinity, null] },
-  concurrencyPerKey: { right: [1, 1_000_000], wrong: [0, 1_000_001, 1.5, null] },
+  concurrency: { right: [1, 1_000_000, 'auto'], wrong: [0, 'many', 1_000_001, 1.5, Infinity, null] },
+  concurrencyPerKey: { right: [1, 1_000_000, 'auto'], wrong: [0, 'many', 1_000_001, 1.5, null] },
   onChunk: { right: [() => {}], wrong: [{}, 'log', null] },
   onStart: { right: [() => {}], wrong: [{}, 'log', null] },
   perKey: { right: [1, 10_000], wrong: [0, 10_001, 1.5, null] },
 };
+
+/** What an option goes with, where it stands not alone. */
+function beside(name: string): object {
+  return name === 'timeoutFloorMs' || name === 'timeoutCeilingMs' ? { timeoutMs: 'auto' } : {};
+}
 
 function refusal(options: object, known: ReadonlySet<string>): KeylaneError | undefined {
   try {
@@ -52,14 +62,16 @@ test('the table here has every option there is', () => {
 describe.each(Object.entries(KINDS))('%s', (_, known) => {
   test('takes every value that is right', () => {
     for (const name of known) {
-      for (const value of VALUES[name]!.right) expect(refusal({ [name]: value }, known), `${name}`).toBeUndefined();
+      for (const value of VALUES[name]!.right) {
+        expect(refusal({ ...beside(name), [name]: value }, known), `${name}`).toBeUndefined();
+      }
     }
   });
 
   test('refuses every value that is wrong, and names the option and what it takes', () => {
     for (const name of known) {
       for (const value of VALUES[name]!.wrong) {
-        const error = refusal({ [name]: value }, known);
+        const error = refusal({ ...beside(name), [name]: value }, known);
         expect(error, `${name}: ${value}`).toBeInstanceOf(KeylaneError);
         expect(error).toMatchObject({ code: 'ERR_INPUT', outcome: 'not_started', retryable: false });
         expect(error!.message).toMatch(new RegExp(`^\`${name}\` must be .+, not `));
@@ -80,6 +92,23 @@ describe.each(Object.entries(KINDS))('%s', (_, known) => {
     expect(refusal({}, known)).toBeUndefined();
     expect(refusal(Object.fromEntries([...known].map((name) => [name, undefined])), known)).toBeUndefined();
   });
+});
+
+test('a time-out may be learned in run and batch, and its bounds go with that and do not contradict', () => {
+  for (const [name, known] of Object.entries(KINDS)) {
+    const learns = name === 'run' || name === 'batch';
+    expect(refusal({ timeoutMs: 'auto' }, known) === undefined, name).toBe(learns);
+  }
+  const both = { timeoutMs: 'auto', timeoutFloorMs: 100, timeoutCeilingMs: 100 };
+  expect(refusal(both, RUN_OPTIONS)).toBeUndefined();
+  for (const [options, says] of [
+    [{ timeoutFloorMs: 100 }, "`timeoutFloorMs` goes with `timeoutMs: 'auto'`"],
+    [{ timeoutMs: 500, timeoutCeilingMs: 100 }, "`timeoutCeilingMs` goes with `timeoutMs: 'auto'`"],
+    [{ ...both, timeoutFloorMs: 101 }, '`timeoutFloorMs` must be at most `timeoutCeilingMs` (100), not 101'],
+    [{ timeoutMs: 'auto', timeoutFloorMs: 60_001 }, '`timeoutFloorMs` must be at most `timeoutCeilingMs` (60000)'],
+  ] as const) {
+    expect(refusal(options, RUN_OPTIONS)?.message).toContain(says);
+  }
 });
 
 test('the labels of a batch may be a function, those of other calls may not', () => {
