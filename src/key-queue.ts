@@ -38,6 +38,9 @@ export class KeyQueue implements TooLarge {
   readonly #plain = new PriorityQueue<Call>();
   #lines: Map<GroupSet, Line> | undefined = undefined;
   #turns = 0;
+  /** Calls of more than one priority wait, or did since the last time that none waited. */
+  #mixed = false;
+  #priority = 0;
 
   constructor(key: string, flyer: KeyOwner) {
     this.key = key;
@@ -55,7 +58,7 @@ export class KeyQueue implements TooLarge {
   /** The call whose turn is next; undefined where all that wait have to wait for a group. */
   get next(): Call | undefined {
     if (this.waiting === 0) return undefined;
-    const byAge = this.#turns === TURNS_BY_PRIORITY;
+    const byAge = this.#mixed && this.#turns >= TURNS_BY_PRIORITY;
     let next: Call | undefined = byAge ? oldest(this.#plain) : this.#plain.first;
     if (!this.#lines) return next;
     for (const { waiting, places } of this.#lines.values()) {
@@ -68,6 +71,9 @@ export class KeyQueue implements TooLarge {
 
   /** Puts a call in line; `ask`: its groups may be asked for a place. */
   push(call: Call, ask: boolean): void {
+    if (this.waiting === 0) this.#mixed = false;
+    else if (call.priority !== this.#priority) this.#mixed = true;
+    this.#priority = call.priority;
     this.waiting++;
     if (!call.groups) {
       this.#plain.push(call.inQueue, call.priority);
@@ -85,7 +91,7 @@ export class KeyQueue implements TooLarge {
 
   /** Takes out the call that is `next`, to fly; `ask`: the next one of its line may ask for its places. */
   take(call: Call, ask: boolean): void {
-    this.#turns = this.#turns === TURNS_BY_PRIORITY ? 0 : this.#turns + 1;
+    this.#turns = this.#turns >= TURNS_BY_PRIORITY ? 0 : this.#turns + 1;
     this.waiting--;
     const line = call.groups && this.#lines?.get(call.groups);
     if (!line) {

@@ -88,6 +88,8 @@ const LEVELS = 21;
 /** First in, first out within a priority; higher priorities first. Joining and leaving are O(1). */
 export class PriorityQueue<T> {
   #levels: (List<T> | undefined)[] | undefined = undefined;
+  /** No level before it has an item: a look at all of them costs more than the rest of a turn. */
+  #from = LEVELS;
   #size = 0;
 
   get size(): number {
@@ -96,9 +98,7 @@ export class PriorityQueue<T> {
 
   /** What `shift` would take. */
   get first(): T | undefined {
-    if (this.#size === 0 || !this.#levels) return undefined;
-    for (const level of this.#levels) if (level && level.size > 0) return level.first;
-    return undefined;
+    return this.#highest?.first;
   }
 
   /** The first of each priority, the highest first. */
@@ -121,15 +121,10 @@ export class PriorityQueue<T> {
   }
 
   shift(): T | undefined {
-    if (this.#size === 0 || !this.#levels) return undefined;
-    for (const level of this.#levels) {
-      const item = level?.shift();
-      if (item !== undefined) {
-        this.#size--;
-        return item;
-      }
-    }
-    return undefined;
+    const level = this.#highest;
+    if (!level) return undefined;
+    this.#size--;
+    return level.shift();
   }
 
   remove(link: Link<T>): void {
@@ -142,6 +137,15 @@ export class PriorityQueue<T> {
     for (const level of this.#levels ?? []) if (level) yield* level;
   }
 
+  get #highest(): List<T> | undefined {
+    if (this.#size === 0 || !this.#levels) return undefined;
+    for (; this.#from < LEVELS; this.#from++) {
+      const level = this.#levels[this.#from];
+      if (level && level.size > 0) return level;
+    }
+    return undefined;
+  }
+
   #level(priority: number): List<T> {
     this.#levels ??= new Array(LEVELS);
     const level = HIGHEST - priority;
@@ -150,6 +154,7 @@ export class PriorityQueue<T> {
       list = new List();
       this.#levels[level] = list;
     }
+    if (level < this.#from) this.#from = level;
     return list;
   }
 }
