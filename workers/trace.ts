@@ -2,8 +2,9 @@ import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 
 /**
  * Notes whose code runs, in callbacks and after an await too. Where it is not on, the ledger knows that only of the part
- * of `execute` that runs at once. It costs several times what a small request does (the engine's hooks for every promise),
- * so it is on for a while only: after a death that could not be laid at anybody's door.
+ * of `execute` that runs at once. It costs hooks for every promise: measured on a busy machine, CPU for a request rose
+ * from 3.6 to 4.2 µs where it awaits nothing, from 12 to 18 µs where it awaits a timer. So it is on for a while only: after
+ * a death that could not be laid at anybody's door.
  */
 export class Trace {
   readonly #keys = new AsyncLocalStorage<string>();
