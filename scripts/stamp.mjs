@@ -13,6 +13,11 @@ export function digestOfSources() {
         hash.update(`${folder}/${name}\0`).update(readFileSync(new URL(`${folder}/${name}`, root)));
     }
   }
+  // What load/ takes from the tests.
+  for (const name of readdirSync(new URL('test/support', root)).sort()) {
+    if (/^(proxy.*|random)\.ts$/.test(name))
+      hash.update(`${name}\0`).update(readFileSync(new URL(`test/support/${name}`, root)));
+  }
   return hash.update(readFileSync(new URL('tsconfig.json', root))).digest('hex');
 }
 

@@ -2,9 +2,13 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { ServerChannel, Session } from 'ssh2';
 
+/** Undefined where the client has gone meanwhile. ssh2's own type does not say so. */
+export type Accept = () => ServerChannel | undefined;
+
 /** Lets /bin/sh run the command as sshd would: both streams, stdin, exit status, signals either way. */
-export function runInShell(session: Session, accept: () => ServerChannel, command: string, address: string): void {
+export function runInShell(session: Session, accept: Accept, command: string, address: string): void {
   const channel = accept();
+  if (channel === undefined) return;
   // A process group of its own: a signal reaches what the shell started, too.
   const child = spawn('/bin/sh', ['-c', command], {
     detached: true,

@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import ssh2, { type AuthContext, type ClientInfo, type Connection, type ServerChannel, type Session } from 'ssh2';
-import { runInShell } from './shell-command.js';
+import ssh2, { type AuthContext, type ClientInfo, type Connection, type Session } from 'ssh2';
+import { type Accept, runInShell } from './shell-command.js';
 import type { ServerSays, ServerStart } from './ssh-server.js';
 
 /** Answers one command of a session that the server at `address` has accepted. */
-type Run = (session: Session, accept: () => ServerChannel, command: string, address: string) => void;
+type Run = (session: Session, accept: Accept, command: string, address: string) => void;
 
 process.once('disconnect', () => process.exit(0));
 process.once('message', (start: ServerStart) => {
@@ -78,6 +78,7 @@ function runOf(start: ServerStart): Run {
   const output = Buffer.from(start.output);
   const light: Run = (_session, accept) => {
     const channel = accept();
+    if (channel === undefined) return;
     channel.resume();
     channel.write(output);
     channel.exit(0);
@@ -87,7 +88,7 @@ function runOf(start: ServerStart): Run {
   if (start.hang.length + start.slow.length === 0) return run;
   const [hang, slow] = [new Set(start.hang), new Set(start.slow)];
   return (session, accept, command, address) => {
-    if (hang.has(address)) accept().resume();
+    if (hang.has(address)) accept()?.resume();
     else if (slow.has(address)) void wait(start.slowMs).then(() => run(session, accept, command, address));
     else run(session, accept, command, address);
   };

@@ -43,6 +43,8 @@ const port = z
   .max(65_535, 'expected a port from 1 to 65535');
 const path = named((value) => {
   if (value === '') return 'expected the path of a file; leave the field out for the default';
+  // It would be in every message that names the file.
+  if (/^-----BEGIN |\n/.test(value)) return 'expected the path of a file, in one line, not what is in it';
   if (value.includes('\0') || value.length > MAX_PATH)
     return `expected a path without NUL, at most ${MAX_PATH} characters`;
   return undefined;

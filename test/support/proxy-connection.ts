@@ -10,12 +10,16 @@ export interface ProxyConnectionOptions {
   fault: Fault;
   clock: Clock;
   random: () => number;
+  /** Remembers what has been let through. */
+  keeps: boolean;
 }
 
 /** A client's connection to the proxy, joined with one to the server. */
 export class ProxyConnection {
   /** Resolves when the cut has been made, by plan or by `cut`. */
   readonly wasCut: Promise<void>;
+  /** Resolves when both its sockets are closed. */
+  readonly ended: Promise<void>;
   readonly #client: Socket;
   readonly #server: Socket | undefined;
   readonly #flows: Partial<Record<Direction, Flow>> = {};
@@ -36,10 +40,12 @@ export class ProxyConnection {
     if (fault.accept !== undefined) {
       if (fault.accept === 'rst') client.resetAndDestroy();
       else client.resume();
+      this.ended = closed(client);
       return;
     }
     const server = connect({ ...to, allowHalfOpen: true, noDelay: true });
     this.#server = server;
+    this.ended = Promise.all([closed(client), closed(server)]).then(() => {});
     this.#flows = { up: this.#join('up', client, server, options), down: this.#join('down', server, client, options) };
     server.on('error', () => this.#isCut || reset(client));
     client.on('close', () => this.#isCut || server.destroy());
@@ -102,10 +108,10 @@ export class ProxyConnection {
   }
 
   #join(direction: Direction, from: Socket, to: Socket, options: ProxyConnectionOptions): Flow {
-    const { fault, clock, random } = options;
+    const { fault, clock, random, keeps } = options;
     const cut = () => this.cut(fault.cut?.by ?? 'rst');
     const over = () => this.#over();
-    return new Flow({ direction, from, to, fault, clock, random, timers: this.#timers, over, cut });
+    return new Flow({ direction, from, to, fault, clock, random, timers: this.#timers, keeps, over, cut });
   }
 
   /** Cut, or about to be: the last bytes are on their way. After an `end` no reset could be sent any more. */
@@ -113,6 +119,10 @@ export class ProxyConnection {
     const { cut } = this.#fault;
     return this.#isCut || (cut !== undefined && this.count(cut.direction) >= cut.after);
   }
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
 /** No reset after an `end`: the kernel's connection cannot do both, and Node forgets the one where it fails (a leaked fd). */

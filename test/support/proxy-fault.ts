@@ -1,4 +1,4 @@
-import type { Random } from './seed.js';
+import type { Random } from './random.js';
 
 /** Seen from the client: `up` to the server, `down` from it. */
 export type Direction = 'up' | 'down';

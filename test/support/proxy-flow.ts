@@ -15,6 +15,8 @@ export interface FlowOptions {
   timers: Timers;
   /** 0 ≤ x < 1 */
   random: () => number;
+  /** Remembers what has been let through. */
+  keeps: boolean;
   /** Nothing more is to go through, in any direction. */
   over: () => boolean;
   /** The bytes up to the cut are written. */
@@ -115,9 +117,9 @@ export class Flow {
   }
 
   #pass(piece: Buffer): void {
-    const { to, direction, cut } = this.#options;
+    const { to, direction, keeps, cut } = this.#options;
     this.count += piece.length;
-    this.passed.push(piece);
+    if (keeps) this.passed.push(piece);
     const planned = this.#fault.cut;
     if (planned?.direction === direction && this.count >= planned.after) {
       this.#options.from.pause();

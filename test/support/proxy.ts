@@ -16,6 +16,8 @@ export interface ProxyOptions {
   clock?: Clock;
   /** For slices and jitter, 0 ≤ x < 1. @default Math.random */
   random?: () => number;
+  /** False: neither bytes nor connections that have ended are kept, for what runs long. @default true */
+  keeps?: boolean;
 }
 
 export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
@@ -27,11 +29,12 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
 /** Stands between a client and a server and hurts their connection at a chosen byte. */
 export class FaultProxy implements AsyncDisposable {
   readonly address: string;
-  /** All so far, in the order of their arrival. */
+  /** All so far, in the order of their arrival; with `keeps: false` those that are there. */
   readonly connections: ProxyConnection[] = [];
   fault: Fault | ((connection: number) => Fault);
   readonly #options: ProxyOptions;
   #port = 0;
+  #count = 0;
   #server: Server | undefined = undefined;
   #waiting: ((connection: ProxyConnection) => void)[] = [];
 
@@ -83,11 +86,18 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   #relay(client: Socket): void {
-    const number = this.connections.length;
+    const number = this.#count++;
     const fault = typeof this.fault === 'function' ? this.fault(number) : this.fault;
-    const { to, clock = systemClock, random = Math.random } = this.#options;
-    const connection = new ProxyConnection(client, { to, fault, clock, random });
+    const { to, clock = systemClock, random = Math.random, keeps = true } = this.#options;
+    const connection = new ProxyConnection(client, { to, fault, clock, random, keeps });
     this.connections.push(connection);
+    if (!keeps) this.#forget(client, connection);
     for (const resolve of this.#waiting.splice(0)) resolve(connection);
+  }
+
+  /** The server's side of a connection that was cut would stay until the server ends it: for days, with a real one. */
+  #forget(client: Socket, connection: ProxyConnection): void {
+    client.once('close', () => void connection.destroy());
+    void connection.ended.then(() => this.connections.splice(this.connections.indexOf(connection), 1));
   }
 }

@@ -1,5 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { onTestFailed } from 'vitest';
+import { Random } from './random.js';
+
+export { Random };
 
 /**
  * What drives every random choice of a test. A run prints its seed; `SEED=… npm test -- path` repeats it.
@@ -30,31 +33,4 @@ export function seeded(seed = SEED): Random {
     process.stderr.write(`SEED=${seed} repeats this failure\n`);
   });
   return new Random(seed);
-}
-
-/** Mulberry32 (Ettinger, public domain): 32 bits of state, good enough to pick faults. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-
-  /** 0 ≤ x < 1 */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  /** A whole number, 0 ≤ x < bound. */
-  below(bound: number): number {
-    return Math.floor(this.next() * bound);
-  }
-
-  pick<T>(from: readonly T[]): T {
-    if (from.length === 0) throw new Error('nothing to pick from');
-    return from[this.below(from.length)] as T;
-  }
 }

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../../src/util/clock.js';
 import type { SshConnection } from './connection.js';
 import { Connector, keyOf } from './connector.js';
 import { run } from './orders.js';
+import { noteReference } from './secret-names.js';
 
 /** Commands on SSH hosts. A connection opens a channel for each. */
 export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshConnection, SshOrder, SshResponse>> {
@@ -12,8 +13,15 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
   return Promise.resolve({
     streams: ({ streams }) => streams,
     peer: keyOf,
-    open: (target, context) => connector.open(target, context),
-    execute: (connection, order, context) => run(connection, order, context),
+    open(target, context) {
+      // Before anything is started for it, or for others.
+      for (const reference of [target.password, target.passphrase]) noteReference(reference);
+      return connector.open(target, context);
+    },
+    execute(connection, order, context) {
+      if (order.op === 'exec') noteReference(order.sudo?.password);
+      return run(connection, order, context);
+    },
     reusable: (connection) => connection.state === 'open',
     check: (connection, withinMs) => connection.check(withinMs),
     close: (connection) => connection.close(),

@@ -47,8 +47,7 @@ export async function startMaster(
 ): Promise<Master> {
   opening.phase = 'preparation';
   const answers = await opening.step(Answers.of(target, context, opening));
-  const references = [target.password, target.passphrase].filter((reference) => reference !== undefined);
-  const environment = (more = {}) => childEnvironment(references, answers?.secrets ?? [], more);
+  const environment = (more = {}) => childEnvironment(answers?.secrets ?? [], more);
   const base = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir();
   const folder = await mkdtemp(join(base, 'keylane-'));
   const path = join(folder, 's');

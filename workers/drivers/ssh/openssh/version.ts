@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { KeylaneError } from '../../../../src/errors.js';
+import { childEnvironment } from './environment.js';
 import { notStarted } from './failures.js';
 
 /** Of OpenSSH: 9.2 is 902. */
@@ -26,7 +27,7 @@ export async function versionThatAsks(key: string): Promise<Version> {
 
 async function look(key: string): Promise<Version> {
   const said = await new Promise<string>((resolve, reject) => {
-    execFile('ssh', ['-V'], { timeout: 5_000 }, (error, stdout, stderr) => {
+    execFile('ssh', ['-V'], { timeout: 5_000, env: childEnvironment([], {}) }, (error, stdout, stderr) => {
       if (error && (error as NodeJS.ErrnoException).code === 'ENOENT') reject(notStarted(key, error as Error));
       else resolve(stdout + stderr);
     });
