@@ -1,7 +1,7 @@
 // A driver of one's own for the soak. Its request is to the shard that the key is in: end, or collect the garbage and say
 // what is left. Node must run with --expose-gc.
 import type { Driver, Spec } from 'keylane';
-import { collectGarbage } from '../garbage.js';
+import { heapInUse } from '../garbage.js';
 
 export interface SoakOrder {
   key: string;
@@ -27,8 +27,7 @@ export function load(): Promise<Driver> {
     execute(_connection, order, context) {
       context.sent();
       if (order === 'end') process.exit(3);
-      collectGarbage();
-      return { heapBytes: process.memoryUsage().heapUsed };
+      return { heapBytes: heapInUse() };
     },
     reusable: () => false,
     close: () => {},

@@ -12,6 +12,8 @@ const CALLERS = 24;
 const MOST_PAUSE_MS = 60;
 const TIMEOUT_MS = 3_000;
 
+type How = CallOptions & { timeoutMs?: number };
+
 /** Asks of an engine a bit of everything, for ever, and counts what becomes of it. */
 export class Work {
   readonly figures: Figures = { submitted: 0, outcomes: {}, codes: {}, wrong: [], latestMs: 0 };
@@ -95,7 +97,7 @@ export class Work {
     if (response && response.payload !== payload) this.#wrong('an echo of something else');
   }
 
-  async #ssh(to: SoakHost, output: string | undefined, what: Partial<SshRequest>, how: CallOptions = {}) {
+  async #ssh(to: SoakHost, output: string | undefined, what: Partial<SshRequest>, how: How = {}) {
     const options = { timeoutMs: TIMEOUT_MS, ...how };
     const call = this.#engine.run('ssh', { ...to, command: 'true', ...what }, options);
     const response = await this.#settle(options.timeoutMs, call, ({ code }) => code === 0);

@@ -59,10 +59,10 @@ const MIB = 1 << 20;
 const LONG_SECONDS = 6 * 3_600;
 const MOST_WARM_UP_SECONDS = 2 * 3_600;
 /**
- * In a short run. What was measured at rest goes up and down by 1 MiB (code that is compiled, threads that are new), and a
- * minute is some 6,000 requests: 500 bytes that each leaves behind are found.
+ * In a short run, from the first half after warm-up to the second. At rest four heaps together grow by 0.5 MiB in a minute
+ * (code that is compiled) and a minute is some 4,000 requests, of which half count: 1 kB that each leaves behind is found.
  */
-const MOST_GROWTH_MIB = 3;
+const MOST_GROWTH_MIB = 2;
 /** After its deadline: the grace that a shard has to answer (3 s), and a machine that others use, too. */
 const MOST_LATE_MS = 5_000;
 
@@ -72,7 +72,10 @@ export function verdictsOf({ seconds, rests, last, closed }: Soaked): Verdict[] 
   const settled = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
   const left = Object.entries(closed.after.resources).filter(([name, n]) => n > (closed.before.resources[name] ?? 0));
   const warm = rests.filter(({ atSeconds }) => atSeconds >= Math.min(MOST_WARM_UP_SECONDS, seconds / 3));
-  const [middle, end] = [warm.slice(0, Math.ceil(warm.length / 2)), warm.slice(Math.floor(warm.length / 2))];
+  const [middle, end] = [
+    warm.slice(0, Math.max(1, Math.floor(warm.length / 2))),
+    warm.slice(Math.ceil(warm.length / 2)),
+  ];
   const most = (of: keyof AtRest, among: AtRest[]) => Math.max(...among.map((rest) => rest[of]));
   const least = (of: keyof AtRest, among: AtRest[]) => Math.min(...among.map((rest) => rest[of]));
   const spread = most('fds', rests) - least('fds', rests);
