@@ -45,6 +45,8 @@ const steps = {
         checkAfterMs: 500,
         connectTimeoutMs: 2_000,
         leakMs: 2_000,
+        groups: { few: 2 },
+        ratePerKey: 50,
         breaker: { failures: 5, openMs: 500, maxOpenMs: 2_000 },
       },
       ssh: { knownHosts: hosts.knownHosts, agent: 'none' },

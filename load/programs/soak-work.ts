@@ -12,8 +12,6 @@ const CALLERS = 24;
 const MOST_PAUSE_MS = 60;
 const TIMEOUT_MS = 3_000;
 
-type How = CallOptions & { timeoutMs?: number };
-
 /** Asks of an engine a bit of everything, for ever, and counts what becomes of it. */
 export class Work {
   readonly figures: Figures = { submitted: 0, outcomes: {}, codes: {}, wrong: [], latestMs: 0 };
@@ -78,6 +76,8 @@ export class Work {
       [7, () => this.#ssh(light, 'ok\n', {}, { timeoutMs: 1 + random.below(60) })],
       [2, () => this.#ssh(real, undefined, { command: 'sleep 5', killTree: true }, { timeoutMs: 300 })],
       [4, () => this.#ssh(light, 'ok\n', {}, { attempts: 3, idempotent: true })],
+      [4, () => this.#ssh(light, 'ok\n', {}, { labels: ['few'] })],
+      [4, () => this.#ssh(light, 'ok\n', {}, { timeoutMs: 'auto', timeoutFloorMs: 500, timeoutCeilingMs: TIMEOUT_MS })],
     ];
     let at = random.below(kinds.reduce((sum, [weight]) => sum + weight, 0));
     const [, start] = kinds.find(([weight]) => {
@@ -97,10 +97,11 @@ export class Work {
     if (response && response.payload !== payload) this.#wrong('an echo of something else');
   }
 
-  async #ssh(to: SoakHost, output: string | undefined, what: Partial<SshRequest>, how: How = {}) {
+  async #ssh(to: SoakHost, output: string | undefined, what: Partial<SshRequest>, how: CallOptions = {}) {
     const options = { timeoutMs: TIMEOUT_MS, ...how };
     const call = this.#engine.run('ssh', { ...to, command: 'true', ...what }, options);
-    const response = await this.#settle(options.timeoutMs, call, ({ code }) => code === 0);
+    const timeoutMs = options.timeoutMs === 'auto' ? TIMEOUT_MS : options.timeoutMs;
+    const response = await this.#settle(timeoutMs, call, ({ code }) => code === 0);
     if (response?.code === 0 && output !== undefined && response.stdout !== output)
       this.#wrong(`${to.host} printed ${JSON.stringify(response.stdout.slice(0, 100))}`);
   }
@@ -157,7 +158,8 @@ export class Work {
       taken++;
       this.#begin();
     };
-    const how = { concurrency: 8, timeoutMs: TIMEOUT_MS, onStart, ...(signal && { signal }) };
+    const concurrency = this.#random.pick([8, 'auto'] as const);
+    const how = { concurrency, timeoutMs: TIMEOUT_MS, onStart, ...(signal && { signal }) };
     for await (const { outcome, error, response } of this.#engine.batch('ssh', requests, how)) {
       settled++;
       if (outcome === 'ok' && response?.stdout !== 'ok\n') this.#wrong('a batch got something else');
