@@ -189,7 +189,7 @@ function newEngine(): Promise<Engine> {
   // No longer than its run, so that the end of a connection is cut, too. A silent one is given up soon.
   // Every cut must meet a connection: nobody is let alone.
   const limits = { idleMs: 1, breaker: false } as const;
-  return createEngine({ shards: 2, limits, ssh: { keepaliveMs: 200, connectTimeoutMs: CONNECT_MS } });
+  return createEngine({ shards: 2, limits, ssh: { keepaliveMs: 400, connectTimeoutMs: CONNECT_MS } });
 }
 
 async function newWay(): Promise<Way & AsyncDisposable> {

@@ -62,6 +62,13 @@ class FakeHost implements SessionHost {
     this.others.lingering++;
   };
   removed = () => undefined;
+  /** What is to be called when the server answers. */
+  pings: (() => void)[] = [];
+  silent = false;
+  ping = (answered: () => void) => {
+    if (this.silent) this.pings.push(answered);
+    else answered();
+  };
   swept: 'killed' | 'left running' | 'unknown' = 'killed';
   sweep = () => Promise.resolve(this.swept);
 
@@ -107,6 +114,32 @@ test('output that still comes after the exit status is waited for, but not for e
   expect(closedAfter).toBeGreaterThan(28_000);
   expect(closedAfter).toBeLessThan(33_000);
   expect(((await host.session.result).stdout as string).length).toBeGreaterThan(50);
+});
+
+test('a quiet channel is taken for the end of the output only if the server is still there', async () => {
+  const host = new FakeHost().running();
+  host.silent = true;
+  host.session.requested('exit-status', false, 0);
+  host.clock.advance(1_200);
+  expect([host.pings.length, host.sent]).toEqual([1, []]);
+  // It had been on its way all the time.
+  host.session.received(said('late'), false);
+  host.pings.shift()?.();
+  expect(host.sent).toEqual([]);
+  host.clock.advance(1_200);
+  host.pings.shift()?.();
+  expect(host.sent).toEqual(['channelClose']);
+  expect(await host.session.result).toMatchObject({ code: 0, stdout: 'late' });
+});
+
+test('a status without the end of the output, from a server that is silent since, is no answer', async () => {
+  const host = new FakeHost().running();
+  host.silent = true;
+  host.session.received(said('a part'), false);
+  host.session.requested('exit-status', false, 0);
+  const failed = rejection(host.session.result);
+  host.clock.advance(60_000);
+  expect(await failed).toMatchObject({ code: 'ERR_CONNECTION_LOST', outcome: 'unknown' });
 });
 
 test('after the exit status a request of the server is still answered', () => {

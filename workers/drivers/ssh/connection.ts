@@ -189,14 +189,16 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, Ke
     if (pending === 0 && !wanted) this.#lost(error);
   }
 
-  // What follows is for its keepalive: KeepaliveHost.
+  // What follows is for its keepalive, and for its sessions: KeepaliveHost.
 
   get bytesRead(): number {
     return this.#socket.bytesRead;
   }
 
   ping(answered?: () => void): void {
-    this.channels.ping(answered);
+    // A master of `ssh` takes no question for its server, and asks itself.
+    if (this.by === 'openssh') answered?.();
+    else this.channels.ping(answered);
   }
 
   silent(ms: number): void {

@@ -46,6 +46,11 @@ export function outputCut(key: string, how: string, cause: KeylaneError): Keylan
   return new KeylaneError('ERR_CONNECTION_LOST', message, { key, cause, outcome: 'unknown' });
 }
 
+/** The status is known, the channel still open, and the server silent. */
+export function unheard(key: string): KeylaneError {
+  return new KeylaneError('ERR_CONNECTION_LOST', `the connection to ${key} gave no sign of life`, { key });
+}
+
 /** The server closed the channel by itself. */
 export function channelClosed(key: string, started: boolean): KeylaneError {
   const when = started ? 'without an exit status' : 'before the command was sent';

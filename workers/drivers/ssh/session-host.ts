@@ -25,6 +25,8 @@ export interface SessionHost {
   now(): number;
   /** Calls `overdue` of the session when its `dueAt` has passed. */
   watch(dueAt: number): void;
+  /** Asks for a sign of life. When it is there, all that the server had sent is here; it never is where the server is gone. */
+  ping(answered: () => void): void;
   /** Sessions that count with the server: of requests that run, and of commands that outlived their request. */
   count(): { running: number; lingering: number };
   /** Takes no further request. */

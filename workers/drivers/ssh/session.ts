@@ -4,6 +4,7 @@ import type { SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { Incoming, WINDOW } from './incoming.js';
+import { Linger } from './linger.js';
 import { feed, type Outgoing } from './outgoing.js';
 import { printable } from './printable.js';
 import {
@@ -16,6 +17,7 @@ import {
   silent,
   stoppedWith,
   unanswered,
+  unheard,
   windowOverrun,
 } from './session-errors.js';
 import type { SessionHost, SudoOf } from './session-host.js';
@@ -27,9 +29,6 @@ import { Sweep } from './sweep.js';
 import type { ChannelPeer } from './transport.js';
 
 const PACKET = 32 << 10;
-/** After the exit status: what a quiet channel gets to close, and what a busy one gets in all. */
-const LINGER_MS = 1_000;
-const LINGER_MOST_MS = 30_000;
 
 /** One command on a channel of its own (RFC 4254, 5 and 6), as SessionState tells. */
 export class Session implements ChannelPeer, Due {
@@ -59,7 +58,7 @@ export class Session implements ChannelPeer, Due {
   #heardAt = 0;
   #code: number | null = null;
   #signal: string | null = null;
-  #exitedAt = 0;
+  #linger: Linger | undefined = undefined;
   #ended = false;
 
   constructor(host: SessionHost, order: ExecOrder, context: ExecuteContext, sudo?: SudoOf) {
@@ -197,14 +196,10 @@ export class Session implements ChannelPeer, Due {
     } else if (state === 'stopping') {
       this.#stopping?.next();
     } else if (state === 'exited') {
-      // A child in the background may hold the output open for ever; output that still comes may be the command's.
-      const coming = this.#incoming.heard && now - this.#exitedAt < LINGER_MOST_MS;
-      if (coming || this.#incoming.behind) {
-        this.#linger(now);
-      } else {
-        this.#close();
-        this.#succeed();
-      }
+      const ms = this.#linger?.look(now);
+      // A server that answers at once has settled it.
+      if (ms !== undefined && this.state === 'exited') this.#lookIn(ms);
+      if (ms === undefined) this.#refuse(outputCut(this.#host.key, this.#how(), unheard(this.#host.key)));
     }
   }
 
@@ -239,14 +234,23 @@ export class Session implements ChannelPeer, Due {
       return;
     }
     this.state = 'exited';
-    this.#exitedAt = this.#host.now();
     this.#outgoing?.stop();
-    this.#linger(this.#exitedAt);
+    this.#linger = new Linger(this.#host.now(), this.#incoming, () => this.#host.ping(this.#answered));
+    this.#lookIn(this.#linger.start());
   }
 
-  #linger(now: number): void {
-    this.#incoming.heard = false;
-    this.dueAt = now + LINGER_MS;
+  readonly #answered = (): void => {
+    if (this.state !== 'exited') return;
+    const ms = this.#linger?.answered(this.#host.now());
+    if (ms !== undefined) this.#lookIn(ms);
+    else {
+      this.#close();
+      this.#succeed();
+    }
+  };
+
+  #lookIn(ms: number): void {
+    this.dueAt = this.#host.now() + ms;
     this.#host.watch(this.dueAt);
   }
 
@@ -292,10 +296,7 @@ export class Session implements ChannelPeer, Due {
       this.#stopping = new Stopping(reason, this.#host.key, {
         // Not by ssh2's channel, which drops a signal after end of file.
         signal: (name) => this.#host.transport.signal(this.#peer, name),
-        wait: (ms) => {
-          this.dueAt = this.#host.now() + ms;
-          this.#host.watch(this.dueAt);
-        },
+        wait: (ms) => this.#lookIn(ms),
         giveUp: () => {
           this.#close();
           this.#host.outlived();
