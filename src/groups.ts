@@ -9,6 +9,8 @@ export interface GroupSnapshot {
 /** One bound on calls that carry a label: of each group so many are in flight at once, in all shards together. */
 class Group {
   readonly limit: number;
+  /** Which of the engine's groups it is. */
+  readonly number: number;
   inFlight = 0;
   /** Places kept for calls whose turn is still to come. */
   held = 0;
@@ -17,8 +19,9 @@ class Group {
   /** The set of this group alone. */
   readonly alone: GroupSet;
 
-  constructor(limit: number) {
+  constructor(limit: number, number: number) {
     this.limit = limit;
+    this.number = number;
     this.alone = new GroupSet([this]);
   }
 
@@ -135,7 +138,7 @@ export class Groups {
   readonly #sets = new Map<string, GroupSet>();
 
   constructor(limits: Readonly<Record<string, number>>) {
-    for (const [name, limit] of Object.entries(limits)) this.#groups.set(name, new Group(limit));
+    for (const [name, limit] of Object.entries(limits)) this.#groups.set(name, new Group(limit, this.#groups.size));
   }
 
   /** Those of the labels that are bounded; undefined where none is. */
@@ -157,16 +160,14 @@ export class Groups {
 
   /** One object for the same groups in whatever order, so that calls with the same groups wait in one line. */
   #set(groups: Set<Group>): GroupSet {
-    const all = [...this.#groups.values()];
-    const numbers = [...groups].map((group) => all.indexOf(group));
     // Which of two with the same limit comes first does not matter, as long as it is always the same.
-    numbers.sort((a, b) => all[a]!.limit - all[b]!.limit || a - b);
-    const name = numbers.join();
+    const sorted = [...groups].sort((a, b) => a.limit - b.limit || a.number - b.number);
+    const name = sorted.map(({ number }) => number).join();
     let set = this.#sets.get(name);
     if (!set) {
       // Sets that are in use live on without it: new calls of the same groups then wait in a line of their own.
       if (this.#sets.size >= KEPT_SETS) this.#sets.clear();
-      set = new GroupSet(numbers.map((number) => all[number]!));
+      set = new GroupSet(sorted);
       this.#sets.set(name, set);
     }
     return set;
