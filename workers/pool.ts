@@ -21,6 +21,8 @@ export interface Waiter {
 
 /** After a failed open, a lane that has other connections does not open one more for so long. */
 const REOPEN_MS = 1_000;
+/** While one lane tries a stopped host, the others look again no sooner than after this. */
+const LOOK_AGAIN_MS = 50;
 /** While other lanes wait for a connection, one that has been busy for so long gives way. */
 const TURN_MS = 250;
 
@@ -304,7 +306,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   #waitOut(refusal: KeylaneError): void {
     this.#warmed(refusal);
     if (this.#waiters.size === 0) return;
-    this.dueAt = this.#pools.clock.now() + (refusal.retryAfterMs ?? REOPEN_MS);
+    // A probe whose time is up is about to end: that is no reason to ask again at once, and at once again.
+    this.dueAt = this.#pools.clock.now() + Math.max(LOOK_AGAIN_MS, refusal.retryAfterMs ?? REOPEN_MS);
     this.#pools.growLater(this);
   }
 
