@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type CallOptions, type Engine, KeylaneError, type Outcome, type SshRequest } from 'keylane';
@@ -38,6 +38,10 @@ export class Work {
   async stop(): Promise<void> {
     this.#going = false;
     await Promise.all(this.#callers);
+    // Cut copies leave a part beside the file: a day of them would fill a disk.
+    for (const name of readdirSync(this.#hosts.files)) {
+      if (name !== 'known_hosts') rmSync(join(this.#hosts.files, name), { force: true });
+    }
   }
 
   async #call(): Promise<void> {
