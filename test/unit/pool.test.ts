@@ -217,6 +217,31 @@ test('who waits for a lane whose last open failed gets another when the second i
   expect(waiting.waits).toBe(false);
 });
 
+test('who waits out the one try that is let through asks now and then, also when that try is late', async () => {
+  const breaker = { failures: 1, openMs: 100, maxOpenMs: 100 };
+  const { clock, driver, lane, connected } = setUp({ breaker, connectTimeoutMs: 1_000 });
+  await connected('a');
+  const waiting = call(lane('a'));
+  driver.failOpen();
+  await settled();
+  await clock.advanceSettling(200);
+  const probe = call(lane('b'));
+  await settled();
+  expect(driver.opens).toHaveLength(1);
+  let timers = 0;
+  const timer = clock.timer.bind(clock);
+  clock.timer = (ms, run) => {
+    timers++;
+    if (timers > 1_000) throw new Error('the clock stands still');
+    return timer(ms, run);
+  };
+  // Without a turn for promises, so that the try that is late has not been ended.
+  clock.advance(5_000);
+  await settled();
+  expect(probe.error.code).toBe('ERR_CONNECT');
+  expect(waiting.waits).toBe(true);
+});
+
 describe('a connection that is lost', () => {
   test('while idle is closed and not granted again', async () => {
     const { driver, lane, connected } = setUp();
