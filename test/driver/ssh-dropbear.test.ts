@@ -106,7 +106,9 @@ describe.skipIf(missing)('dropbear', () => {
     const engine = await startEngine();
     const mark = randomUUID();
     const command = `KEYLANE_TEST_MARK=${mark}; export KEYLANE_TEST_MARK; exec sleep 1000`;
-    const error = await failure(engine.run('ssh', at({ command, ...how }), { timeoutMs: 700 }));
+    // The deadline is the command's, and not that of a log-in on a busy machine.
+    await engine.run('ssh', at({ command: 'true' }));
+    const error = await failure(engine.run('ssh', at({ command, ...how }), { timeoutMs: 1_500 }));
     expect(error).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown', stopped: 'killed' });
     expect(withVariable('KEYLANE_TEST_MARK', (value) => value === mark)).toEqual([]);
   });

@@ -51,7 +51,9 @@ test('a deadline stops the tree as well, and says what is known', async () => {
   const engine = await startEngine();
   const mark = randomUUID();
   const request = loginTo(sshd, { command: marked(mark, stubborn), killTree: true });
-  const error = await failure(engine.run('ssh', request, { timeoutMs: 700 }));
+  // The deadline is the command's, and not that of a log-in on a busy machine.
+  await engine.run('ssh', loginTo(sshd, { command: 'true' }));
+  const error = await failure(engine.run('ssh', request, { timeoutMs: 1_500 }));
   expect(error).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown', stopped: 'killed' });
   expect(left(mark)).toEqual([]);
 });
@@ -60,7 +62,9 @@ test('without killTree a child that left the process group stays, and the answer
   const engine = await startEngine();
   const mark = randomUUID();
   const request = loginTo(sshd, { command: marked(mark, stubborn) });
-  const error = await failure(engine.run('ssh', request, { timeoutMs: 700 }));
+  // The deadline is the command's, and not that of a log-in on a busy machine.
+  await engine.run('ssh', loginTo(sshd, { command: 'true' }));
+  const error = await failure(engine.run('ssh', request, { timeoutMs: 1_500 }));
   expect(error).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown', stopped: 'killed' });
   expect(left(mark).length).toBeGreaterThan(0);
   for (const pid of left(mark)) process.kill(pid, 'SIGKILL');
