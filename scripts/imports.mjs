@@ -60,6 +60,7 @@ export const PACKAGES = {
   msgpackr: ['src/wire/codec.ts'],
   piscina: ['src/host/shard-thread.ts'],
   ssh2: ['workers/drivers/ssh/'],
+  yaml: ['src/util/yaml.ts'],
   zod: ['src/specs/', 'src/options.ts', 'src/util/check.ts'],
 };
 
