@@ -15,6 +15,7 @@ export const RULES = [
   { files: ['src/specs/'], may: [...BASE, 'src/specs/', 'src/targets/ssh-config/'] },
   { files: ['src/targets/'], may: [...BASE, 'src/targets/'] },
   { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
+  { files: ['src/cache/'], may: [...BASE, 'src/wire/', 'src/cache/', 'src/store/'] },
   { files: ['src/adaptive/'], may: [...BASE, 'src/adaptive/'] },
   {
     files: ['src/batch/'],
@@ -38,7 +39,8 @@ export const RULES = [
     may: ['src/types.ts', 'src/ssh-types.ts', 'src/errors.ts', 'src/util/', 'workers/drivers/*/'],
     types: ['src/specs/'],
   },
-  { files: ['workers/'], may: [...BASE, 'src/wire/', 'workers/'] },
+  // What a pattern names is the same in every shard and on disk.
+  { files: ['workers/'], may: [...BASE, 'src/wire/', 'src/cache/pattern.ts', 'workers/'] },
   // The pool is not public, and its speed is promised.
   {
     files: ['load/scenarios/pool-acquire.ts', 'load/scenarios/pool-idle.ts'],
