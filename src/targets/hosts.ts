@@ -16,22 +16,35 @@ const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/;
  *     root@web-1:2222          user and port stay with the host; `parseHost` takes them apart
  *     [::1]:22  ::1            IPv6 addresses are no ranges
  *     a,b c                    commas and white space separate
+ *     @web                     the hosts of a group, where `groups` knows groups
  *
  * @throws KeylaneError `ERR_INPUT`, which names the pattern and the fix.
  */
-export function expandHosts(patterns: string | readonly string[]): string[] {
+export function expandHosts(patterns: string | readonly string[], groups?: GroupHosts): string[] {
   const hosts = new Set<string>();
   // Those that come twice as well: the same range over and over is work without end.
   let made = 0;
   for (const list of typeof patterns === 'string' ? [patterns] : patterns) {
     for (const pattern of splitList(list)) {
-      for (const host of expand(pattern)) {
+      for (const host of pattern.startsWith('@') ? hostsOf(pattern, groups) : expand(pattern)) {
         hosts.add(host);
         if (++made > MOST_HOSTS) throw tooMany(pattern);
       }
     }
   }
   return [...hosts];
+}
+
+/** The hosts of a group, as typed; undefined for a group that is not known. */
+export type GroupHosts = (group: string) => Iterable<string> | undefined;
+
+function hostsOf(pattern: string, groups: GroupHosts | undefined): Iterable<string> {
+  if (!groups)
+    throw bad(pattern, 'is a group', 'groups are those of keylane.yaml or of an inventory, and none was read');
+  const hosts = groups(pattern.slice(1));
+  if (hosts === undefined)
+    throw bad(pattern, 'is no group that is known', 'name it as keylane.yaml or the inventory does');
+  return hosts;
 }
 
 /** A host as it is typed, taken apart. */
@@ -71,9 +84,10 @@ export function excludeHosts(
   hosts: readonly string[],
   patterns: string | readonly string[],
   defaults: { user?: string | undefined; port?: number | undefined } = {},
+  groups?: GroupHosts,
 ): string[] {
   const excluded = new Map<string, HostAddress[]>();
-  for (const pattern of expandHosts(patterns)) {
+  for (const pattern of expandHosts(patterns, groups)) {
     const parsed = parseHost(pattern);
     const name = parsed.host.toLowerCase();
     excluded.set(name, [...(excluded.get(name) ?? []), parsed]);
@@ -136,9 +150,6 @@ function splitList(list: string): string[] {
 }
 
 function* expand(pattern: string): Generator<string> {
-  if (pattern.startsWith('@')) {
-    throw bad(pattern, 'is a group', 'groups come with an inventory, which is not supported yet: name the hosts');
-  }
   const operator = /[!&^]/.exec(pattern);
   if (operator !== null) throw bad(pattern, `has "${operator[0]}"`, 'to leave hosts out, use -x');
   const parts = splitBrackets(pattern);

@@ -13,25 +13,41 @@ export function check<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const read = schema.safeParse(value);
   if (read.success) return read.data;
-  const lines = read.error.issues.flatMap((issue) => linesOf(issue, value, what, schema));
+  const lines = problems(read.error.issues, value, schema).map(({ path, says }) => `${pathOf(what, path)}: ${says}`);
   throw new KeylaneError(code, lines.join('\n'));
+}
+
+/** One thing that is wrong with a value: where, what was expected and what was given. */
+export interface Problem {
+  path: readonly PropertyKey[];
+  says: string;
+}
+
+/** What is wrong with a value, none if nothing is; in the words of `check`. */
+export function problemsOf(schema: z.ZodType, value: unknown): Problem[] {
+  const read = schema.safeParse(value);
+  return read.success ? [] : problems(read.error.issues, value, schema);
 }
 
 type Issue = z.core.$ZodIssue;
 
-function linesOf(issue: Issue, root: unknown, what: string, schema: z.ZodType): string[] {
-  const path = pathOf(what, issue.path);
-  const given = at(root, issue.path);
+function problems(issues: readonly Issue[], root: unknown, schema: z.ZodType): Problem[] {
+  return issues.flatMap((issue) => problemsIn(issue, root, schema));
+}
+
+function problemsIn(issue: Issue, root: unknown, schema: z.ZodType): Problem[] {
+  const { path } = issue;
+  const given = at(root, path);
   if (issue.code === 'unrecognized_keys') {
-    const known = fieldsOf(schema, issue.path);
-    return issue.keys.map((name) => `${pathOf(path, [name])}: unknown field${hint(name, known)}`);
+    const known = fieldsOf(schema, path);
+    return issue.keys.map((name) => ({ path: [...path, name], says: `unknown field${hint(name, known)}` }));
   }
   const meant = issue.code === 'invalid_union' ? issue.errors.find(isInside) : undefined;
   if (meant) {
-    return meant.flatMap((inner) => linesOf({ ...inner, path: [...issue.path, ...inner.path] }, root, what, schema));
+    return meant.flatMap((inner) => problemsIn({ ...inner, path: [...path, ...inner.path] }, root, schema));
   }
-  const show = given === undefined ? 'it is missing' : `got ${shown(given, issue.path)}`;
-  return [`${path}: ${expected(issue)}; ${show}`];
+  const show = given === undefined ? 'it is missing' : `got ${shown(given, path)}`;
+  return [{ path, says: `${expected(issue)}; ${show}` }];
 }
 
 /** Of the shapes that a value may have, the one whose parts are wrong and not the whole is what was meant. */
@@ -40,7 +56,7 @@ function isInside(issues: readonly Issue[]): boolean {
 }
 
 /** `ssh.env.PATH`, `ssh.argv[3]`. */
-function pathOf(what: string, path: readonly PropertyKey[]): string {
+export function pathOf(what: string, path: readonly PropertyKey[]): string {
   let text = what;
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`;

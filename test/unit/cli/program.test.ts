@@ -18,7 +18,7 @@ describe('the keylane command line', () => {
     [['exec', 'a', '--'], 'no command', 'write it after --'],
     [['exec', '--', 'true'], 'no hosts', '-H'],
     [['exec', '-x', 'a', 'a[', '--', 'true'], '"a["', 'write ranges as'],
-    [['exec', '@web', '--', 'true'], 'is a group', 'inventory'],
+    [['exec', '@web', '--', 'true'], 'is a group', 'keylane.yaml'],
     [['exec', '--host-keys', 'ask', 'a', '--', 'true'], 'no terminal to ask on', 'strict, accept-new or insecure'],
     [['exec', '-c', 'many', 'a', '--', 'true'], '-c "many"', 'write auto or a whole number from 1 to 1000000'],
     [['exec', '--argv', '--shell', 'sh', 'a', '--', 'true'], 'exclude each other', 'See keylane exec --help'],

@@ -43,7 +43,7 @@ describe('expandHosts', () => {
     ['-oProxyCommand=x', 'starts with "-"', 'a flag goes before'],
     ['u@-x', 'starts with "-"', 'a flag goes before'],
     ['-u@x', 'user that starts with "-"', 'a flag goes before'],
-    ['@web', 'is a group', 'inventory'],
+    ['@web', 'is a group', 'keylane.yaml or of an inventory'],
     ['a!b', '"!"', 'use -x'],
     ['a&b', '"&"', 'use -x'],
     ['a\u0007b', 'control character', 'take it out'],
@@ -68,6 +68,21 @@ describe('expandHosts', () => {
   it('takes a million hosts and refuses one more, also over several patterns', () => {
     expect(expandHosts('h[0-999999]')).toHaveLength(1_000_000);
     expect(() => expandHosts('h[0-999999],x')).toThrow('more than 1,000,000');
+  });
+});
+
+describe('a group', () => {
+  const groups = (name: string) => ({ web: ['web-1', 'root@web-2:22'], none: [] })[name];
+
+  it('stands for its hosts, wherever a pattern may stand', () => {
+    expect(expandHosts('db-1,@web @none', groups)).toEqual(['db-1', 'web-1', 'root@web-2:22']);
+    expect(excludeHosts(['web-1', 'web-2', 'web-3'], '@web', { port: 22, user: 'root' }, groups)).toEqual(['web-3']);
+  });
+
+  it('that is not known is refused by name', () => {
+    expect(() => expandHosts('@wbe', groups)).toThrow('host "@wbe" is no group that is known');
+    expect(() => expandHosts('@', groups)).toThrow('is no group that is known');
+    expect(() => expandHosts('@web')).toThrow('is a group: groups are those of keylane.yaml or of an inventory');
   });
 });
 
