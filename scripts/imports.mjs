@@ -63,7 +63,7 @@ export const PACKAGES = {
   piscina: ['src/host/shard-thread.ts'],
   ssh2: ['workers/drivers/ssh/'],
   yaml: ['src/util/yaml.ts'],
-  zod: ['src/specs/', 'src/options.ts', 'src/util/check.ts'],
+  zod: ['src/specs/', 'src/options.ts', 'src/accounts/schema.ts', 'src/util/check.ts'],
 };
 
 /**

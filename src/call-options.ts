@@ -2,7 +2,7 @@ import { DEFAULT_CEILING_MS, type TimeoutOptions } from './adaptive/timeouts.js'
 import { KeylaneError } from './errors.js';
 
 const LONGEST_MS = 30 * 86_400_000;
-const MOST_LABELS = 32;
+export const MOST_LABELS = 32;
 /** Characters of a label. */
 export const LONGEST_LABEL = 256;
 const LABELS = `an array of at most ${MOST_LABELS} strings of 1 to ${LONGEST_LABEL} characters`;

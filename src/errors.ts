@@ -9,6 +9,7 @@ export const ERRORS = {
     retryable: false,
     says: 'a configuration asks for what keylane cannot do',
   },
+  ERR_EXISTS: { outcome: 'not_started', retryable: false, says: 'there is one of this name already' },
   ERR_SATURATED: { outcome: 'not_started', retryable: true, says: 'too many requests are waiting' },
   ERR_TIMEOUT: { outcome: 'not_started', retryable: true, says: 'the deadline passed' },
   ERR_CANCELED: { outcome: 'canceled', retryable: false, says: 'the caller canceled the request' },

@@ -15,7 +15,7 @@ const MAX_PATH = 4_096;
 const DAY_MS = 86_400_000;
 
 /** Fails with whatever problem the function names; nothing is a pass. */
-function named(problem: (value: string) => string | undefined): z.ZodString {
+export function named(problem: (value: string) => string | undefined): z.ZodString {
   return z.string().superRefine((value, context) => {
     const message = problem(value);
     if (message !== undefined) context.addIssue({ code: 'custom', message, input: value });
@@ -177,6 +177,9 @@ const FIELDS_OF = [
 ] as const satisfies readonly [keyof SshRequest, readonly string[]][];
 
 const NOT_DETACHED = ['pty', 'sudo', 'silenceMs', 'killTree'] as const;
+
+/** What an account has too. */
+export const sshFields = { host, port, user, path, hostKeys, maxOutputBytes };
 
 /** The schema of one request. */
 export const sshRequest = z

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type ErrorCode, KeylaneError } from '../errors.js';
+import { nearest } from './nearest.js';
 
 /**
  * The value as the schema reads it, or a KeylaneError with one line per problem: where, what was expected, what was
@@ -160,21 +161,7 @@ interface Inner {
 
 /** The field that was meant, if one is near, or all of them if they are few. */
 function hint(name: string, known: readonly string[]): string {
-  const near = known.find((field) => distance(name.toLowerCase(), field.toLowerCase()) <= (name.length < 4 ? 1 : 2));
+  const near = nearest(name, known);
   if (near) return `; did you mean \`${near}\`?`;
   return known.length > 0 ? `; known are ${known.join(', ')}` : '';
-}
-
-/** Levenshtein's distance, a row at a time. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

@@ -1,0 +1,157 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { LONGEST_LABEL, MOST_LABELS } from '../call-options.js';
+import { jumpProblem } from '../specs/ssh-jump.js';
+import { named, sshFields } from '../specs/ssh-schema.js';
+import { check } from '../util/check.js';
+import { nameProblem } from '../util/names.js';
+import type { Account, AccountFilter } from './account.js';
+
+/** What an account may refer to. */
+export interface AccountRules {
+  /** Whether a secret may be a command's output, `cmd:COMMAND`. */
+  allowCommands: boolean;
+}
+
+/** The account as it may be stored. Throws `ERR_INPUT`, one line per problem; each begins with `where`, if that is given. */
+export function checkAccount(value: unknown, rules: AccountRules, where?: string): Account {
+  const what = where === undefined ? 'account' : `${where}: account`;
+  return check(rules.allowCommands ? withCommands : withoutCommands, value, what, 'ERR_INPUT') as Account;
+}
+
+export function checkFilter(value: unknown): AccountFilter {
+  return check(filter, value, 'filter', 'ERR_INPUT') as AccountFilter;
+}
+
+const MOST_SECRET_CHARS = 4_096;
+const MOST_TIMEOUT_MS = 30 * 86_400_000;
+const MOST_TEXT = 1_024;
+
+const HOW = 'put it into an environment variable and write env:NAME, or into a file and write file:/PATH';
+
+/** Only where it leads is kept; what looks like anything else may be the secret itself, and is not shown. */
+function referenceProblem(value: string, allowCommands: boolean): string | undefined {
+  const [, kind, rest = ''] = /^(env|file|cmd):(.*)$/s.exec(value) ?? [];
+  if (kind === undefined) return `expected a reference, not the secret itself: ${HOW}`;
+  if (value.length > MOST_SECRET_CHARS || /[\0\r\n]/.test(value))
+    return 'expected one line of at most 4,096 characters';
+  if (kind === 'env' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(rest)) return 'expected env: and the name of a variable';
+  if (kind === 'file' && !rest.startsWith('/'))
+    return 'expected file: and an absolute path: an account is used from any directory';
+  if (kind === 'cmd' && !allowCommands)
+    return 'cmd: is for where the configuration says `allowCommands: true`; write env:NAME or file:/PATH';
+  if (kind === 'cmd' && rest.trim() === '') return 'expected cmd: and a command';
+  return undefined;
+}
+
+function urlProblem(value: string): string | undefined {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || value.length > MOST_TEXT) return 'expected an https URL';
+  if (url.username !== '' || url.password !== '') return 'must hold no user and no password';
+  const bare = url.hostname.replace(/^\[|\]$/g, '');
+  const loopback = bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'));
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback))
+    return 'expected https: a secret is sent there (http is for loopback addresses)';
+  return url.hash === '' ? undefined : 'must have no #fragment';
+}
+
+function textProblem(value: string): string | undefined {
+  if (value === '' || value.length > MOST_TEXT) return 'expected 1 to 1,024 characters';
+  return /\p{Cc}|\p{Surrogate}/u.test(value) ? 'must hold no control characters' : undefined;
+}
+
+/** A file that is found from wherever the account is used. */
+const path = sshFields.path.refine((value) => value.startsWith('/') || value.startsWith('~/'), {
+  error: 'expected an absolute path, or one that begins with ~/: an account is used from any directory',
+});
+const paths = z.union(
+  [path, z.array(path).min(1).max(64)],
+  'expected an absolute path, or a list of at most 64 of them',
+);
+const url = named(urlProblem);
+const text = named(textProblem);
+
+const endpoint = z.strictObject({
+  host: sshFields.host,
+  port: sshFields.port.optional(),
+  jump: named(jumpProblem).optional(),
+  knownHosts: paths.optional(),
+  hostKeys: sshFields.hostKeys.optional(),
+});
+const limits = z.strictObject({
+  timeoutMs: z.int('expected whole milliseconds').min(1).max(MOST_TIMEOUT_MS).optional(),
+  maxOutputBytes: sshFields.maxOutputBytes.optional(),
+});
+const label = z.string().min(1).max(LONGEST_LABEL);
+const labels = z.array(label).max(MOST_LABELS);
+const name = named((value) => nameProblem(value, 'the name of an account', '@:'));
+const driver = named((value) =>
+  /^[a-z][a-z0-9_-]{0,63}$/.test(value) ? undefined : "expected a driver's name, like ssh or smtp",
+);
+const filter = z.strictObject({ driver: driver.optional(), labels: labels.optional() });
+
+function oauthOf(reference: z.ZodString) {
+  const fields = z.strictObject({
+    grant: z.enum(['client_credentials', 'refresh_token', 'device']),
+    tokenUrl: url.optional(),
+    issuer: url.optional(),
+    deviceUrl: url.optional(),
+    clientId: text,
+    clientSecret: reference.optional(),
+    clientAuth: z.enum(['post', 'basic']).optional(),
+    refreshToken: reference.optional(),
+    scope: text.optional(),
+    audience: text.optional(),
+  });
+  return fields.superRefine((oauth, context) => {
+    const wrong = (field: keyof typeof oauth, message: string) =>
+      context.addIssue({ code: 'custom', path: [field], message, input: oauth[field] });
+    const { grant, tokenUrl, issuer, deviceUrl, clientSecret, refreshToken } = oauth;
+    if ((tokenUrl === undefined) === (issuer === undefined))
+      wrong('tokenUrl', 'expected exactly one of `tokenUrl` and `issuer`');
+    if (grant === 'client_credentials' && clientSecret === undefined)
+      wrong('clientSecret', 'expected a reference: the grant client_credentials needs it');
+    if (grant === 'refresh_token' && refreshToken === undefined)
+      wrong('refreshToken', 'expected a reference: the grant refresh_token needs it');
+    if (grant === 'device' && !refreshToken?.startsWith('file:'))
+      wrong('refreshToken', 'expected file:/PATH: what a person logs in to is kept there');
+    if (grant === 'device' && tokenUrl !== undefined && deviceUrl === undefined)
+      wrong('deviceUrl', 'expected the URL for device codes: `tokenUrl` alone does not tell it');
+    if (grant !== 'device' && deviceUrl !== undefined) wrong('deviceUrl', 'goes with the grant device');
+    if (grant === 'client_credentials' && refreshToken !== undefined)
+      wrong('refreshToken', 'goes with the grants refresh_token and device');
+  });
+}
+
+function schemaOf(allowCommands: boolean) {
+  const reference = named((value) => referenceProblem(value, allowCommands));
+  const fields = z.strictObject({
+    name,
+    driver,
+    endpoint,
+    user: sshFields.user.optional(),
+    identity: paths.optional(),
+    secrets: z.strictObject({ password: reference.optional(), passphrase: reference.optional() }).optional(),
+    oauth: oauthOf(reference).optional(),
+    limits: limits.optional(),
+    labels: labels.optional(),
+  });
+  return fields.superRefine((account, context) => {
+    const wrong = (at: [keyof Account, string?], message: string, input: unknown) =>
+      context.addIssue({ code: 'custom', path: at.filter((step) => step !== undefined), message, input });
+    if (account.driver === 'ssh') {
+      if (account.oauth) wrong(['oauth'], 'does not go with ssh, where nobody logs in by a token', account.oauth);
+      return;
+    }
+    // What a driver cannot use is a mistake of whoever wrote it: a host key that nobody checks, a key that nobody shows.
+    for (const field of ['jump', 'knownHosts', 'hostKeys'] as const)
+      if (account.endpoint[field] !== undefined) wrong(['endpoint', field], 'goes with ssh', account.endpoint[field]);
+    if (account.identity !== undefined) wrong(['identity'], 'goes with ssh', account.identity);
+    if (account.secrets?.passphrase !== undefined) wrong(['secrets', 'passphrase'], 'goes with ssh', undefined);
+    if (account.limits?.maxOutputBytes !== undefined)
+      wrong(['limits', 'maxOutputBytes'], 'goes with ssh', account.limits.maxOutputBytes);
+  });
+}
+
+const withoutCommands = schemaOf(false);
+const withCommands = schemaOf(true);

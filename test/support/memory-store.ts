@@ -1,0 +1,35 @@
+/** The part of a store that accounts use, in memory: what one test writes another never sees. */
+export class MemoryStore {
+  readonly values = new Map<string, Uint8Array>();
+  transactions = 0;
+  /** What was written and not flushed yet. */
+  unflushed = 0;
+
+  get(key: string): Uint8Array | undefined {
+    return this.values.get(key);
+  }
+
+  put(key: string, value: Uint8Array): void {
+    this.values.set(key, value);
+    this.unflushed++;
+  }
+
+  remove(key: string): void {
+    this.values.delete(key);
+    this.unflushed++;
+  }
+
+  *range({ prefix }: { prefix: string }): Iterable<[string, Uint8Array]> {
+    for (const key of [...this.values.keys()].sort())
+      if (key.startsWith(prefix)) yield [key, this.values.get(key) as Uint8Array];
+  }
+
+  async transaction<T>(work: () => T): Promise<T> {
+    this.transactions++;
+    return work();
+  }
+
+  async flushed(): Promise<void> {
+    this.unflushed = 0;
+  }
+}
