@@ -49,7 +49,7 @@ export class Evaluator {
       const own = condition?.kind === 'host' ? condition.patterns.names : undefined;
       names[index] = own ?? names[within];
       if (names[index] === undefined) this.#others.push(index);
-      else for (const name of new Set(names[index])) this.#listOf(name).push(index);
+      else for (const name of new Set(names[index])) this.#note(name, index);
     }
     // ssh sees a `final` in any block, in force or not. OpenSSH 9.2 counts `!final` too; later versions do not.
     this.#wantsFinal = program.blocks.some(
@@ -80,10 +80,11 @@ export class Evaluator {
     return { settings, host, wantsDns: wantsDns(settings, host, canonicalize) };
   }
 
-  #listOf(name: string): number[] {
-    const list = this.#byHost.get(name) ?? [];
-    this.#byHost.set(name, list);
-    return list;
+  /** Most hosts have one block: a list that starts empty and grows keeps room for 17. */
+  #note(name: string, index: number): void {
+    const list = this.#byHost.get(name);
+    if (list === undefined) this.#byHost.set(name, [index]);
+    else list.push(index);
   }
 
   /** `host` is what Host lines are compared with: in the second pass no longer what was typed. */

@@ -13,7 +13,7 @@ export interface Block {
   readonly condition: Condition | undefined;
   /** The block around it, without which it is never in force; −1 for none. Always before it. */
   readonly within: number;
-  readonly directives: Directive[];
+  readonly directives: readonly Directive[];
 }
 
 /** All files, Includes put in place, in the order in which ssh reads them. */
@@ -51,7 +51,7 @@ export function loadProgram(files: readonly SshConfigFile[], home: string, watch
 }
 
 class Loader implements Program {
-  readonly blocks: Block[] = [];
+  readonly blocks: (Block & { directives: Directive[] })[] = [];
   readonly unknown: { keyword: string; place: Place; after: number }[] = [];
   readonly ignoring = new Map<Directive, number>();
   readonly always = new Map<string, Directive>();
@@ -86,6 +86,9 @@ class Loader implements Program {
   }
 
   #open(condition: Condition | undefined, within: number): number {
+    const last = this.blocks.at(-1);
+    // Nothing joins it any more. A list that has grown one by one keeps room for 17, which most blocks never need.
+    if (last !== undefined) last.directives = last.directives.slice();
     return this.blocks.push({ condition, within, directives: [] }) - 1;
   }
 

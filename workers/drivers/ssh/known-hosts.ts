@@ -75,9 +75,11 @@ export class KnownHosts {
   }
 
   #addHashed(hosts: string, entry: KnownKey): void {
-    const [, magic, salt = '', hash = ''] = hosts.split('|');
-    if (magic !== '1') return;
-    this.#hashed.push({ salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64'), entry });
+    const [, magic, ...parts] = hosts.split('|', 4);
+    const [salt, hash] = parts.map((part) => Buffer.from(part, 'base64'));
+    // ssh reads no salt of another length. A hash of another length is nobody's.
+    if (magic !== '1' || salt?.length !== SHA1_BYTES || hash?.length !== SHA1_BYTES) return;
+    this.#hashed.push({ salt, hash, entry });
   }
 
   #addNames(names: string[], entry: KnownKey): void {
@@ -92,6 +94,8 @@ export class KnownHosts {
     }
   }
 }
+
+const SHA1_BYTES = 20;
 
 /** How known_hosts names a host: bare at port 22, else `[host]:port`. */
 export function nameOf(host: string, port: number): string {
