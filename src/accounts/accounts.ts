@@ -107,7 +107,7 @@ export class Accounts {
 
   /**
    * Many at once, in one transaction. If any is not valid, there already or there twice, none is taken and the error names
-   * each by its place; with `skipBad` the others are taken.
+   * each by its place; with `skipBad` the others are taken. An error in place of an account is a bad row.
    */
   async import(accounts: Iterable<unknown> | AsyncIterable<unknown>, options: ImportOptions = {}): Promise<Imported> {
     const { replace = false, skipBad = false, where = (index) => `accounts[${index}]` } = options;
@@ -164,6 +164,7 @@ export class Accounts {
       const at = where(index++);
       if (index > MOST_IMPORTED) throw new KeylaneError('ERR_INPUT', 'more than 1,000,000 accounts: split the input');
       try {
+        if (value instanceof KeylaneError) throw value;
         const account = checkAccount(value, this.#rules, at);
         const first = rows.get(account.name);
         if (first) throw new KeylaneError('ERR_EXISTS', `${at}: the account ${account.name} is in ${first.where} too`);

@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LONGEST_LABEL, MOST_LABELS } from '../call-options.js';
+import { KeylaneError } from '../errors.js';
 import { jumpProblem } from '../specs/ssh-jump.js';
 import { named, sshFields } from '../specs/ssh-schema.js';
-import { check } from '../util/check.js';
+import { check, pathOf, problemsOf } from '../util/check.js';
 import { nameProblem } from '../util/names.js';
 import type { Account, AccountFilter } from './account.js';
 
@@ -13,10 +14,19 @@ export interface AccountRules {
   allowCommands: boolean;
 }
 
-/** The account as it may be stored. Throws `ERR_INPUT`, one line per problem; each begins with `where`, if that is given. */
+/**
+ * The account as it may be stored. Throws `ERR_INPUT`, one line per problem; each begins with `where`, if that is given.
+ * No value is shown: any field may hold a secret by mistake, where the columns of a file are one off.
+ */
 export function checkAccount(value: unknown, rules: AccountRules, where?: string): Account {
+  const schema = rules.allowCommands ? withCommands : withoutCommands;
+  const read = schema.safeParse(value);
+  if (read.success) return read.data as Account;
   const what = where === undefined ? 'account' : `${where}: account`;
-  return check(rules.allowCommands ? withCommands : withoutCommands, value, what, 'ERR_INPUT') as Account;
+  const lines = problemsOf(schema, value).map(
+    ({ path, says }) => `${pathOf(what, path)}: ${says.replace(/; got .*$/s, '')}`,
+  );
+  throw new KeylaneError('ERR_INPUT', lines.join('\n'));
 }
 
 export function checkFilter(value: unknown): AccountFilter {

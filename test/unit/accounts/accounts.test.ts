@@ -143,8 +143,8 @@ describe('an import', () => {
       message: [
         'fleet.csv:3: account.endpoint.prot: unknown field; did you mean `port`?',
         'fleet.csv:4: the account a is in fleet.csv:2 too',
-        'fleet.csv:5: account: expected an object; got "c"',
-        `fleet.csv:6: account.driver: expected a driver's name, like ssh or smtp; got ""`,
+        'fleet.csv:5: account: expected an object',
+        `fleet.csv:6: account.driver: expected a driver's name, like ssh or smtp`,
       ].join('\n'),
     });
     expect(await accounts.list()).toEqual([]);
@@ -193,7 +193,7 @@ describe('a secret', () => {
     [{ secrets: { password: `file:${secret}` } }, 'account.secrets.password: expected file: and an absolute path'],
     [{ secrets: { pasword: secret } }, 'account.secrets.pasword: unknown field; did you mean `password`?'],
     [{ password: secret }, 'account.password: unknown field'],
-    [{ secrets: { password: { clear: secret } } }, 'account.secrets.password: expected a string; got an object'],
+    [{ secrets: { password: { clear: secret } } }, 'account.secrets.password: expected a string'],
     [{ endpoint: { host: 'a', jump: `me:${secret}@b` } }, 'account.endpoint.jump: '],
     [
       {
@@ -239,7 +239,7 @@ describe('an account is refused', () => {
     [{ name: 'x'.repeat(256) }, 'at most 255 characters'],
     [{ endpoint: {} }, 'account.endpoint.host: expected a string; it is missing'],
     [{ endpoint: { host: 'a:22' } }, 'give the port as `port`'],
-    [{ endpoint: { host: 'a', port: 0 } }, 'account.endpoint.port: expected a port from 1 to 65535; got 0'],
+    [{ endpoint: { host: 'a', port: 0 } }, 'account.endpoint.port: expected a port from 1 to 65535'],
     [{ identity: 'id_rsa' }, 'account.identity: expected an absolute path'],
     [{ limits: { timeoutMs: 0 } }, 'account.limits.timeoutMs: '],
     [{ limits: { timeoutMs: Number.NaN } }, 'account.limits.timeoutMs: '],
