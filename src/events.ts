@@ -1,3 +1,4 @@
+import type { ErrorCode } from './errors.js';
 import { notice } from './util/notice.js';
 
 /** What a shard tells of itself, as it happens. */
@@ -33,10 +34,19 @@ export type ProcessEvent =
   /** It holds more memory than `limits.rssMb`: calls are refused until it holds less. */
   { type: 'memory_high'; rssMb: number; limitMb: number } | { type: 'memory_well'; rssMb: number; limitMb: number };
 
+/** What is told of accounts' access tokens; never a token, never a secret. */
+export type TokenEvent =
+  /** The token server gave none, and is not asked again for `forMs`. */
+  | { type: 'token_refused'; account: string; code: ErrorCode; message: string; forMs: number }
+  /** The server has replaced the refresh token, and the new one cannot be stored: it is lost with this process. */
+  | { type: 'token_unstored'; account: string; message: string }
+  /** Tokens cannot be shared with other processes. */
+  | { type: 'tokens_unshared'; message: string };
+
 /** What an engine tells of itself beside results (`onEvent`): for logs and dashboards. Times are milliseconds. */
 export type EngineEvent =
   | ((ShardEvent | SupervisionEvent) & { shard: number })
-  | (ProcessEvent & { shard?: undefined });
+  | ((ProcessEvent | TokenEvent) & { shard?: undefined });
 
 export type OnEvent = (event: EngineEvent) => void;
 
@@ -47,6 +57,8 @@ const GRAVE: readonly EngineEvent['type'][] = [
   'shard_degraded',
   'key_quarantined',
   'memory_high',
+  'token_unstored',
+  'tokens_unshared',
 ];
 
 /** Hands events to the program; without a listener the grave ones become warnings of the process. */
