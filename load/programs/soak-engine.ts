@@ -82,6 +82,7 @@ const steps = {
       rssBytes: process.memoryUsage.rss(),
       connections: connections.reduce((sum, count) => sum + count, 0),
       restarts: shards.reduce((sum, { restarts }) => sum + restarts, 0),
+      leaked: shards.reduce((sum, { inside }) => sum + (inside?.leaked ?? 0), 0),
       kills,
       events,
       uncaught,

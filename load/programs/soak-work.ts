@@ -14,7 +14,7 @@ const TIMEOUT_MS = 3_000;
 
 /** Asks of an engine a bit of everything, for ever, and counts what becomes of it. */
 export class Work {
-  readonly figures: Figures = { submitted: 0, outcomes: {}, codes: {}, wrong: [], latestMs: 0 };
+  readonly figures: Figures = { submitted: 0, outcomes: {}, codes: {}, wrong: [], lent: 0, latestMs: 0 };
   pending = 0;
   readonly #engine: Engine;
   readonly #hosts: SoakHosts;
@@ -106,6 +106,7 @@ export class Work {
     const call = this.#engine.run('ssh', { ...to, command: 'true', ...what }, options);
     const timeoutMs = options.timeoutMs === 'auto' ? TIMEOUT_MS : options.timeoutMs;
     const response = await this.#settle(timeoutMs, call, ({ code }) => code === 0);
+    if (response?.code === 0 && what.jump) this.figures.lent++;
     if (response?.code === 0 && output !== undefined && response.stdout !== output)
       this.#wrong(`${to.host} printed ${JSON.stringify(response.stdout.slice(0, 100))}`);
   }

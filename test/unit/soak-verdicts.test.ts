@@ -4,6 +4,8 @@ import { type AtRest, type Look, type Soaked, slope, verdictsOf } from '../../lo
 const MIB = 1 << 20;
 const HELD = { fds: 20, children: 0, resources: { PipeWrap: 3 } };
 
+const NO_LEAK = 'no lease leaked, of those that were lent (P4)';
+
 /** A run that held, but for what a test changes. */
 function soaked({ seconds = 60, rest = () => ({}), last = {}, after = {} }: Changes = {}): Soaked {
   const period = seconds / 8;
@@ -12,8 +14,26 @@ function soaked({ seconds = 60, rest = () => ({}), last = {}, after = {} }: Chan
     const usual = { fds: 35, children: 0, heapBytes: 40 * MIB, rssBytes: 150 * MIB, connections: 0, pending: 0 };
     return { atSeconds, ...usual, ...rest(atSeconds) };
   });
-  const usual = { submitted: 10, outcomes: { ok: 8, unknown: 2 }, codes: {}, wrong: [], latestMs: 0, uncaught: [] };
-  const held = { pending: 0, fds: 35, heapBytes: 0, rssBytes: 0, connections: 0, restarts: 4, kills: 4, events: {} };
+  const usual = {
+    submitted: 10,
+    outcomes: { ok: 8, unknown: 2 },
+    codes: {},
+    wrong: [],
+    lent: 3,
+    latestMs: 0,
+    uncaught: [],
+  };
+  const held = {
+    pending: 0,
+    fds: 35,
+    heapBytes: 0,
+    rssBytes: 0,
+    connections: 0,
+    leaked: 0,
+    restarts: 4,
+    kills: 4,
+    events: {},
+  };
   return {
     seconds,
     rests,
@@ -47,7 +67,9 @@ test.each<[string, Changes]>([
   ['all settled by their deadlines', { last: { latestMs: 6_000 } }],
   ['no thread died but those killed', { last: { restarts: 5 } }],
   ['no key was taken for a killer', { last: { codes: { ERR_QUARANTINED: 1 } } }],
-  ['no lease leaked', { last: { events: { lease_leaked: 1 } } }],
+  [NO_LEAK, { last: { events: { lease_leaked: 1 } } }],
+  [NO_LEAK, { last: { leaked: 1 } }],
+  [NO_LEAK, { last: { lent: 0 } }],
   ['no connection outlived its age', { rest: (at) => ({ connections: at > 50 ? 1 : 0 }) }],
   ['no child was left at rest', { rest: (at) => ({ children: at > 50 ? 1 : 0 }) }],
   ['file descriptors stay', { rest: (at) => ({ fds: 35 + at / 8 }) }],
