@@ -14,6 +14,7 @@ const SCENARIOS: readonly string[] = [
   'fan-out',
   'pool-acquire',
   'pool-idle',
+  'top-keys',
   'ssh-lone',
   'ssh-warm',
   'ssh-cold',
