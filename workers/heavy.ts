@@ -34,16 +34,25 @@ export class Heavy {
   }
 }
 
+/** In one span of time so many are handed on with one step; then the step is twice as large, and so on. */
+const HANDED_BEFORE_DOUBLING = 1_024;
+
 /**
  * A stream of weights, thinned: of what is small only one in so many is handed on, for `step` each, chosen at random so
  * that keys that take turns do not hide one another. What is at least `8 * step` is handed on as it is.
+ *
+ * Where much comes the step grows: a thousand samples tell who is at the top as well as a million. Measured with 10,000
+ * keys in turn that hold streams for 2 ms or 200 ms: 71 and 107 ns each with a fixed step.
  */
 export class Sampled {
-  readonly #step: number;
+  readonly #least: number;
   readonly #random: () => number;
+  #step: number;
   #left: number;
+  #handed = 0;
 
   constructor(step: number, random: () => number) {
+    this.#least = step;
     this.#step = step;
     this.#random = random;
     this.#left = this.#gap();
@@ -51,14 +60,29 @@ export class Sampled {
 
   /** How much to count for this one; mostly 0. */
   take(weight: number): number {
-    if (weight >= 8 * this.#step) return weight;
+    if (weight >= 8 * this.#step) {
+      this.#hand();
+      return weight;
+    }
     this.#left -= weight;
+    if (this.#left > 0) return 0;
     let taken = 0;
     while (this.#left <= 0) {
       taken += this.#step;
       this.#left += this.#gap();
     }
+    this.#hand();
     return taken;
+  }
+
+  /** Another span of time begins: as much may come in it as in the last one, or less. */
+  turn(): void {
+    this.#handed = 0;
+    this.#step = Math.max(this.#least, this.#step / 2);
+  }
+
+  #hand(): void {
+    if (++this.#handed % HANDED_BEFORE_DOUBLING === 0) this.#step *= 2;
   }
 
   /** `step` on average, and never 0. */

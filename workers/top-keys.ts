@@ -8,8 +8,7 @@ const HELD_STEP_US = 4_000;
 
 /**
  * Which keys take most of a shard, by requests and by the time for which they held streams. Figures are of whole spans of
- * time: those of the span before, and where there is none yet, of this one. Measured on a busy machine: 25 to 60 ns for a
- * request of 20 µs, one key or 10,000 in turn; 60 to 370 ns for one that holds its stream for 2 ms.
+ * time: those of the span before, and where there is none yet, of this one. What it costs: load/scenarios/top-keys.ts.
  */
 export class KeyCounts {
   readonly #random: () => number;
@@ -39,6 +38,8 @@ export class KeyCounts {
   turn(now: number): void {
     this.#last = { top: this.#span.top(now) };
     this.#span = new Span(now);
+    this.#requests.turn();
+    this.#held.turn();
   }
 
   top(now: number): TopKeys {
