@@ -66,7 +66,14 @@ export const PACKAGES = {
   piscina: ['src/host/shard-thread.ts'],
   ssh2: ['workers/drivers/ssh/'],
   yaml: ['src/util/yaml.ts'],
-  zod: ['src/specs/', 'src/options.ts', 'src/accounts/schema.ts', 'src/util/check.ts'],
+  zod: [
+    'src/config/schema.ts',
+    'src/config/variables.ts',
+    'src/specs/',
+    'src/options.ts',
+    'src/accounts/schema.ts',
+    'src/util/check.ts',
+  ],
 };
 
 /**

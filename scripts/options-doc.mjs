@@ -1,5 +1,6 @@
 // Writes docs/options.md from the TSDoc of the option types, so that the page cannot fall behind. `--check` only compares.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { members } from './tsdoc.mjs';
 
 const root = new URL('../', import.meta.url);
 const page = new URL('docs/options.md', root);
@@ -11,6 +12,10 @@ const SECTIONS = [
   ['limits.breaker', 'src/options.ts', 'BreakerOptions'],
   ['ssh: defaults of all SSH requests of an engine, and', 'src/specs/ssh.ts', 'SshOptions'],
   ['how a host is reached: in ssh, in a request and in a hop', 'src/ssh-types.ts', 'SshAccess'],
+  ['keylane.yaml: those of createEngine, and', 'src/config/types.ts', 'FleetOptions'],
+  ['keylane.yaml: a group', 'src/config/types.ts', 'ConfigGroup'],
+  ['keylane.yaml: an inventory', 'src/config/types.ts', 'ConfigInventory'],
+  ['loadConfig(options)', 'src/config/load.ts', 'LoadConfigOptions'],
   ['run(driver, request, options)', 'src/types.ts', 'CallOptions'],
   ['batch(driver, requests, options): those of run, and', 'src/types.ts', 'BatchOptions'],
   ['prewarm(driver, requests, options)', 'src/engine.ts', 'PrewarmOptions'],
@@ -36,21 +41,11 @@ if (!process.argv.includes('--check')) {
 function section([heading, file, name]) {
   const rows = members(readFileSync(new URL(file, root), 'utf8'), name).map(
     ({ member, optional, type, says, standard }) =>
-      `| \`${member}\`${optional ? '' : ' (required)'} | \`${type}\` | ${standard} | ${says} |`,
+      `| \`${member}\`${optional ? '' : ' (required)'} | \`${cell(type)}\` | ${cell(standard)} | ${cell(says)} |`,
   );
   return `## ${heading}\n\n| option | type | default | what it does |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
 }
 
-function members(source, name) {
-  const body = source.match(new RegExp(`export interface ${name}[^{]*\\{\\n([\\s\\S]*?)\\n\\}`))?.[1];
-  if (body === undefined) throw new Error(`no interface ${name}`);
-  const found = [...body.matchAll(/(?:\/\*\*([\s\S]*?)\*\/\s*)?\n?\s*(\w+)(\??): ([^\n]+);/g)];
-  return found.map(([, comment = '', member, optional, type]) => {
-    const [says = '', standard = ''] = comment.replace(/\s*\n\s*\*\s?/g, ' ').split('@default');
-    return { member, optional: optional !== '', type: cell(type), says: cell(says), standard: cell(standard) };
-  });
-}
-
 function cell(text) {
-  return text.trim().replaceAll('|', '\\|');
+  return text.replaceAll('|', '\\|');
 }

@@ -184,7 +184,8 @@ const limitsSchema = z.strictObject({
   connectTimeoutMs: ms(1),
 });
 
-const schema = z.strictObject({
+/** The schema of `createEngine(options)`. */
+export const engineOptions = z.strictObject({
   shards: count(256),
   maxInFlight: count(1_000_000),
   maxQueued: z.int().min(0).max(10_000_000).optional(),
@@ -202,7 +203,7 @@ const schema = z.strictObject({
  * `openFiles`: the soft limit of open files.
  */
 export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesLimit()): ResolvedOptions {
-  const options = check(schema, given, 'createEngine', 'ERR_CONFIG') as EngineOptions;
+  const options = check(engineOptions, given, 'createEngine', 'ERR_CONFIG') as EngineOptions;
   const shards = options.shards ?? Math.max(1, availableParallelism() - 1);
   const openable = openFiles - KEPT_FILES - KEPT_FILES_PER_SHARD * shards;
   refuseContradictions(options, { shards, openable });

@@ -241,6 +241,9 @@ export const sshRequest = z
     if (words > MAX_COMMAND) wrong('argv', 'expected at most 1 MiB in all; send the rest on `stdin`');
   });
 
+/** What may be said of many hosts together, and go into each request for one of them. */
+export const sshAccess = z.strictObject({ ...access, jump: jump.optional() });
+
 /** The schema of `createEngine({ ssh })`. */
 export const sshOptions = z.strictObject({
   ...access,

@@ -9,7 +9,7 @@ import { type Route, Router } from './ssh-route.js';
 import { sshRequest } from './ssh-schema.js';
 
 export type { CopyOrder, DetachedOrder, ExecOrder, SshOrder } from './ssh-orders.js';
-export { sshOptions } from './ssh-schema.js';
+export { sshAccess, sshOptions } from './ssh-schema.js';
 
 /** Defaults of all `ssh` requests of an engine; a request's own field goes before. */
 export interface SshOptions extends SshAccess {

@@ -104,7 +104,7 @@ function article(noun: string): string {
 }
 
 function grouped(value: number | bigint): string {
-  return value.toLocaleString('en-US');
+  return value.toLocaleString('en-US', { maximumFractionDigits: 20 });
 }
 
 function list(words: readonly string[]): string {
@@ -121,7 +121,7 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token, a URI a password. */
-const SECRET = /pass|secret|token|credential|key$|^env$|^stdin$|^command$|^argv$|^payload$|^jump$/i;
+const SECRET = /pass|secret|token|credential|(?<!per)key$|^env$|^stdin$|^command$|^argv$|^payload$|^jump$/i;
 const LONGEST_SHOWN = 60;
 
 function shown(value: unknown, path: readonly PropertyKey[]): string {
@@ -141,13 +141,15 @@ function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let found: unknown = schema;
   for (const step of [...path, undefined]) {
     while (found && typeof found === 'object' && !('shape' in found)) {
-      const { innerType, in: input, options } = (found as { def?: Inner }).def ?? {};
+      const { innerType, in: input, options, valueType, element } = (found as { def?: Inner }).def ?? {};
+      if (valueType ?? element) break;
       found = innerType ?? input ?? options?.find((option) => typeof option === 'object' && 'shape' in option);
     }
-    const shape = (found as { shape?: Record<PropertyKey, unknown> } | undefined)?.shape;
-    if (!shape) return [];
-    if (step === undefined) return Object.keys(shape);
-    found = shape[step];
+    const { shape, def } = (found ?? {}) as { shape?: Record<PropertyKey, unknown>; def?: Inner };
+    const each = def?.valueType ?? def?.element;
+    if (!shape && !each) return [];
+    if (step === undefined) return Object.keys(shape ?? {});
+    found = shape ? shape[step] : each;
   }
   return [];
 }
@@ -157,6 +159,9 @@ interface Inner {
   innerType?: object;
   in?: object;
   options?: object[];
+  /** Of a record and of an array: what each holds. */
+  valueType?: object;
+  element?: object;
 }
 
 /** The field that was meant, if one is near, or all of them if they are few. */

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 
 /** What a program may import, by name. A change here is a change for users: CHANGELOG.md has a line for it. */
 const VALUES = [
+  'ConfigSource',
   'KeylaneError',
   'StreamsExceeded',
   'createEngine',
@@ -11,6 +12,7 @@ const VALUES = [
   'excludeHosts',
   'expandHosts',
   'foldHosts',
+  'loadConfig',
   'parseHost',
   'systemClock',
 ];
@@ -22,6 +24,13 @@ const TYPES = [
   'Channel',
   'Chunk',
   'Clock',
+  'Config',
+  'ConfigEntry',
+  'ConfigFile',
+  'ConfigGroup',
+  'ConfigInventory',
+  'ConfigOrigin',
+  'ConfigSourceOptions',
   'Driver',
   'DriverLease',
   'DriverName',
@@ -40,6 +49,7 @@ const TYPES = [
   'HostKeyQuestion',
   'HostKeys',
   'LimitOptions',
+  'LoadConfigOptions',
   'OpenContext',
   'Outcome',
   'Parsed',

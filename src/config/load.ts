@@ -1,0 +1,205 @@
+import { homedir } from 'node:os';
+import { dirname } from 'node:path';
+import { KeylaneError } from '../errors.js';
+import { type EngineOptions, resolveOptions } from '../options.js';
+import { SSH_DEFAULTS } from '../specs/ssh-defaults.js';
+import { pathOf, problemsOf } from '../util/check.js';
+import { entriesOf } from './entries.js';
+import { type FoundFile, findFiles, readFile, type Surroundings } from './files.js';
+import { isObject, type Layer, type Merged, merge, type Path, type Tree } from './merge.js';
+import { absolutePaths } from './paths.js';
+import { configSchema } from './schema.js';
+import type { Config, ConfigFile, ConfigOrigin } from './types.js';
+import { variablesLayer } from './variables.js';
+
+/** What a configuration is made of. */
+export interface LoadConfigOptions {
+  /** Where the project's file is looked for, upwards. @default the folder of this process */
+  cwd?: string;
+  /** @default the variables of this process */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** What weighs more than anything else. */
+  flags?: ConfigFile;
+  /** What weighs less than anything else, and goes before keylane's own defaults. */
+  defaults?: ConfigFile;
+  /** One file instead of those that are found; `none`: no file. @default the variable KEYLANE_CONFIG, else what is found */
+  file?: string;
+}
+
+/**
+ * Reads the configuration. In the order of growing weight: defaults, `keylane.yaml` of the project (the nearest one upwards),
+ * `keylane/keylane.yaml` in $XDG_CONFIG_HOME or ~/.config, variables `KEYLANE_…`, flags. Nothing is ever run.
+ *
+ * @throws KeylaneError `ERR_CONFIG`: one line for each thing that is wrong, with file and line, path, and what was expected.
+ */
+export async function loadConfig(options: LoadConfigOptions = {}): Promise<Config> {
+  const about = surroundings(options);
+  return readConfig(findFiles(about), about, options);
+}
+
+export function surroundings({ cwd = process.cwd(), env = process.env, file }: LoadConfigOptions): Surroundings {
+  const named = file ?? (env.KEYLANE_CONFIG || undefined);
+  return { cwd, home: env.HOME || homedir(), configHome: env.XDG_CONFIG_HOME, named };
+}
+
+/** The configuration of these files, and of the variables and flags. */
+export async function readConfig(
+  files: readonly FoundFile[],
+  { cwd, home }: Surroundings,
+  { env = process.env, flags = {}, defaults = {} }: LoadConfigOptions,
+): Promise<Config> {
+  const problems: string[] = [];
+  const add = (layer: Layer, base: string): Layer => {
+    problems.push(...problemsIn(layer.values, layer.originOf));
+    absolutePaths(layer.values, base, home);
+    return layer;
+  };
+  const layers = [add(programLayer(defaults, { from: 'default' }), cwd)];
+  for (const found of files) {
+    const layer = await fileLayer(found);
+    if (found.kind === 'project') problems.push(...untrusted(layer));
+    layers.push(add(layer, dirname(found.file)));
+  }
+  const variables = variablesLayer(env, configSchema);
+  problems.push(...variables.problems);
+  absolutePaths(variables.values, cwd, home);
+  layers.push(variables, add(programLayer(flags, { from: 'flag' }), cwd));
+  refuse(problems);
+  return configOf(
+    merge(layers),
+    files.map(({ file }) => file),
+  );
+}
+
+function configOf(merged: Merged, files: readonly string[]): Config {
+  refuse(problemsIn(merged.values, merged.originOf));
+  const { groups = {}, inventories = [], allowCommands = false, ...rest } = merged.values as ConfigFile;
+  refuse(contradictions(groups, rest, merged));
+  const limits = Object.entries(groups).flatMap(([name, { limit }]) => (limit === undefined ? [] : [[name, limit]]));
+  const engine: EngineOptions = {
+    ...rest,
+    ...(limits.length > 0 && {
+      limits: { ...rest.limits, groups: { ...rest.limits?.groups, ...Object.fromEntries(limits) } },
+    }),
+  };
+  const resolved = resolvedBy(engine, merged);
+  // Limits of groups are told where they were said.
+  const told = {
+    ...resolved,
+    limits: { ...resolved.limits, groups: rest.limits?.groups },
+    ssh: { ...SSH_DEFAULTS, ...resolved.ssh },
+    allowCommands,
+  } as Tree;
+  return deepFreeze({
+    engine,
+    groups,
+    inventories,
+    allowCommands,
+    files,
+    entries: () => entriesOf(merged, told, Object.keys(configSchema.shape)),
+  });
+}
+
+/** Bounds that cannot both hold are told by where the narrower was said. */
+function resolvedBy(engine: EngineOptions, merged: Merged): ReturnType<typeof resolveOptions> {
+  try {
+    return resolveOptions(engine);
+  } catch (error) {
+    if (!(error instanceof KeylaneError)) throw error;
+    const lines = error.message.split('\n').map((line) => {
+      const [, path, says] = /^createEngine\.([^:]+): (.*)$/s.exec(line) ?? [];
+      if (path === undefined || says === undefined) return line;
+      return `${wordsOf(merged.originOf(path.split('.')))}: ${path}: ${says}`;
+    });
+    throw new KeylaneError('ERR_CONFIG', lines.join('\n'), { cause: error });
+  }
+}
+
+function contradictions(groups: NonNullable<ConfigFile['groups']>, { limits }: ConfigFile, merged: Merged): string[] {
+  return Object.entries(groups).flatMap(([name, { limit }]) => {
+    const other = limits?.groups?.[name];
+    if (limit === undefined || other === undefined || limit === other) return [];
+    const [here, there] = [
+      ['groups', name, 'limit'],
+      ['limits', 'groups', name],
+    ];
+    const says = `${limit} contradicts ${pathOf('', there)} (${other}, ${wordsOf(merged.originOf(there))}); say it once`;
+    return [`${wordsOf(merged.originOf(here))}: ${pathOf('', here)}: ${says}`];
+  });
+}
+
+function problemsIn(values: Tree, originOf: (path: Path) => ConfigOrigin | undefined): string[] {
+  return problemsOf(configSchema, values).map(({ path, says }) => {
+    const name = path.length > 0 ? `${pathOf('', path)}: ` : '';
+    return `${wordsOf(originOf(path))}: ${name}${says}`;
+  });
+}
+
+/** What a program says by itself. */
+function programLayer(values: ConfigFile, origin: ConfigOrigin): Layer {
+  return { values: structuredClone(values) as Tree, originOf: () => origin };
+}
+
+async function fileLayer(found: FoundFile): Promise<Layer> {
+  const text = readFile(found);
+  // The parser is loaded where there is something to parse: it takes longer than all else.
+  const { parseYaml } = await import('../util/yaml.js');
+  const { value, lineOf } = parseYaml(text, found.file);
+  const originOf = (path: Path): ConfigOrigin => ({ from: 'file', file: found.file, line: lineOf(path) });
+  if (value !== null && !isObject(value))
+    throw new KeylaneError('ERR_CONFIG', `${found.file}:1: expected options by name, as in \`shards: 4\``);
+  return { values: (withoutNothing(value) ?? {}) as Tree, originOf };
+}
+
+/** A name with nothing after it says nothing: all below it may be commented out. Aliases become values of their own. */
+function withoutNothing(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNothing);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== null)
+      .map(([name, inner]) => [name, withoutNothing(inner)]),
+  );
+}
+
+/** What runs code is not taken from a file that lies in a folder we happen to be in. */
+function untrusted({ values, originOf }: Layer): string[] {
+  const { ssh, drivers, allowCommands } = values;
+  const runs: [Path, boolean][] = [
+    [['drivers'], drivers !== undefined],
+    [['ssh', 'allowExec'], isObject(ssh) && ssh.allowExec === true],
+    [['allowCommands'], allowCommands === true],
+  ];
+  return runs
+    .filter(([, asked]) => asked)
+    .map(([path]) => {
+      const fix =
+        'write it in your own configuration (`keylane config path`), or name this file (--config, KEYLANE_CONFIG)';
+      return `${wordsOf(originOf(path))}: ${pathOf('', path)}: would run code, and this file was only found; ${fix}`;
+    });
+}
+
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new KeylaneError('ERR_CONFIG', [...new Set(problems)].join('\n'));
+}
+
+function wordsOf(origin: ConfigOrigin | undefined): string {
+  switch (origin?.from) {
+    case 'file':
+      return `${origin.file}:${origin.line}`;
+    case 'variable':
+      return origin.name;
+    case 'flag':
+      return 'flags';
+    default:
+      return 'configuration';
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

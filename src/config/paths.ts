@@ -1,0 +1,56 @@
+import { isAbsolute, join } from 'node:path';
+import { isObject, type Tree } from './merge.js';
+
+/** Fields that name files, `*` for any name or number. */
+const PATHS: readonly (readonly string[])[] = [
+  ['dataDir'],
+  ['drivers', '*'],
+  ['inventories', '*', 'file'],
+  ['inventories', '*', 'cwd'],
+  ...[['ssh'], ['groups', '*', 'ssh'], ['ssh', 'jump', '*'], ['groups', '*', 'ssh', 'jump', '*']].flatMap((access) =>
+    ['config', 'identity', 'knownHosts', 'agent', 'forwardAgent', 'password', 'passphrase'].flatMap((field) => [
+      [...access, field],
+      [...access, field, '*'],
+    ]),
+  ),
+];
+const REFERENCES = new Set(['password', 'passphrase']);
+
+/** Makes the files that values name absolute: relative ones are below `folder`, where they were written, `~/` is home. */
+export function absolutePaths(values: Tree, folder: string, home: string): void {
+  const { inventories } = values;
+  for (const source of Array.isArray(inventories) ? inventories : [])
+    if (isObject(source) && source.command !== undefined) source.cwd ??= folder;
+  for (const path of PATHS) {
+    visit(values, path, (text, field) => {
+      if (REFERENCES.has(field))
+        return text.startsWith('file:') ? `file:${absolute(text.slice(5), folder, home)}` : text;
+      if (text === 'none' || text.startsWith('file:')) return text;
+      return absolute(text, folder, home);
+    });
+  }
+}
+
+function visit(
+  at: unknown,
+  path: readonly string[],
+  change: (text: string, field: string) => string,
+  field = '',
+): void {
+  const [step, ...rest] = path;
+  if (step === undefined || typeof at !== 'object' || at === null) return;
+  const holder = at as Record<string, unknown>;
+  const names = step !== '*' ? [step] : Object.keys(holder);
+  for (const name of names) {
+    if (!Object.hasOwn(holder, name)) continue;
+    const inner = holder[name];
+    const named = step === '*' ? field : step;
+    if (rest.length > 0) visit(inner, rest, change, named);
+    else if (typeof inner === 'string') holder[name] = change(inner, named);
+  }
+}
+
+function absolute(path: string, folder: string, home: string): string {
+  if (path.startsWith('~/')) return join(home, path.slice(2));
+  return path === '' || isAbsolute(path) ? path : join(folder, path);
+}
