@@ -94,7 +94,11 @@ const MAY_PASS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_SHARD_UNAVAILABLE',
 ]);
 
-/** What the kernel says of this machine, not of the one that is connected to. (errno(3), connect(2), socket(2)) */
+/**
+ * What the kernel says of this machine, not of the one that is connected to. (errno(3), connect(2), socket(2)) Without
+ * EHOSTUNREACH: that is how a host that is off looks to its own network, where nobody answers for its address. Where it
+ * is our way that is broken instead, the host is let alone for a while in which it cannot be reached anyway.
+ */
 const LOCAL: ReadonlySet<unknown> = new Set([
   'EACCES',
   'EADDRNOTAVAIL',

@@ -1,8 +1,9 @@
-// Uses up the descriptors of this process, asks for ten connections, gives them back and asks again.
+// Uses up the descriptors of this process, all but some, asks for connections, gives them back and asks again.
 import { closeSync, openSync } from 'node:fs';
 import { createEngine } from 'keylane';
 
-const [warm, cold] = process.argv.slice(2).map((text) => JSON.parse(text));
+// `spare`: how many are left at each try.
+const [warm, cold, spare] = process.argv.slice(2).map((text) => JSON.parse(text));
 const events = [];
 const engine = await createEngine({
   shards: 1,
@@ -16,13 +17,16 @@ const end = (request) =>
 // The key and known_hosts are read here: later there is no descriptor for them.
 if ((await end(warm)) !== 'ok') throw new Error('the first host is not there');
 const held = [];
-try {
-  for (;;) held.push(openSync('/dev/null'));
-} catch (error) {
-  if (error.code !== 'EMFILE') throw error;
-}
 const without = [];
-for (let times = 0; times < 10; times++) without.push(await end(cold));
+for (const left of spare) {
+  try {
+    for (;;) held.push(openSync('/dev/null'));
+  } catch (error) {
+    if (error.code !== 'EMFILE') throw error;
+  }
+  for (const descriptor of held.splice(0, left)) closeSync(descriptor);
+  without.push(await end(cold));
+}
 for (const descriptor of held) closeSync(descriptor);
 const after = await end(cold);
 await engine.close();

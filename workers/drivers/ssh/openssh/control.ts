@@ -39,12 +39,15 @@ function answer(socket: Socket): Promise<Buffer> {
   const frames = new Frames();
   return new Promise((resolve, reject) => {
     const gone = () => reject(new Error('its control socket was closed'));
+    // Before `close`, and says more: that we have no descriptor left, for one.
+    socket.once('error', reject);
     socket.once('close', gone);
     socket.on('data', function take(data: Buffer) {
       try {
         for (const frame of frames.add(data)) {
           socket.off('data', take);
           socket.off('close', gone);
+          socket.off('error', reject);
           socket.pause();
           resolve(frame);
           return;

@@ -15,8 +15,9 @@ const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false; loc
     code: 'ERR_CONFIG',
   },
   { says: /Unable to negotiate/i, code: 'ERR_CONNECT', retryable: false },
+  // What connect(2), socket(2) and their like say of this machine: the words for what src/errors.ts takes for local.
   {
-    says: /Network is unreachable|Cannot assign requested address|Too many open files|No buffer space|Cannot allocate memory/i,
+    says: /^(?:ssh: connect to host .*|(?:socket|socketpair|pipe|bind|fork|getsockname|mm_\w+)\b.*): (?:Network is (?:unreachable|down)|Cannot assign requested address|Permission denied|Operation not permitted|Address family not supported by protocol|Too many open files(?: in system)?|No buffer space available|Cannot allocate memory|Resource temporarily unavailable)\s*$/im,
     code: 'ERR_CONNECT',
     local: true,
   },
@@ -32,10 +33,16 @@ export function notMastered(key: string, said: string): KeylaneError {
   return new KeylaneError(code, message, { key, ...how });
 }
 
+/** What has to be there before `ssh` starts: a folder, a socket, a process. The host has no part in it. */
+export function notPrepared(key: string, cause: Error): KeylaneError {
+  const message = `${key}: ssh could not be prepared: ${cause.message}`;
+  return new KeylaneError('ERR_CONNECT', message, { key, cause, local: true });
+}
+
 /** `ssh` could not be started. */
 export function notStarted(key: string, cause: Error & { code?: string }): KeylaneError {
   if (cause.code !== 'ENOENT')
-    return new KeylaneError('ERR_CONNECT', `${key}: ssh did not start`, { key, cause, local: true });
+    return new KeylaneError('ERR_CONNECT', `${key}: ssh did not start: ${cause.message}`, { key, cause, local: true });
   const message =
     "ssh.transport: there is no `ssh` here; install OpenSSH's client (openssh-client), or use `transport: 'ssh2'`";
   return new KeylaneError('ERR_CONFIG_UNSUPPORTED', message, { key, cause });

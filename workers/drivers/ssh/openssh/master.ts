@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { Answers } from './answers.js';
 import { Askpass } from './askpass.js';
 import { becomeProxy, controlOf, terminate } from './control.js';
 import { childEnvironment } from './environment.js';
-import { notMastered, notStarted } from './failures.js';
+import { notMastered, notPrepared, notStarted } from './failures.js';
 import { masterArguments } from './options.js';
 import { relay } from './relay.js';
 import { problemOfSoleIdentity } from './sole-identity.js';
@@ -49,10 +50,8 @@ export async function startMaster(
   const answers = await opening.step(Answers.of(target, context, opening));
   const environment = (more = {}) => childEnvironment(answers?.secrets ?? [], more);
   const base = tmpdir().length > LONGEST_FOLDER ? '/tmp' : tmpdir();
-  const folder = await mkdtemp(join(base, 'keylane-'));
-  const path = join(folder, 's');
+  const { folder, path, warden } = await prepared(opening.key, base, environment());
   const opened: Socket[] = [];
-  const warden = new Warden(path, environment());
   let askpass: Askpass | undefined;
   try {
     const proxy = way && (await relay(way, join(folder, 'j')));
@@ -84,10 +83,24 @@ export async function startMaster(
     const isRefusal = error instanceof KeylaneError && error.code === 'ERR_AUTH' && target.password === undefined;
     if (isRefusal) throw (await problemOfSoleIdentity(target)) ?? error;
     if (error instanceof KeylaneError) throw error;
+    if (opening.phase === 'preparation') throw notPrepared(opening.key, error as Error);
     throw new KeylaneError('ERR_CONNECT', `${opening.key}: no use of the master of ssh: ${(error as Error).message}`, {
       key: opening.key,
       cause: error,
     });
+  }
+}
+
+/** A folder for its socket, and who watches over both. */
+async function prepared(key: string, base: string, env: NodeJS.ProcessEnv) {
+  let folder: string | undefined;
+  try {
+    folder = await mkdtemp(join(base, 'keylane-'));
+    const path = join(folder, 's');
+    return { folder, path, warden: await Warden.start(path, env) };
+  } catch (error) {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    throw notPrepared(key, error as Error);
   }
 }
 
@@ -110,6 +123,8 @@ async function run(
 ): Promise<string> {
   const { key } = opening;
   const child = spawn('ssh', argv, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  // Where there is no descriptor for its pipe it has no `stderr` either.
+  if (child.pid === undefined) throw notStarted(key, (await once(child, 'error'))[0]);
   if (answers) answers.asker = child.pid;
   let said = '';
   const ended = new Promise<string>((resolve, reject) => {
@@ -120,7 +135,7 @@ async function run(
       if (said.length < MOST_SAID) said += text;
       look();
     });
-    child.once('error', (error) => reject(notStarted(key, error)));
+    child.on('error', reject);
     child.once('exit', (code) => {
       look();
       // What it wrote may still be on its way.

@@ -28,7 +28,8 @@ export async function versionThatAsks(key: string): Promise<Version> {
 async function look(key: string): Promise<Version> {
   const said = await new Promise<string>((resolve, reject) => {
     execFile('ssh', ['-V'], { timeout: 5_000, env: childEnvironment([], {}) }, (error, stdout, stderr) => {
-      if (error && (error as NodeJS.ErrnoException).code === 'ENOENT') reject(notStarted(key, error as Error));
+      // A number is its exit status; a word says why there was no process.
+      if (error && typeof error.code === 'string') reject(notStarted(key, error as Error));
       else resolve(stdout + stderr);
     });
   });

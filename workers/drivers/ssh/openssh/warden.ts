@@ -1,5 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
 
 /**
  * Waits for a line. Where its input ends without one, nobody is left who uses the master: it is ended, and so are its
@@ -12,18 +14,24 @@ const SCRIPT = 'read -r _ || ssh -F none -S "$1" -O exit keylane; rm -rf "$2"';
 export class Warden {
   readonly #tell: (line?: string) => void;
 
-  /** `socket` is the master's, in a folder of its own. */
-  constructor(socket: string, env: NodeJS.ProcessEnv) {
+  /** `socket` is the master's, in a folder of its own. Rejects if there can be no warden; then there may be no master. */
+  static async start(socket: string, env: NodeJS.ProcessEnv): Promise<Warden> {
     // In a session of its own: a signal for our process group is not for it.
     const child = spawn('sh', ['-c', SCRIPT, 'sh', socket, dirname(socket)], {
       detached: true,
       env,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
+    // Without a descriptor for its pipe it has no `stdin` either.
+    if (child.pid === undefined) throw (await once(child, 'error'))[0];
+    return new Warden(child, child.stdin);
+  }
+
+  private constructor(child: ChildProcess, stdin: Writable) {
     child.on('error', () => undefined);
-    child.stdin.on('error', () => undefined);
+    stdin.on('error', () => undefined);
     this.#tell = (line) => {
-      if (!child.stdin.writableEnded) child.stdin.end(line ?? '');
+      if (!stdin.writableEnded) stdin.end(line ?? '');
     };
   }
 
