@@ -15,6 +15,7 @@ export const RULES = [
   { files: ['src/specs/'], may: [...BASE, 'src/specs/', 'src/targets/ssh-config/'] },
   { files: ['src/targets/'], may: [...BASE, 'src/targets/'] },
   { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
+  { files: ['src/store/'], may: [...BASE, 'src/store/'] },
   { files: ['src/cache/'], may: [...BASE, 'src/wire/', 'src/cache/', 'src/store/'] },
   { files: ['src/tokens/'], may: [...BASE, 'src/tokens/'], types: ['src/accounts/account.ts'] },
   { files: ['src/adaptive/'], may: [...BASE, 'src/adaptive/'] },
@@ -61,6 +62,7 @@ export const RULES = [
 export const PACKAGES = {
   commander: ['src/cli/'],
   'csv-parse': ['src/util/csv.ts'],
+  lmdb: ['src/store/environment.ts'],
   msgpackr: ['src/wire/codec.ts'],
   'openid-client': ['src/tokens/oauth.ts'],
   piscina: ['src/host/shard-thread.ts'],

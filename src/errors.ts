@@ -32,6 +32,9 @@ export const ERRORS = {
   ERR_SHARD_DIED: { outcome: 'unknown', retryable: false, says: 'the shard died with the request in flight' },
   ERR_QUARANTINED: { outcome: 'not_started', retryable: false, says: "the key's requests killed their shard" },
   ERR_SHARD_UNAVAILABLE: { outcome: 'not_started', retryable: true, says: 'the shard does not start' },
+  ERR_STORE_CORRUPT: { outcome: 'not_started', retryable: false, says: 'what is stored is damaged' },
+  ERR_STORE_BUSY: { outcome: 'not_started', retryable: true, says: 'the store cannot be used now' },
+  ERR_STORE_FULL: { outcome: 'not_started', retryable: false, says: 'the disk of the store is full' },
 } as const satisfies Record<string, { outcome: Outcome; retryable: boolean; says: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -92,6 +95,7 @@ const MAY_PASS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_PROTOCOL',
   'ERR_SHARD_DIED',
   'ERR_SHARD_UNAVAILABLE',
+  'ERR_STORE_BUSY',
 ]);
 
 /**

@@ -1,0 +1,62 @@
+import { type ErrorCode, KeylaneError } from '../errors.js';
+
+/** What LMDB (lmdb.h) and the kernel say, and what that means for the one who asked. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  '-30797': 'ERR_STORE_CORRUPT', // MDB_PAGE_NOTFOUND
+  '-30796': 'ERR_STORE_CORRUPT', // MDB_CORRUPTED
+  '-30795': 'ERR_STORE_CORRUPT', // MDB_PANIC
+  '-30794': 'ERR_STORE_CORRUPT', // MDB_VERSION_MISMATCH
+  '-30793': 'ERR_STORE_CORRUPT', // MDB_INVALID
+  '-30778': 'ERR_STORE_CORRUPT', // MDB_BAD_CHECKSUM
+  '-30792': 'ERR_STORE_FULL', // MDB_MAP_FULL
+  '-30790': 'ERR_STORE_BUSY', // MDB_READERS_FULL
+  '-30775': 'ERR_STORE_BUSY', // MDB_LOCK_FAILURE
+  EDQUOT: 'ERR_STORE_FULL',
+  EFBIG: 'ERR_STORE_FULL',
+  ENOSPC: 'ERR_STORE_FULL',
+  EACCES: 'ERR_CONFIG',
+  EEXIST: 'ERR_CONFIG',
+  EISDIR: 'ERR_CONFIG',
+  ELOOP: 'ERR_CONFIG',
+  ENAMETOOLONG: 'ERR_CONFIG',
+  ENOENT: 'ERR_CONFIG',
+  ENOTDIR: 'ERR_CONFIG',
+  EPERM: 'ERR_CONFIG',
+  EROFS: 'ERR_CONFIG',
+};
+
+/** errno(3) of what LMDB hands on as a number. */
+const ERRNO: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  2: 'ENOENT',
+  13: 'EACCES',
+  20: 'ENOTDIR',
+  27: 'EFBIG',
+  28: 'ENOSPC',
+  30: 'EROFS',
+  122: 'EDQUOT',
+};
+
+const FIXES: Partial<Record<ErrorCode, string>> = {
+  ERR_STORE_CORRUPT: 'move the directory away (or put a backup in its place) and start again',
+  ERR_STORE_FULL: 'make room on its disk, or give another `dataDir`',
+  ERR_STORE_BUSY: 'too many processes use it; try again when some have ended',
+  ERR_CONFIG: 'make it writable for this user, or give another `dataDir`',
+};
+
+/** An error of the library or the file system as a KeylaneError that names the path and what to do. */
+export function storeError(error: unknown, path: string): KeylaneError {
+  if (error instanceof KeylaneError) return error;
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const name = typeof code === 'number' ? (ERRNO[code] ?? String(code)) : String(code);
+  const ours = CODES[name] ?? 'ERR_STORE_BUSY';
+  const fix = CODES[name] ? FIXES[ours] : 'look at what the system says';
+  return new KeylaneError(ours, `the store ${path} cannot be used: ${String(message)}; ${fix}`, { cause: error });
+}
+
+/** What is there is not what was written. */
+export function corrupt(path: string, why: string, cause?: unknown): KeylaneError {
+  return new KeylaneError('ERR_STORE_CORRUPT', `the store ${path} is damaged (${why}); ${FIXES.ERR_STORE_CORRUPT}`, {
+    cause,
+  });
+}
