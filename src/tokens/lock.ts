@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
 import { isAlive, newOwner, type Owner, readOwner } from './owner.js';
+import { pause } from './pause.js';
 
 /** How long a caller waits for another process; its own work is bounded by 10 s for the server, and some for files. */
 const WAIT_MS = 30_000;
@@ -129,20 +130,6 @@ async function sweep(path: string, mine: Owner): Promise<void> {
     const found = await stat(join(folder, name)).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await unlink(join(folder, name)).catch(() => undefined);
   }
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      timer.cancel();
-      reject(signal.reason);
-    };
-    const timer = clock.timer(ms, () => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    });
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }
 
 function tooLong(path: string, owner: Owner): KeylaneError {

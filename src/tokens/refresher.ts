@@ -1,16 +1,14 @@
-import { basename, dirname, join } from 'node:path';
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
 import type { OnEvent } from '../events.js';
 import type { Clock } from '../util/clock.js';
-import { type DatedToken, dated, freshness } from './lifetime.js';
-import { Lock } from './lock.js';
+import { type DatedToken, dated } from './lifetime.js';
 import type { Granted, OAuthServers } from './oauth.js';
-import { cannotStore, placeOf, SecretFile } from './secret-file.js';
+import { cannotStore, SecretFile } from './secret-file.js';
 import { fileOf, type ReadSecret, type Secrets, secretsOf } from './secrets.js';
 import { errorOf, LONGEST_SETBACK_MS, type Setback, setbackOf } from './setback.js';
-import { digestOf } from './settings.js';
-import { type SealKey, type SharedRecord, type SharedTokens, sealKey } from './shared-tokens.js';
+import { type SealKey, sealKey } from './shared-tokens.js';
+import type { Sharing } from './sharing.js';
 
 /** An account's tokens, as far as a refresh needs to know. */
 export interface Refreshed {
@@ -30,10 +28,7 @@ export interface RefreshTools {
   random: () => number;
   readSecret: ReadSecret;
   servers: OAuthServers;
-  /** None where there is no data directory. */
-  shared: SharedTokens | undefined;
-  /** Ends the waiting for other processes. */
-  signal: AbortSignal;
+  sharing: Sharing;
   tell: OnEvent;
 }
 
@@ -53,20 +48,19 @@ export interface RefreshTools {
  */
 export class Refresher {
   readonly #tools: RefreshTools;
-  #toldUnshared = false;
 
   constructor(tools: RefreshTools) {
     this.#tools = tools;
   }
 
-  /** `wanted`: is a token of another process good enough? Rejects with a KeylaneError without the account's name. */
+  /** `wanted`: is a token that another process got good enough? Rejects with a KeylaneError without the account's name. */
   async refresh(account: Refreshed, wanted: (token: DatedToken) => boolean): Promise<DatedToken> {
     let secrets: Secrets | undefined;
     try {
       secrets = await this.#secrets(account);
       const found = await this.#found(account, secrets, wanted);
       if (found) return found;
-      const lock = await this.lock(account.oauth, account.identity);
+      const lock = await this.#tools.sharing.lock(account);
       try {
         secrets = await this.#secrets(account);
         return (await this.#found(account, secrets, wanted)) ?? (await this.#ask(account, secrets));
@@ -78,42 +72,18 @@ export class Refresher {
     }
   }
 
-  /** Takes the lock that guards the account's refresh token; none where it cannot be made, which is told once. */
-  async lock(oauth: AccountOAuth, identity: string): Promise<Lock | undefined> {
-    const { shared } = this.#tools;
-    const file = fileOf(oauth.refreshToken);
-    if (file !== undefined) {
-      try {
-        const place = await placeOf(file);
-        // Beside it, so that processes with other data directories meet here, too.
-        return await Lock.take(join(dirname(place), `.${basename(place)}.keylane-lock`), this.#tools);
-      } catch (error) {
-        if (error instanceof KeylaneError) throw error;
-      }
-    }
-    if (!shared) return undefined;
-    try {
-      await shared.make();
-      return await Lock.take(`${join(shared.folder, digestOf(oauth.refreshToken ?? identity))}.lock`, this.#tools);
-    } catch (error) {
-      if (error instanceof KeylaneError && error.code !== 'ERR_CONFIG') throw error;
-      this.#unshared(error);
-      return undefined;
-    }
-  }
-
   #secrets({ oauth, identity }: Refreshed): Promise<Secrets> {
     return secretsOf(oauth, identity, this.#tools.readSecret);
   }
 
   /** A token of another process; throws what the server has said already. */
   async #found(account: Refreshed, { key, refreshToken }: Secrets, wanted: (token: DatedToken) => boolean) {
-    const { clock, wall, shared, random } = this.#tools;
+    const { clock, wall, sharing, random } = this.#tools;
     const { setback } = account;
-    const record = await shared?.read(account.identity, key);
+    const record = await sharing.read(account.identity, key);
     if (record?.token) {
       const token = dated(record.token.accessToken, record.obtainedAt, record.token.lifetimeMs, random());
-      if (freshness(token, wall()) === 'fresh' && wanted(token)) return token;
+      if (wanted(token)) return token;
     }
     if (setback?.key?.equals(key) && clock.now() < setback.until)
       throw new Repeated(setback, setback.until - clock.now());
@@ -129,9 +99,9 @@ export class Refresher {
 
   async #ask(account: Refreshed, secrets: Secrets): Promise<DatedToken> {
     const { oauth, held } = account;
-    const { wall, servers, random } = this.#tools;
+    const { wall, servers, random, sharing } = this.#tools;
     const sent = held?.after === secrets.refreshToken ? held?.refreshToken : secrets.refreshToken;
-    const room = await this.#room(oauth);
+    const room = await roomFor(oauth);
     // By then the server had not begun to count.
     const obtainedAt = wall();
     let granted: Granted;
@@ -145,13 +115,13 @@ export class Refresher {
     const key = await this.#keep(account, secrets, room, granted.refreshToken, sent);
     const spent = account.held === undefined ? {} : { spent: true as const };
     if (granted.kind !== 'token') {
-      if (key && account.held) await this.#share(account.identity, key, { obtainedAt, ...spent });
+      if (key && account.held) await sharing.write(account.identity, key, { obtainedAt, ...spent });
       throw granted.kind === 'none'
         ? granted.error
         : new KeylaneError('ERR_TOKEN', 'the token server waits for a person');
     }
     const { accessToken, lifetimeMs } = granted;
-    if (key) await this.#share(account.identity, key, { obtainedAt, token: { accessToken, lifetimeMs }, ...spent });
+    if (key) await sharing.write(account.identity, key, { obtainedAt, token: { accessToken, lifetimeMs }, ...spent });
     return dated(accessToken, obtainedAt, lifetimeMs, random());
   }
 
@@ -160,7 +130,8 @@ export class Refresher {
    * is behind the reference now; none where somebody else has put another login there.
    */
   async #keep(account: Refreshed, secrets: Secrets, room: Room, next: string | undefined, sent: string | undefined) {
-    if (next === undefined || next === sent) {
+    // One that comes with client credentials is of no use (RFC 6749 § 4.4.3): they are as good the next time.
+    if (next === undefined || next === sent || sent === undefined) {
       if (room instanceof SecretFile) await room.drop();
       return secrets.key;
     }
@@ -180,13 +151,42 @@ export class Refresher {
     return secrets.key;
   }
 
-  /** Where the next refresh token goes; or why it cannot be stored, which matters only if there is one. */
-  async #room({ refreshToken }: AccountOAuth): Promise<Room> {
-    const file = fileOf(refreshToken);
-    if (refreshToken === undefined) return undefined;
-    if (file === undefined)
-      return new KeylaneError('ERR_CONFIG', `${refreshToken} cannot be written; give \`file:/path\``);
-    return SecretFile.open(file).catch((error: unknown) => cannotStore(refreshToken, error));
+  /** A person has logged in with a device: what they got is stored, or there is no login. */
+  async login(account: Refreshed, granted: Granted, clientSecret: string | undefined): Promise<DatedToken> {
+    const { wall, random, sharing } = this.#tools;
+    if (granted.kind !== 'token') throw granted.kind === 'none' ? granted.error : new KeylaneError('ERR_TOKEN');
+    const { accessToken, lifetimeMs, refreshToken } = granted;
+    if (refreshToken === undefined) {
+      const text = 'the token server gave no refresh token: `scope` must ask for it, often by `offline_access`';
+      throw new KeylaneError('ERR_CONFIG', text);
+    }
+    const obtainedAt = wall();
+    await this.#inPlace(account, (file) => file.put(refreshToken));
+    account.held = undefined;
+    const key = sealKey(account.identity, [clientSecret, refreshToken]);
+    await sharing.write(account.identity, key, { obtainedAt, token: { accessToken, lifetimeMs } });
+    return dated(accessToken, obtainedAt, lifetimeMs, random());
+  }
+
+  /** Can a login be stored? To be known before a person is asked for one. */
+  checkPlace(account: Refreshed): Promise<void> {
+    return this.#inPlace(account, (file) => file.drop());
+  }
+
+  async #inPlace(account: Refreshed, work: (file: SecretFile) => Promise<unknown>): Promise<void> {
+    const { refreshToken: reference } = account.oauth;
+    const file = fileOf(reference);
+    if (reference === undefined || file === undefined) {
+      throw new KeylaneError('ERR_INPUT', '`refreshToken` must be `file:/path`: the login is stored there');
+    }
+    const lock = await this.#tools.sharing.lock(account);
+    try {
+      await work(await SecretFile.open(file));
+    } catch (error) {
+      throw cannotStore(reference, error);
+    } finally {
+      await lock?.release();
+    }
   }
 
   #unstored({ account }: Refreshed, why: string): void {
@@ -209,30 +209,20 @@ export class Refresher {
   /** Only what the server said of the account: that it cannot be reached may be true of this process alone. */
   async #shareNo(account: Refreshed, key: SealKey, error: KeylaneError): Promise<void> {
     if (error.code === 'ERR_TOKEN' && error.retryAfterMs === undefined) return;
-    const { wall, random } = this.#tools;
+    const { wall, random, sharing } = this.#tools;
     const { forMs, ...no } = setbackOf(error, (account.setback?.times ?? 0) + 1, random());
     const spent = account.held === undefined ? {} : { spent: true as const };
-    await this.#share(account.identity, key, { obtainedAt: wall(), no: { ...no, until: wall() + forMs }, ...spent });
+    // A token that is there is as good as it was.
+    const record = { obtainedAt: wall(), ...(await sharing.read(account.identity, key)) };
+    await sharing.write(account.identity, key, { ...record, no: { ...no, until: wall() + forMs }, ...spent });
   }
+}
 
-  async #share(identity: string, key: SealKey, record: SharedRecord): Promise<void> {
-    const { shared } = this.#tools;
-    if (!shared) return;
-    try {
-      await shared.make();
-      await shared.write(identity, key, record);
-    } catch (error) {
-      this.#unshared(error);
-    }
-  }
-
-  /** Told of once: it costs requests, no more. */
-  #unshared(error: unknown): void {
-    if (this.#toldUnshared) return;
-    this.#toldUnshared = true;
-    const why = error instanceof KeylaneError ? error.message : ((error as NodeJS.ErrnoException).code ?? 'unknown');
-    this.#tools.tell({ type: 'tokens_unshared', message: `each process asks for tokens of its own: ${why}` });
-  }
+async function roomFor({ refreshToken }: AccountOAuth): Promise<Room> {
+  if (refreshToken === undefined) return undefined;
+  const file = fileOf(refreshToken);
+  if (file === undefined) return new KeylaneError('ERR_CONFIG', `${refreshToken} cannot be written; give file:/PATH`);
+  return SecretFile.open(file).catch((error: unknown) => cannotStore(refreshToken, error));
 }
 
 /** Where the next refresh token goes; or why it cannot be stored. */

@@ -1,13 +1,15 @@
 import { KeylaneError } from '../errors.js';
 import { type OnEvent, teller } from '../events.js';
 import { type Clock, systemClock } from '../util/clock.js';
+import { canceled, named, orAborted } from './asking.js';
+import { type DevicePrompt, deviceGrant } from './device.js';
 import { type DatedToken, freshness, type Token } from './lifetime.js';
 import { OAuthServers } from './oauth.js';
 import { type Refreshed, Refresher } from './refresher.js';
 import type { ReadSecret } from './secrets.js';
 import { errorOf } from './setback.js';
 import { checkOAuth, identityOf, type TokenAccount } from './settings.js';
-import { SharedTokens } from './shared-tokens.js';
+import { Sharing } from './sharing.js';
 
 export interface TokenCacheOptions {
   /** The value behind a reference. It must not be an answer to an earlier question: refresh tokens change. */
@@ -56,6 +58,8 @@ interface Entry extends Refreshed {
 export class TokenCache {
   readonly #clock: Clock;
   readonly #wall: () => number;
+  readonly #readSecret: ReadSecret;
+  readonly #servers: OAuthServers;
   readonly #refresher: Refresher;
   readonly #entries = new Map<string, Entry>();
   readonly #closing = new AbortController();
@@ -70,15 +74,17 @@ export class TokenCache {
   }: TokenCacheOptions) {
     this.#clock = clock;
     this.#wall = wall;
+    this.#readSecret = readSecret;
+    this.#servers = new OAuthServers(clock);
+    const tell = teller(onEvent);
     this.#refresher = new Refresher({
       clock,
       wall,
       random,
       readSecret,
-      servers: new OAuthServers(clock),
-      shared: dataDir === undefined ? undefined : new SharedTokens(dataDir),
-      signal: this.#closing.signal,
-      tell: teller(onEvent),
+      servers: this.#servers,
+      sharing: new Sharing(dataDir, { clock, random, signal: this.#closing.signal }, tell),
+      tell,
     });
   }
 
@@ -93,6 +99,35 @@ export class TokenCache {
       const { accessToken, expiresAt } = fresh
         ? await this.#fetch(entry, true, signal)
         : await this.#any(entry, signal);
+      return { accessToken, expiresAt };
+    } catch (error) {
+      throw named(error, account, signal);
+    }
+  }
+
+  /**
+   * Logs a person in by the device flow: `onPrompt` shows them a code and a page. Resolves when they have said yes and the
+   * login is stored in the account's `file:`. Rejects with `ERR_AUTH_EXPIRED` if they say no, or nothing in time.
+   */
+  async startDevice(
+    account: TokenAccount,
+    onPrompt: (prompt: DevicePrompt) => unknown,
+    signal: AbortSignal = this.#closing.signal,
+  ): Promise<Token> {
+    if (signal.aborted) throw canceled(account, signal);
+    const entry = this.#entryOf(account);
+    try {
+      if (entry.oauth.grant !== 'device') throw new KeylaneError('ERR_INPUT', 'its grant is not `device`');
+      await this.#refresher.checkPlace(entry);
+      const { clientSecret } = entry.oauth;
+      const secret = clientSecret === undefined ? undefined : await this.#readSecret(clientSecret);
+      const tools = {
+        clock: this.#clock,
+        servers: this.#servers,
+        signal: AbortSignal.any([signal, this.#closing.signal]),
+      };
+      const granted = await deviceGrant(entry.oauth, secret, onPrompt, tools);
+      const { accessToken, expiresAt } = this.#keep(entry, await this.#refresher.login(entry, granted, secret));
       return { accessToken, expiresAt };
     } catch (error) {
       throw named(error, account, signal);
@@ -114,12 +149,15 @@ export class TokenCache {
   }
 
   async #any(entry: Entry, signal: AbortSignal | undefined): Promise<Token> {
-    const { token } = entry;
-    const state = token && this.#clock.now() < entry.tokenUntil ? freshness(token, this.#wall()) : 'over';
-    if (!token || state === 'over') return this.#fetch(entry, false, signal);
+    const state = this.#stateOf(entry);
+    if (!entry.token || state === 'over') return this.#fetch(entry, false, signal);
     // Whoever waits for nothing hears of no failure: it is told of, and remembered.
     if (state === 'due') this.#fetch(entry, false, undefined).catch(() => undefined);
-    return token;
+    return entry.token;
+  }
+
+  #stateOf({ token, tokenUntil }: Entry) {
+    return token && this.#clock.now() < tokenUntil ? freshness(token, this.#wall()) : 'over';
   }
 
   async #fetch(entry: Entry, fresh: boolean, signal: AbortSignal | undefined): Promise<Token> {
@@ -145,10 +183,17 @@ export class TokenCache {
 
   async #refresh(entry: Entry, fresh: boolean): Promise<DatedToken> {
     const since = fresh ? this.#wall() : Number.NEGATIVE_INFINITY;
+    // One that is due itself is better than none, and no better than our own.
+    const enough = this.#stateOf(entry) === 'over' ? ['fresh', 'due'] : ['fresh'];
     const token = await this.#refresher.refresh(
       entry,
-      ({ obtainedAt, accessToken }) => obtainedAt >= since && accessToken !== entry.rejected,
+      (one) =>
+        one.obtainedAt >= since && one.accessToken !== entry.rejected && enough.includes(freshness(one, this.#wall())),
     );
+    return this.#keep(entry, token);
+  }
+
+  #keep(entry: Entry, token: DatedToken): DatedToken {
     entry.token = token;
     entry.tokenUntil = this.#clock.now() + (token.lastUseAt - this.#wall());
     entry.setback = undefined;
@@ -185,33 +230,4 @@ export class TokenCache {
       return;
     }
   }
-}
-
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
-}
-
-/** For each who asked an error of their own, that names their account. */
-function named(error: unknown, account: TokenAccount, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted && error === signal.reason) return canceled(account, signal);
-  if (!(error instanceof KeylaneError)) {
-    const why = error instanceof Error ? `${error.name}${'code' in error ? ` ${String(error.code)}` : ''}` : 'unknown';
-    return new KeylaneError('ERR_TOKEN', `account ${account.name}: no token could be had: ${why}`, {
-      key: account.name,
-    });
-  }
-  const { code, message, retryable, retryAfterMs } = error;
-  return new KeylaneError(code, `account ${account.name}: ${message}`, {
-    key: account.name,
-    retryable,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
-}
-
-function canceled(account: TokenAccount, signal: AbortSignal): KeylaneError {
-  return new KeylaneError('ERR_CANCELED', undefined, { key: account.name, cause: signal.reason });
 }
