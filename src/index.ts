@@ -27,6 +27,18 @@ export type {
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
 export { excludeHosts, expandHosts, type HostAddress, parseHost } from './targets/hosts.js';
+export { type InventoryOptions, loadInventory } from './targets/inventory/inventory.js';
+export type {
+  Inventory,
+  InventoryCommand,
+  InventoryFile,
+  InventoryFormat,
+  InventoryGroup,
+  InventoryGroups,
+  InventoryHost,
+  InventoryMap,
+  InventorySource,
+} from './targets/inventory/types.js';
 export {
   type Attempt,
   type BatchOptions,
