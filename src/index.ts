@@ -1,4 +1,4 @@
-export { type LoadConfigOptions, loadConfig } from './config/load.js';
+export { configFiles, type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';
 export type { Config, ConfigEntry, ConfigFile, ConfigGroup, ConfigInventory, ConfigOrigin } from './config/types.js';
 export {

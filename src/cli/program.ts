@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { configCommand } from './config-flags.js';
 import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
 
-const COMMANDS: ReadonlySet<string> = new Set(['exec', 'copy', 'doctor']);
+const COMMANDS: ReadonlySet<string> = new Set(['exec', 'copy', 'doctor', 'config']);
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -38,7 +39,13 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       status = await doctor(host, flags, io);
     }),
   );
-  for (const command of [keylane, ...keylane.commands]) {
+  keylane.addCommand(
+    configCommand(async (action, flags) => {
+      const { config } = await import('./config.js');
+      status = await config(action, flags, io);
+    }),
+  );
+  for (const command of withInner(keylane)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
@@ -65,4 +72,8 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     );
     return 3;
   }
+}
+
+function withInner(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withInner)];
 }

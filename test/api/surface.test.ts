@@ -7,6 +7,7 @@ const VALUES = [
   'ConfigSource',
   'KeylaneError',
   'StreamsExceeded',
+  'configFiles',
   'createEngine',
   'describeSshConfig',
   'excludeHosts',
