@@ -1,6 +1,6 @@
 import type { KeylaneError } from './errors.js';
 import type { GroupSet } from './groups.js';
-import type { Chunk, Parsed } from './types.js';
+import type { AccountBounds, Chunk, Parsed } from './types.js';
 import type { Due } from './util/deadlines.js';
 import { Link } from './util/queue.js';
 import type { RunCommand, RunMode } from './wire/protocol.js';
@@ -74,10 +74,11 @@ export class Call implements RunCommand, Due {
     this.request = parsed.request;
     this.mode = how.mode;
     this.priority = how.priority;
-    this.deadline = how.deadline;
+    const { account } = parsed;
+    this.deadline = account === undefined ? how.deadline : soonest(how, account);
     this.submittedAt = how.now;
-    this.dueAt = how.deadline;
-    this.labels = how.labels;
+    this.dueAt = this.deadline;
+    this.labels = account?.labels === undefined ? how.labels : union(how.labels, account.labels);
     this.events = events;
   }
 
@@ -117,4 +118,13 @@ export interface CallHow {
   deadline: number;
   now: number;
   labels?: readonly string[] | undefined;
+}
+
+function soonest({ deadline, now }: CallHow, { timeoutMs }: AccountBounds): number {
+  return timeoutMs === undefined ? deadline : Math.min(deadline, now + timeoutMs);
+}
+
+/** Each once: a label twice would take two places of its group. */
+function union(labels: readonly string[] | undefined, more: readonly string[]): readonly string[] {
+  return [...new Set([...(labels ?? []), ...more])];
 }

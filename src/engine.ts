@@ -1,11 +1,14 @@
+import type { Accounts } from './accounts/accounts.js';
+import { EngineAccounts } from './accounts/engine-accounts.js';
+import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
 import { Batch, type BatchHost } from './batch/batch.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
-import { type EngineOptions, resolveOptions } from './options.js';
-import { type PrepareBounds, parse, prepare } from './prepare.js';
+import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import { isReady, type PrepareBounds, parse, prepare } from './prepare.js';
 import { loadSpecs } from './registry.js';
 import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
@@ -21,24 +24,39 @@ export interface Engine extends AsyncDisposable {
    * One request. Resolves with what the peer answered, yes or no (exit code 3 is an answer). Rejects with KeylaneError
    * otherwise: its `outcome` tells whether anything may have reached the peer.
    */
-  run<D extends DriverName>(driver: D, request: RequestOf<D>, options?: CallOptions): Promise<ResponseOf<D>>;
+  run<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options?: CallOptions,
+  ): Promise<ResponseOf<D>>;
   /** A long or two-way request: chunks under flow control. No time-out unless asked for. */
-  stream<D extends DriverName>(driver: D, request: RequestOf<D>, options?: StreamOptions): EngineStream<ResponseOf<D>>;
+  stream<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options?: StreamOptions,
+  ): EngineStream<ResponseOf<D>>;
   /** Many requests: an iterable of results in the order they settle. Begins when iterated. */
   batch<D extends DriverName>(
     driver: D,
     requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
     options?: BatchOptions<RequestOf<D>>,
   ): Batch<RequestOf<D>, ResponseOf<D>>;
+  batch(
+    driver: 'ssh',
+    requests: Iterable<AccountRequest> | AsyncIterable<AccountRequest>,
+    options?: BatchOptions<AccountRequest>,
+  ): Batch<AccountRequest, ResponseOf<'ssh'>>;
   /**
    * Opens connections ahead of use. Takes no more than 64 requests ahead, so the input may be as long as it likes. Resolves
    * with how many of the requests' lanes are ready, and why others are not. The signal ends it early: the rest is not taken.
    */
   prewarm<D extends DriverName>(
     driver: D,
-    requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
+    requests: Iterable<RequestOf<D> | AccountRequestOf<D>> | AsyncIterable<RequestOf<D> | AccountRequestOf<D>>,
     options?: PrewarmOptions,
   ): Promise<Prewarmed>;
+  /** The accounts of the data directory, which is opened at first use. */
+  readonly accounts: Accounts;
   /** A snapshot of everything that can be counted. */
   stats(): Promise<EngineStats>;
   /** Lets finish what is in flight (`closeTimeoutMs`, then cuts), closes every connection, ends the threads. */
@@ -98,8 +116,11 @@ export async function createEngine(options?: EngineOptions): Promise<Engine> {
     await shards.cut('a shard did not start');
     throw error;
   }
-  return new ShardedEngine(shards, registry.specs, resolved.closeTimeoutMs, systemClock);
+  return new ShardedEngine(shards, registry.specs, resolved, systemClock);
 }
+
+/** The options that are the engine's own, and not its shards'. */
+type EngineOwn = Pick<ResolvedOptions, 'closeTimeoutMs' | 'dataDir' | 'allowCommands' | 'onEvent'>;
 
 /**
  * The main path: `run` makes a Call → Shards.submit → Admission → ShardClient ══ the wall ══ Shard → Run → Pool → driver,
@@ -109,26 +130,36 @@ export class ShardedEngine implements Engine {
   readonly #shards: Shards;
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
+  readonly #accounts: EngineAccounts;
   readonly #clock: Clock;
   readonly #retries: RetryBudget;
   /** By driver, what its keys took. */
   readonly #timeouts = new Map<string, LearnedTimeouts>();
   #closed: Promise<void> | undefined = undefined;
 
-  constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, closeTimeoutMs: number, clock: Clock) {
+  constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, options: EngineOwn, clock: Clock) {
     this.#shards = shards;
     this.#specs = specs;
-    this.#closeTimeoutMs = closeTimeoutMs;
+    this.#closeTimeoutMs = options.closeTimeoutMs;
+    this.#accounts = new EngineAccounts(this, options, clock);
     this.#clock = clock;
     this.#retries = new RetryBudget(clock);
   }
 
-  run<D extends DriverName>(driver: D, request: RequestOf<D>, options?: CallOptions): Promise<ResponseOf<D>> {
+  get accounts(): Accounts {
+    return this.#accounts.accounts;
+  }
+
+  run<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options?: CallOptions,
+  ): Promise<ResponseOf<D>> {
     return new Promise((resolve, reject) => {
       if (options) checkCallOptions(options, RUN_OPTIONS);
       const spec = this.#spec(driver);
       const timeoutMs = options?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-      if (spec.resolve || (options?.attempts ?? 1) > 1 || timeoutMs === 'auto') {
+      if (!isReady(spec, request) || (options?.attempts ?? 1) > 1 || timeoutMs === 'auto') {
         this.#runTries(driver, spec, request, options ?? {}).then(resolve as (response: unknown) => void, reject);
         return;
       }
@@ -140,7 +171,7 @@ export class ShardedEngine implements Engine {
 
   stream<D extends DriverName>(
     driver: D,
-    request: RequestOf<D>,
+    request: RequestOf<D> | AccountRequestOf<D>,
     options: StreamOptions = {},
   ): EngineStream<ResponseOf<D>> {
     checkCallOptions(options, STREAM_OPTIONS);
@@ -153,7 +184,7 @@ export class ShardedEngine implements Engine {
     return new EngineStream(link, async (events, checkWanted) => {
       const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0, options.labels);
       const bounds = { deadline: how.deadline, signal: options.signal };
-      const parsed = spec.resolve ? await prepare(spec, request, bounds, this.#clock) : parse(spec, request);
+      const parsed = isReady(spec, request) ? parse(spec, request) : await this.#prepare(spec, request, bounds);
       checkWanted();
       return this.#submit(new Call(driver, parsed, how, events), options.signal);
     });
@@ -172,7 +203,7 @@ export class ShardedEngine implements Engine {
 
   async prewarm<D extends DriverName>(
     driver: D,
-    requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
+    requests: Iterable<RequestOf<D> | AccountRequestOf<D>> | AsyncIterable<RequestOf<D> | AccountRequestOf<D>>,
     options: PrewarmOptions = {},
   ): Promise<Prewarmed> {
     checkCallOptions(options, PREWARM_OPTIONS);
@@ -189,7 +220,7 @@ export class ShardedEngine implements Engine {
     };
     const bounds = { concurrency: PREWARM_CONCURRENCY, attempts: 1, timeoutMs, ...(signal ? { signal } : {}) };
     const prewarmed: Prewarmed = { ready: 0, notReady: 0, failed: [] };
-    for await (const { error } of new Batch<RequestOf<D>, null>(warm, requests, bounds)) {
+    for await (const { error } of new Batch<RequestOf<D> | AccountRequestOf<D>, null>(warm, requests, bounds)) {
       if (!error) {
         prewarmed.ready++;
       } else {
@@ -208,12 +239,12 @@ export class ShardedEngine implements Engine {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#shards.drain(this.#closeTimeoutMs);
+    this.#closed ??= this.#end(this.#shards.drain(this.#closeTimeoutMs));
     return this.#closed;
   }
 
   async destroy(reason = 'the engine was destroyed'): Promise<void> {
-    const cut = this.#shards.cut(reason);
+    const cut = this.#end(this.#shards.cut(reason));
     this.#closed ??= cut;
     await cut;
   }
@@ -222,12 +253,22 @@ export class ShardedEngine implements Engine {
     return this.close();
   }
 
+  /** What calls may still need is closed after them. */
+  async #end(shards: Promise<void>): Promise<void> {
+    await shards;
+    await this.#accounts.close();
+  }
+
+  #prepare(spec: Spec, request: unknown, bounds: PrepareBounds): Promise<Parsed> {
+    return prepare(spec, request, bounds, this.#clock, this.#accounts.accounts);
+  }
+
   /** `run` where there is more to it than one try of what is at hand. */
   async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
     const { attempts = 1, idempotent = false, priority = 0, labels, signal } = options;
     const patience = new Patience(options, this.#timeoutsOf(driver));
     const deadline = patience.deadline(this.#clock.now());
-    const parsed = await prepare(spec, request, { deadline, signal }, this.#clock);
+    const parsed = await this.#prepare(spec, request, { deadline, signal });
     const start = () =>
       new Promise<Call>((settled, reject) => {
         const until = patience.ofTry(parsed.key, this.#clock, deadline);
@@ -256,7 +297,8 @@ export class ShardedEngine implements Engine {
       retries: this.#retries,
       most: this.#shards.maxInFlight,
       timeouts: this.#timeoutsOf(driver),
-      parse: (request, bounds) => (spec.resolve ? prepare(spec, request, bounds, this.#clock) : parse(spec, request)),
+      parse: (request, bounds) =>
+        isReady(spec, request) ? parse(spec, request) : this.#prepare(spec, request, bounds),
       ok: (response) => spec.ok(response),
       submit: (parsed: Parsed, { deadline, priority, labels, signal }, events: CallEvents) => {
         const how: CallHow = { mode, priority, deadline, labels, now: this.#clock.now() };

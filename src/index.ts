@@ -1,4 +1,17 @@
-export { configFiles, type LoadConfigOptions, loadConfig } from './config/load.js';
+export type {
+  Account,
+  AccountChange,
+  AccountEndpoint,
+  AccountFilter,
+  AccountLimits,
+  AccountOAuth,
+} from './accounts/account.js';
+export type { Accounts, Imported, ImportOptions } from './accounts/accounts.js';
+export { type AccountsOptions, type OpenAccounts, openAccounts } from './accounts/open.js';
+export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
+export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
+export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
+export { type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';
 export type { Config, ConfigEntry, ConfigFile, ConfigGroup, ConfigInventory, ConfigOrigin } from './config/types.js';
 export {
@@ -27,18 +40,6 @@ export type {
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
 export { excludeHosts, expandHosts, type HostAddress, parseHost } from './targets/hosts.js';
-export { type InventoryOptions, loadInventory } from './targets/inventory/inventory.js';
-export type {
-  Inventory,
-  InventoryCommand,
-  InventoryFile,
-  InventoryFormat,
-  InventoryGroup,
-  InventoryGroups,
-  InventoryHost,
-  InventoryMap,
-  InventorySource,
-} from './targets/inventory/types.js';
 export {
   type Attempt,
   type BatchOptions,

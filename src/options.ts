@@ -91,6 +91,10 @@ export interface EngineOptions {
    */
   moveKeys?: boolean;
   limits?: LimitOptions;
+  /** Where accounts, tokens and what is remembered are kept. @default `keylane` in XDG_DATA_HOME, or in ~/.local/share */
+  dataDir?: string;
+  /** True: a secret may be the output of a command, `cmd:COMMAND`, run by the shell. @default false */
+  allowCommands?: boolean;
   /** Defaults of SSH requests. */
   ssh?: SshOptions;
   /** Modules of drivers of one's own: `file:` URLs or absolute paths. See docs/drivers.md. */
@@ -107,6 +111,8 @@ export interface ResolvedOptions {
   shardBlockedMs: number;
   moveKeys: boolean;
   limits: Readonly<Required<Omit<LimitOptions, 'breaker'>> & Pick<Limits, 'breaker'>>;
+  dataDir: string | undefined;
+  allowCommands: boolean;
   ssh: SshOptions;
   drivers: readonly string[];
   onEvent: OnEvent | undefined;
@@ -123,6 +129,7 @@ export const DEFAULTS = Object.freeze({
   closeTimeoutMs: 30_000,
   shardBlockedMs: 10_000,
   moveKeys: false,
+  allowCommands: false,
   limits: Object.freeze({
     groups: Object.freeze({}),
     bytesInFlight: 256 * 1024 * 1024,
@@ -193,6 +200,8 @@ export const engineOptions = z.strictObject({
   shardBlockedMs: ms(1_000),
   moveKeys: z.boolean().optional(),
   limits: limitsSchema.optional(),
+  dataDir: z.string().min(1).max(4_096).optional(),
+  allowCommands: z.boolean().optional(),
   ssh: sshOptions.optional(),
   drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
   onEvent: z.custom<OnEvent>((value) => typeof value === 'function', 'must be a function').optional(),
@@ -215,6 +224,8 @@ export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesL
     shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
     moveKeys: options.moveKeys ?? DEFAULTS.moveKeys,
     limits: resolveLimits(options.limits ?? {}, shards, openable),
+    dataDir: options.dataDir,
+    allowCommands: options.allowCommands ?? DEFAULTS.allowCommands,
     ssh: Object.freeze({ ...options.ssh }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),
     onEvent: options.onEvent,

@@ -1,3 +1,5 @@
+import type { Account } from './accounts/account.js';
+import { ofAccount } from './accounts/request.js';
 import { KeylaneError } from './errors.js';
 import type { Parsed, Spec } from './types.js';
 import type { Clock } from './util/clock.js';
@@ -9,11 +11,33 @@ export interface PrepareBounds {
   signal: AbortSignal | undefined;
 }
 
+/** Where accounts are found by their names. */
+export interface AccountLookup {
+  get(name: string): Promise<Account>;
+}
+
+/** True where there is nothing to do but to parse the request. On the path of every call. */
+export function isReady(spec: Spec, request: unknown): boolean {
+  return spec.resolve === undefined && accountOf(spec, request) === undefined;
+}
+
 /**
- * The request as its spec reads it, after what `resolve` has to do first. Its time counts: rejects with `ERR_TIMEOUT` at
- * the deadline and `ERR_CANCELED` at the signal, whether `resolve` ever settles or not.
+ * The request as its spec reads it, after what `resolve` has to do first, and with what its account says. Its time counts:
+ * rejects with `ERR_TIMEOUT` at the deadline and `ERR_CANCELED` at the signal, whether `resolve` ever settles or not.
  */
-export async function prepare(spec: Spec, request: unknown, bounds: PrepareBounds, clock: Clock): Promise<Parsed> {
+export async function prepare(
+  spec: Spec,
+  request: unknown,
+  bounds: PrepareBounds,
+  clock: Clock,
+  accounts: AccountLookup,
+): Promise<Parsed> {
+  const name = accountOf(spec, request);
+  if (name !== undefined) {
+    const named = ofAccount(await within(accounts.get(name), bounds, clock), request as Record<string, unknown>);
+    const parsed = await prepare(spec, named.request, bounds, clock, accounts);
+    return named.bounds ? { ...parsed, account: named.bounds } : parsed;
+  }
   if (!spec.resolve) return parse(spec, request);
   let resolved: unknown;
   try {
@@ -23,6 +47,11 @@ export async function prepare(spec: Spec, request: unknown, bounds: PrepareBound
     throw asInputError(spec, thrown);
   }
   return parse(spec, resolved);
+}
+
+/** Other drivers may have a field of that name which means something else. */
+function accountOf(spec: Spec, request: unknown): string | undefined {
+  return spec.name === 'ssh' ? (request as { account?: string } | null | undefined)?.account : undefined;
 }
 
 /** The request as its spec reads it. Whatever a spec throws is a KeylaneError here. */
@@ -41,7 +70,7 @@ function asInputError(spec: Spec, thrown: unknown): KeylaneError {
   });
 }
 
-function within(resolving: Promise<unknown>, { deadline, signal }: PrepareBounds, clock: Clock): Promise<unknown> {
+function within<T>(resolving: Promise<T>, { deadline, signal }: PrepareBounds, clock: Clock): Promise<T> {
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {
     const late = () => reject(new KeylaneError('ERR_TIMEOUT', 'the deadline passed while the request was prepared'));

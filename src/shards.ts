@@ -9,6 +9,7 @@ import { hintOf } from './hint.js';
 import { Answers } from './host/answers.js';
 import { Blame } from './host/blame.js';
 import { MemoryWatch } from './host/memory-watch.js';
+import { secretReader } from './host/secret.js';
 import type { ShardClient } from './host/shard-client.js';
 import { type StartThread, startThread } from './host/shard-thread.js';
 import { type ShardState, Supervisor } from './host/supervisor.js';
@@ -67,7 +68,12 @@ export class Shards {
     const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
     const total = { inFlight: maxInFlight, bytesInFlight: limits.bytesInFlight, queued: maxQueued };
     this.#shared = new Shared(total, limits.groups, limits, shards);
-    const answers = new Answers(clock, options.ssh.confirmHostKey);
+    const answers = new Answers(
+      clock,
+      options.ssh.confirmHostKey,
+      undefined,
+      secretReader(options.allowCommands, clock),
+    );
     const tell = teller(options.onEvent);
     const event = (one: EngineEvent) => {
       if (one.type === 'shard_degraded') this.#moves.leave(one.shard);

@@ -185,6 +185,15 @@ export interface Parsed<Request = unknown> {
   lane: string;
   target: unknown;
   request: Request;
+  /** Set by the engine, where the request names an account. @internal */
+  account?: AccountBounds;
+}
+
+/** What an account adds to how a call runs. @internal */
+export interface AccountBounds {
+  labels: readonly string[] | undefined;
+  /** The longest that a try may take. */
+  timeoutMs: number | undefined;
 }
 
 /** The working half of a driver, in a shard. Stateless: the pool owns the connections. */

@@ -12,8 +12,8 @@ export interface AccountStore {
   put(key: string, value: Uint8Array): void;
   remove(key: string): void;
   range(range: { prefix: string }): Iterable<[key: string | Uint8Array, value: Uint8Array]>;
+  /** When it resolves, what `work` wrote is on the disk. */
   transaction<T>(work: () => T): Promise<T>;
-  flushed(): Promise<void>;
 }
 
 export interface ImportOptions {
@@ -143,14 +143,12 @@ export class Accounts {
   /** One transaction. Nothing is written before all is known: what throws has changed nothing. */
   async #write<T>(work: (store: AccountStore) => Changes<T>): Promise<T> {
     const store = await this.#open();
-    const result = await store.transaction(() => {
+    return store.transaction(() => {
       const { result, puts = [], removes = [] } = work(store);
       for (const account of puts) store.put(keyOf(account.name), encode(account));
       for (const name of removes) store.remove(keyOf(name));
       return result;
     });
-    await store.flushed();
-    return result;
   }
 
   async #rowsOf(

@@ -15,10 +15,9 @@ import {
   type SshResponse,
   systemClock,
 } from '../index.js';
-import { configured } from './configured.js';
 import type { DoctorFlags } from './doctor-flags.js';
 import { type Io, UsageError } from './io.js';
-import { startEngine } from './ssh-flags.js';
+import { sshOptions, startEngine } from './ssh-flags.js';
 import { visible } from './visible.js';
 
 export interface DoctorDeps {
@@ -55,8 +54,8 @@ export async function doctor(
   deps: DoctorDeps = { createEngine, clock: systemClock },
 ): Promise<number> {
   const address = addressOf(typed);
-  const { options } = await configured(flags, io);
-  const { config, allowExec, user, port, jump } = options.ssh ?? {};
+  const options = sshOptions(flags, io);
+  const { config, allowExec, user, port } = options;
   const said = { config: config ?? true, allowExec: allowExec ?? false };
   const who = { user: address.user ?? user, port: address.port ?? port };
   const described = await describeSshConfig(address.host, {
@@ -74,9 +73,9 @@ export async function doctor(
   const findings: Finding[] = [];
   const hostName = described.values.hostname?.value ?? address.host;
   const portNumber = Number(described.values.port?.value ?? 22);
-  const direct = jump === undefined && !described.values.proxyjump && !described.values.proxycommand;
+  const direct = options.jump === undefined && !described.values.proxyjump && !described.values.proxycommand;
   if (direct) findings.push(...(await reach(hostName, portNumber, deps.clock)));
-  const engine = await startEngine(deps.createEngine, { ...options, shards: 1 });
+  const engine = await startEngine(deps.createEngine, { shards: 1, ssh: options });
   let result: Result<SshRequest, SshResponse> | undefined;
   try {
     const request: SshRequest = { ...address, op: 'probe' };

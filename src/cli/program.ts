@@ -1,11 +1,9 @@
 import { Command, CommanderError } from 'commander';
-import { configCommand } from './config-flags.js';
+import { accountsCommand } from './accounts-flags.js';
 import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
-
-const COMMANDS: ReadonlySet<string> = new Set(['exec', 'copy', 'doctor', 'config']);
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -40,9 +38,10 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     }),
   );
   keylane.addCommand(
-    configCommand(async (action, flags) => {
-      const { config } = await import('./config.js');
-      status = await config(action, flags, io);
+    accountsCommand(async (run) => {
+      if (words !== undefined) throw new UsageError('accounts takes no --');
+      const { accountsRuns } = await import('./accounts.js');
+      status = await run(accountsRuns(io));
     }),
   );
   for (const command of withInner(keylane)) {
@@ -61,8 +60,8 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return 2;
     if (error instanceof CommanderError || error instanceof UsageError) {
-      const name = COMMANDS.has(ours[0] ?? '') ? `keylane ${ours[0]}` : 'keylane';
-      io.stderr.write(`${name}: ${error.message.replace(/^error: /, '')}\nSee ${name} --help.\n`);
+      const name = nameOf(keylane, ours);
+      io.stderr.write(`${name}: ${worded(error.message)}\nSee ${name} --help.\n`);
       return 2;
     }
     const { KeylaneError } = await import('../index.js');
@@ -76,4 +75,15 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
 
 function withInner(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withInner)];
+}
+
+/** The command that the line names, with those that it is a part of. */
+function nameOf(command: Command, words: readonly string[]): string {
+  const inner = command.commands.find((one) => one.name() === words[0]);
+  return inner ? `${command.name()} ${nameOf(inner, words.slice(1))}` : command.name();
+}
+
+/** Of an option that is not known only its name is told: what follows may be a secret. */
+function worded(message: string): string {
+  return message.replace(/^error: /, '').replace(/^(unknown option '--[^'=]*)=.*'/s, "$1'");
 }

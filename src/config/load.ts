@@ -3,10 +3,9 @@ import { dirname } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import { type EngineOptions, resolveOptions } from '../options.js';
 import { SSH_DEFAULTS } from '../specs/ssh-defaults.js';
-import { type Problem, pathOf, problemsOf } from '../util/check.js';
+import { pathOf, problemsOf } from '../util/check.js';
 import { entriesOf } from './entries.js';
-import { type FoundFile, findFiles, readFile, type Surroundings, userFile } from './files.js';
-import { problemsOfGroups } from './groups.js';
+import { type FoundFile, findFiles, readFile, type Surroundings } from './files.js';
 import { isObject, type Layer, type Merged, merge, type Path, type Tree } from './merge.js';
 import { absolutePaths } from './paths.js';
 import { configSchema } from './schema.js';
@@ -36,18 +35,6 @@ export interface LoadConfigOptions {
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<Config> {
   const about = surroundings(options);
   return readConfig(findFiles(about), about, options);
-}
-
-/** The files that are looked for, the one that weighs least first, and whether they are there. */
-export function configFiles(
-  options: Pick<LoadConfigOptions, 'cwd' | 'env' | 'file'> = {},
-): { kind: FoundFile['kind']; file: string; found: boolean }[] {
-  const about = surroundings(options);
-  const files = findFiles(about).map(({ kind, file, changedMs }) => ({ kind, file, found: changedMs > 0 }));
-  const own = userFile(about.home, about.configHome);
-  if (about.named === undefined && !files.some(({ file }) => file === own))
-    files.push({ kind: 'user', file: own, found: false });
-  return files;
 }
 
 export function surroundings({ cwd = process.cwd(), env = process.env, file }: LoadConfigOptions): Surroundings {
@@ -87,17 +74,18 @@ export async function readConfig(
 function configOf(merged: Merged, files: readonly string[]): Config {
   refuse(problemsIn(merged.values, merged.originOf));
   const { groups = {}, inventories = [], allowCommands = false, ...rest } = merged.values as ConfigFile;
-  refuse([...contradictions(groups, rest, merged), ...told(problemsOfGroups(merged.values), merged.originOf)]);
+  refuse(contradictions(groups, rest, merged));
   const limits = Object.entries(groups).flatMap(([name, { limit }]) => (limit === undefined ? [] : [[name, limit]]));
   const engine: EngineOptions = {
     ...rest,
+    ...(allowCommands && { allowCommands }),
     ...(limits.length > 0 && {
       limits: { ...rest.limits, groups: { ...rest.limits?.groups, ...Object.fromEntries(limits) } },
     }),
   };
   const resolved = resolvedBy(engine, merged);
   // Limits of groups are told where they were said.
-  const all = {
+  const told = {
     ...resolved,
     limits: { ...resolved.limits, groups: rest.limits?.groups },
     ssh: { ...SSH_DEFAULTS, ...resolved.ssh },
@@ -109,7 +97,7 @@ function configOf(merged: Merged, files: readonly string[]): Config {
     inventories,
     allowCommands,
     files,
-    entries: () => entriesOf(merged, all, Object.keys(configSchema.shape)),
+    entries: () => entriesOf(merged, told, Object.keys(configSchema.shape)),
   });
 }
 
@@ -142,19 +130,10 @@ function contradictions(groups: NonNullable<ConfigFile['groups']>, { limits }: C
 }
 
 function problemsIn(values: Tree, originOf: (path: Path) => ConfigOrigin | undefined): string[] {
-  return told(problemsOf(configSchema, values), originOf);
-}
-
-/** Problems as lines of text, in the order of the lines that they are about. */
-function told(problems: readonly Problem[], originOf: (path: Path) => ConfigOrigin | undefined): string[] {
-  return problems
-    .map(({ path, says }) => {
-      const origin = originOf(path);
-      const name = path.length > 0 ? `${pathOf('', path)}: ` : '';
-      return { line: origin?.from === 'file' ? origin.line : 0, text: `${wordsOf(origin)}: ${name}${says}` };
-    })
-    .sort((a, b) => a.line - b.line)
-    .map(({ text }) => text);
+  return problemsOf(configSchema, values).map(({ path, says }) => {
+    const name = path.length > 0 ? `${pathOf('', path)}: ` : '';
+    return `${wordsOf(originOf(path))}: ${name}${says}`;
+  });
 }
 
 /** What a program says by itself. */

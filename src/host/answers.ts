@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import type { Questions } from '../types.js';
@@ -7,6 +7,7 @@ import type { Clock } from '../util/clock.js';
 import { SingleFlight } from '../util/single-flight.js';
 import type { Ask } from '../wire/protocol.js';
 import { Confirmations, type ConfirmHostKey } from './confirmations.js';
+import { type ReadSecret, secretReader } from './secret.js';
 
 /** Look-ups in flight in this process: libuv has 4 threads, and files need some. */
 const LOOKUPS = 2;
@@ -22,9 +23,16 @@ export type Resolve = (host: string) => Promise<Addresses>;
 export class Answers {
   readonly #names: Names;
   readonly #people: Confirmations;
+  readonly #readSecret: ReadSecret;
   readonly #secrets = new SingleFlight<string>();
 
-  constructor(clock: Clock, confirm: ConfirmHostKey | undefined = undefined, resolve: Resolve = systemResolve) {
+  constructor(
+    clock: Clock,
+    confirm: ConfirmHostKey | undefined = undefined,
+    resolve: Resolve = systemResolve,
+    readSecret: ReadSecret = secretReader(false, clock),
+  ) {
+    this.#readSecret = readSecret;
     this.#people = new Confirmations(clock, confirm);
     this.#names = new Names(clock, resolve);
   }
@@ -32,7 +40,7 @@ export class Answers {
   answer(ask: Ask): Promise<unknown> {
     switch (ask.question) {
       case 'secret':
-        return this.#secrets.run(ask.about, () => secret(ask.about));
+        return this.#secrets.run(ask.about, () => this.#readSecret(ask.about));
       case 'lookup':
         return this.#names.addresses(ask.about);
       case 'host_key':
@@ -106,21 +114,6 @@ const systemResolve: Resolve = (host) =>
   new Promise((resolve, reject) => {
     lookup(host, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
   });
-
-/** The value behind a reference. Its errors name the reference, never the value. */
-async function secret(reference: string): Promise<string> {
-  const [kind, name] = [reference.slice(0, reference.indexOf(':')), reference.slice(reference.indexOf(':') + 1)];
-  if (kind === 'env') {
-    const value = process.env[name];
-    if (value === undefined) throw new KeylaneError('ERR_INPUT', `${reference}: the variable ${name} is not set`);
-    return value;
-  }
-  try {
-    return (await readFile(name, 'utf8')).replace(/\r?\n$/, '');
-  } catch (cause) {
-    throw new KeylaneError('ERR_INPUT', `${reference}: cannot be read: ${codeOf(cause)}`, { cause });
-  }
-}
 
 /** One write in append mode: whole lines, whoever else writes. */
 async function addKnownHost({ file, line }: Questions['known_hosts']['about']): Promise<null> {

@@ -50,7 +50,7 @@ const path = named((value) => {
   return undefined;
 });
 const reference = named((value) =>
-  /^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]{1,4096})$/.test(value)
+  /^(env:[A-Za-z_][A-Za-z0-9_]*|(file|cmd):[^\0]{1,4096})$/.test(value)
     ? undefined
     : 'expected a reference, `env:NAME` or `file:PATH`; keylane takes no secret in the open (put it into an environment variable or a file)',
 );

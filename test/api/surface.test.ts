@@ -7,18 +7,30 @@ const VALUES = [
   'ConfigSource',
   'KeylaneError',
   'StreamsExceeded',
-  'configFiles',
   'createEngine',
   'describeSshConfig',
   'excludeHosts',
   'expandHosts',
   'foldHosts',
   'loadConfig',
-  'loadInventory',
+  'openAccounts',
+  'parseAccounts',
   'parseHost',
   'systemClock',
 ];
 const TYPES = [
+  'Account',
+  'AccountChange',
+  'AccountEndpoint',
+  'AccountFilter',
+  'AccountLimits',
+  'AccountOAuth',
+  'AccountRequest',
+  'AccountRequestOf',
+  'AccountVerdict',
+  'Accounts',
+  'AccountsFormat',
+  'AccountsOptions',
   'Attempt',
   'BatchOptions',
   'BreakerOptions',
@@ -50,21 +62,15 @@ const TYPES = [
   'HostAddress',
   'HostKeyQuestion',
   'HostKeys',
-  'Inventory',
-  'InventoryCommand',
-  'InventoryFile',
-  'InventoryFormat',
-  'InventoryGroup',
-  'InventoryGroups',
-  'InventoryHost',
-  'InventoryMap',
-  'InventoryOptions',
-  'InventorySource',
+  'ImportOptions',
+  'Imported',
   'LimitOptions',
   'LoadConfigOptions',
+  'OpenAccounts',
   'OpenContext',
   'Outcome',
   'Parsed',
+  'ParsedAccounts',
   'PrewarmOptions',
   'Prewarmed',
   'RequestOf',
@@ -83,6 +89,7 @@ const TYPES = [
   'Stopped',
   'StreamOptions',
   'Timing',
+  'VerifyOptions',
 ];
 
 test('the public surface is exactly this', () => {
@@ -110,7 +117,7 @@ test('an engine has these methods, and no other', async () => {
   const engine = await keylane.createEngine({ shards: 1 });
   try {
     const own = Object.getOwnPropertyNames(Object.getPrototypeOf(engine)).sort();
-    expect(own).toEqual(['batch', 'close', 'constructor', 'destroy', 'prewarm', 'run', 'stats', 'stream']);
+    expect(own).toEqual(['accounts', 'batch', 'close', 'constructor', 'destroy', 'prewarm', 'run', 'stats', 'stream']);
     expect(engine[Symbol.asyncDispose]).toBeTypeOf('function');
     expect(Object.keys(engine)).toEqual([]);
   } finally {

@@ -1,10 +1,12 @@
 import type {
+  AccountRequest,
   Attempt,
   Channel,
   Chunk,
   Driver,
   DriverName,
   Drivers,
+  EchoRequest,
   Engine,
   EngineStream,
   ErrorCode,
@@ -40,7 +42,10 @@ test('run resolves with the response of its driver', () => {
 });
 
 test('a request is checked against its driver', () => {
-  expectTypeOf<Ask[1]>().toEqualTypeOf<SshRequest>();
+  expectTypeOf<Ask[1]>().toEqualTypeOf<SshRequest | AccountRequest>();
+  expectTypeOf<{ account: string; command: string }>().toExtend<Ask[1]>();
+  expectTypeOf<AccountRequest>().not.toHaveProperty('host');
+  expectTypeOf<Parameters<typeof engine.run<'echo'>>[1]>().toEqualTypeOf<EchoRequest>();
   expectTypeOf<{ host: string; command: string }>().toExtend<SshRequest>();
   expectTypeOf<{ host: string; argv: readonly string[] }>().toExtend<SshRequest>();
   expectTypeOf<{ command: string }>().not.toExtend<SshRequest>();

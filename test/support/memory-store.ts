@@ -2,8 +2,6 @@
 export class MemoryStore {
   readonly values = new Map<string, Uint8Array>();
   transactions = 0;
-  /** What was written and not flushed yet. */
-  unflushed = 0;
 
   get(key: string): Uint8Array | undefined {
     return this.values.get(key);
@@ -11,12 +9,10 @@ export class MemoryStore {
 
   put(key: string, value: Uint8Array): void {
     this.values.set(key, value);
-    this.unflushed++;
   }
 
   remove(key: string): void {
     this.values.delete(key);
-    this.unflushed++;
   }
 
   *range({ prefix }: { prefix: string }): Iterable<[string, Uint8Array]> {
@@ -27,9 +23,5 @@ export class MemoryStore {
   async transaction<T>(work: () => T): Promise<T> {
     this.transactions++;
     return work();
-  }
-
-  async flushed(): Promise<void> {
-    this.unflushed = 0;
   }
 }

@@ -129,6 +129,7 @@ describe('the defaults', () => {
         rssMb: 0,
         connectTimeoutMs: 10_000,
       },
+      allowCommands: false,
       ssh: {},
       drivers: [],
     };

@@ -96,7 +96,7 @@ class Play {
     const clock = new ThreadClock(world.clock);
     const shards = new Shards(options, {}, clock, this.#threads.start);
     const specs = new Map<string, Spec>([['world', spec as unknown as Spec]]);
-    this.#engine = new ShardedEngine(shards, specs, options.closeTimeoutMs, clock);
+    this.#engine = new ShardedEngine(shards, specs, options, clock);
   }
 
   async run(): Promise<void> {

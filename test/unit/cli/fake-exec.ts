@@ -88,8 +88,7 @@ export class FakeIo extends EventEmitter implements Io {
   readonly stdin = new PassThrough();
   readonly stdout = new PassThrough({ highWaterMark: 1 << 30 }) as PassThrough & { isTTY?: boolean; columns?: number };
   readonly stderr = new PassThrough({ highWaterMark: 1 << 30 }) as PassThrough & { isTTY?: boolean; columns?: number };
-  /** Nobody's own configuration. */
-  readonly env: Record<string, string> = { KEYLANE_CONFIG: 'none' };
+  readonly env: Record<string, string> = {};
   readonly exits: number[] = [];
 
   exit(status: number): void {
