@@ -1,4 +1,6 @@
 import { DEFAULT_CEILING_MS, type TimeoutOptions } from './adaptive/timeouts.js';
+import { checkPatterns } from './cache/pattern.js';
+import { checkCacheOptions } from './cache/plan.js';
 import { KeylaneError } from './errors.js';
 
 const LONGEST_MS = 30 * 86_400_000;
@@ -34,6 +36,9 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   concurrencyPerKey: { valid: isConcurrency, expected: "a whole number from 1 to 1,000,000, or 'auto'" },
   onChunk: { valid: isFunction, expected: 'a function' },
   onStart: { valid: isFunction, expected: 'a function' },
+  // These two have parts of their own, and say themselves what is wrong with them.
+  cache: { valid: passes(checkCacheOptions), expected: '' },
+  invalidates: { valid: passes((value) => checkPatterns(value, 'invalidates')), expected: '' },
   perKey: { valid: (value) => isWhole(value, 1, 10_000), expected: 'a whole number from 1 to 10,000' },
 };
 
@@ -46,6 +51,8 @@ const PER_CALL = [
   'attempts',
   'priority',
   'labels',
+  'cache',
+  'invalidates',
 ];
 export const RUN_OPTIONS = new Set(PER_CALL);
 export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
@@ -66,6 +73,24 @@ export function checkCallOptions(options: object, known: ReadonlySet<string>): v
     }
   }
   checkTimeouts(options);
+  checkCache(options);
+}
+
+/** A request that changes something is not to be answered out of memory; what comes out of it has no live output. */
+function checkCache({
+  cache,
+  invalidates,
+  onChunk,
+}: {
+  cache?: unknown;
+  invalidates?: unknown;
+  onChunk?: unknown;
+}): void {
+  if (!cache) return;
+  if (invalidates !== undefined)
+    throw new KeylaneError('ERR_INPUT', '`cache` does not go with `invalidates`: what changes something must run');
+  if (onChunk !== undefined)
+    throw new KeylaneError('ERR_INPUT', '`cache` does not go with `onChunk`: what is remembered has no live output');
 }
 
 /** Some calls take more than others. */
@@ -107,6 +132,13 @@ function areLabels(value: unknown): boolean {
 
 function isLabel(value: unknown): boolean {
   return typeof value === 'string' && value.length >= 1 && value.length <= LONGEST_LABEL;
+}
+
+function passes(check: (value: unknown) => void): (value: unknown) => true {
+  return (value) => {
+    check(value);
+    return true;
+  };
 }
 
 function isNumber(value: unknown, least: number, most: number): boolean {

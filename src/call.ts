@@ -3,7 +3,7 @@ import type { GroupSet } from './groups.js';
 import type { AccountBounds, Chunk, Parsed } from './types.js';
 import type { Due } from './util/deadlines.js';
 import { Link } from './util/queue.js';
-import type { RunCommand, RunMode } from './wire/protocol.js';
+import type { CacheNote, CachePart, RunCommand, RunMode } from './wire/protocol.js';
 
 /** Who placed a call, and hears of it. */
 export interface CallEvents {
@@ -37,6 +37,7 @@ export class Call implements RunCommand, Due {
   /** Milliseconds of process.hrtime; Infinity for none. */
   readonly deadline: number;
   readonly labels: readonly string[] | undefined;
+  readonly cache: CachePart | undefined;
   readonly events: CallEvents;
   /** Of its labels those that are bounded; known to admission. */
   groups: GroupSet | undefined = undefined;
@@ -62,6 +63,10 @@ export class Call implements RunCommand, Due {
   openUs = 0;
   runUs = 0;
   reused = false;
+  /** There where the call has a cache part and was answered. */
+  note: CacheNote | undefined = undefined;
+  /** That answer, packed. */
+  packed: Uint8Array | undefined = undefined;
   /** Where it is to be struck off when it is settled: the calls of the caller's signal. */
   cancellation: { delete(call: Call): void } | undefined = undefined;
   #inQueue: Link<Call> | undefined = undefined;
@@ -79,6 +84,7 @@ export class Call implements RunCommand, Due {
     this.submittedAt = how.now;
     this.dueAt = this.deadline;
     this.labels = account?.labels === undefined ? how.labels : union(how.labels, account.labels);
+    this.cache = how.cache;
     this.events = events;
   }
 
@@ -94,6 +100,11 @@ export class Call implements RunCommand, Due {
 
   get isQueued(): boolean {
     return this.#inQueue?.list !== undefined;
+  }
+
+  /** It was answered out of memory: that took as long as it took, and says nothing of its key. */
+  get isRemembered(): boolean {
+    return this.note !== undefined && this.note.status !== 'miss';
   }
 
   /** Milliseconds that it was held on the main thread. */
@@ -118,6 +129,7 @@ export interface CallHow {
   deadline: number;
   now: number;
   labels?: readonly string[] | undefined;
+  cache?: CachePart | undefined;
 }
 
 function soonest({ deadline, now }: CallHow, { timeoutMs }: AccountBounds): number {

@@ -3,6 +3,8 @@ import { EngineAccounts } from './accounts/engine-accounts.js';
 import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
 import { Batch, type BatchHost } from './batch/batch.js';
+import { CacheFront, type EngineCache } from './cache/front.js';
+import type { CachePlan } from './cache/plan.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
@@ -57,6 +59,8 @@ export interface Engine extends AsyncDisposable {
   ): Promise<Prewarmed>;
   /** The accounts of the data directory, which is opened at first use. */
   readonly accounts: Accounts;
+  /** What is remembered of answers (`cache` of a call), in the shards and on disk. */
+  readonly cache: EngineCache;
   /** A snapshot of everything that can be counted. */
   stats(): Promise<EngineStats>;
   /** Lets finish what is in flight (`closeTimeoutMs`, then cuts), closes every connection, ends the threads. */
@@ -120,13 +124,14 @@ export async function createEngine(options?: EngineOptions): Promise<Engine> {
 }
 
 /** The options that are the engine's own, and not its shards'. */
-type EngineOwn = Pick<ResolvedOptions, 'closeTimeoutMs' | 'dataDir' | 'allowCommands' | 'onEvent'>;
+type EngineOwn = Pick<ResolvedOptions, 'closeTimeoutMs' | 'cache' | 'dataDir' | 'allowCommands' | 'onEvent'>;
 
 /**
  * The main path: `run` makes a Call → Shards.submit → Admission → ShardClient ══ the wall ══ Shard → Run → Pool → driver,
  * and back: ShardClient → Call.settle → the promise.
  */
 export class ShardedEngine implements Engine {
+  readonly #cache: CacheFront;
   readonly #shards: Shards;
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
@@ -138,6 +143,7 @@ export class ShardedEngine implements Engine {
   #closed: Promise<void> | undefined = undefined;
 
   constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, options: EngineOwn, clock: Clock) {
+    this.#cache = new CacheFront(options.cache, shards);
     this.#shards = shards;
     this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;
@@ -159,13 +165,23 @@ export class ShardedEngine implements Engine {
       if (options) checkCallOptions(options, RUN_OPTIONS);
       const spec = this.#spec(driver);
       const timeoutMs = options?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-      if (!isReady(spec, request) || (options?.attempts ?? 1) > 1 || timeoutMs === 'auto') {
+      if (!isReady(spec, request) || (options !== undefined && takesMore(options)) || timeoutMs === 'auto') {
         this.#runTries(driver, spec, request, options ?? {}).then(resolve as (response: unknown) => void, reject);
         return;
       }
-      const settled = ({ response, error }: Call) => (error ? reject(error) : resolve(response as ResponseOf<D>));
+      const parsed = parse(spec, request);
       const how = this.#how('once', timeoutMs, options?.priority ?? 0, options?.labels);
-      this.#submit(new Call(driver, parse(spec, request), how, { settled }), options?.signal);
+      let plan: CachePlan | undefined;
+      const settled = (call: Call) => {
+        if (plan) this.#cache.heard(plan, call);
+        if (call.error) reject(call.error);
+        else resolve(call.response as ResponseOf<D>);
+      };
+      if (options?.cache) {
+        plan = this.#cache.plan(driver, parsed, options.cache);
+        how.cache = plan.part;
+      }
+      this.#submit(new Call(driver, parsed, how, { settled }), options?.signal);
     });
   }
 
@@ -198,7 +214,7 @@ export class ShardedEngine implements Engine {
     checkCallOptions(options, BATCH_OPTIONS);
     checkIterable(requests);
     const mode = options.onChunk ? 'live' : 'once';
-    return new Batch(this.#hostOf(driver, mode), requests, options);
+    return new Batch({ ...this.#hostOf(driver, mode), cache: this.#cache, driver }, requests, options);
   }
 
   async prewarm<D extends DriverName>(
@@ -238,6 +254,10 @@ export class ShardedEngine implements Engine {
     return { ...this.#shards.inUse, shards };
   }
 
+  get cache(): EngineCache {
+    return this.#cache.face;
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#end(this.#shards.drain(this.#closeTimeoutMs));
     return this.#closed;
@@ -265,16 +285,19 @@ export class ShardedEngine implements Engine {
 
   /** `run` where there is more to it than one try of what is at hand. */
   async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
-    const { attempts = 1, idempotent = false, priority = 0, labels, signal } = options;
+    const { attempts = 1, idempotent = false, priority = 0, labels, signal, cache, invalidates } = options;
     const patience = new Patience(options, this.#timeoutsOf(driver));
     const deadline = patience.deadline(this.#clock.now());
     const parsed = await this.#prepare(spec, request, { deadline, signal });
+    const plan = cache ? this.#cache.plan(driver, parsed, cache) : undefined;
     const start = () =>
       new Promise<Call>((settled, reject) => {
         const until = patience.ofTry(parsed.key, this.#clock, deadline);
-        const how: CallHow = { mode: 'once', priority, deadline: until, labels, now: this.#clock.now() };
+        const now = this.#clock.now();
+        const how: CallHow = { mode: 'once', priority, deadline: until, labels, now, cache: plan?.part };
         const heard = (call: Call) => {
-          patience.heard(call);
+          if (plan) this.#cache.heard(plan, call);
+          if (!call.isRemembered) patience.heard(call);
           settled(call);
         };
         try {
@@ -285,6 +308,8 @@ export class ShardedEngine implements Engine {
       });
     const policy = { key: parsed.key, attempts, idempotent, deadline, signal, budget: this.#retries };
     const { call } = await tryUntilSettled(start, policy, this.#clock, Math.random);
+    // It may have changed something, whatever was heard of it. Nobody is told how it ended before all have forgotten.
+    if (invalidates && call.error?.outcome !== 'not_started') await this.#cache.forget(invalidates);
     if (call.error) throw call.error;
     return call.response;
   }
@@ -300,8 +325,8 @@ export class ShardedEngine implements Engine {
       parse: (request, bounds) =>
         isReady(spec, request) ? parse(spec, request) : this.#prepare(spec, request, bounds),
       ok: (response) => spec.ok(response),
-      submit: (parsed: Parsed, { deadline, priority, labels, signal }, events: CallEvents) => {
-        const how: CallHow = { mode, priority, deadline, labels, now: this.#clock.now() };
+      submit: (parsed: Parsed, { deadline, priority, labels, signal, cache }, events: CallEvents) => {
+        const how: CallHow = { mode, priority, deadline, labels, now: this.#clock.now(), cache };
         return this.#submit(new Call(driver, parsed, how, events), signal, false);
       },
       credit: (call, bytes) => this.#shards.clientOf(call)?.credit(call, bytes),
@@ -335,6 +360,11 @@ export class ShardedEngine implements Engine {
     const now = this.#clock.now();
     return { mode, priority, labels, deadline: timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs, now };
   }
+}
+
+/** Is there more to a run than one try of what is at hand? */
+function takesMore({ attempts = 1, invalidates }: CallOptions): boolean {
+  return attempts > 1 || invalidates !== undefined;
 }
 
 function checkIterable(value: unknown): void {

@@ -11,6 +11,8 @@ export { type AccountsOptions, type OpenAccounts, openAccounts } from './account
 export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
+export type { CacheStats, EngineCache } from './cache/front.js';
+export type { OperationStats } from './cache/ratios.js';
 export { type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';
 export type { Config, ConfigEntry, ConfigFile, ConfigGroup, ConfigInventory, ConfigOrigin } from './config/types.js';
@@ -24,7 +26,7 @@ export {
 } from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
-export type { BreakerOptions, EngineOptions, LimitOptions } from './options.js';
+export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
 export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
   HostKeys,
@@ -43,6 +45,7 @@ export { excludeHosts, expandHosts, type HostAddress, parseHost } from './target
 export {
   type Attempt,
   type BatchOptions,
+  type CacheOptions,
   type CallOptions,
   type Channel,
   type Chunk,
@@ -55,6 +58,7 @@ export {
   type EchoResponse,
   type ExecuteContext,
   type HostKeyQuestion,
+  NOT_MODIFIED,
   type OpenContext,
   type Outcome,
   type Parsed,

@@ -70,6 +70,20 @@ export interface BreakerOptions {
   maxOpenMs?: number;
 }
 
+/** What an engine may remember of its answers. */
+export interface EngineCacheOptions {
+  /** Bytes of the answers that each shard remembers; past it the longest unused go. @default 10_485_760 */
+  bytesPerShard?: number;
+  /** Bytes of the answers on disk. @default 268_435_456 */
+  diskBytes?: number;
+  /** How old an answer may be where neither the call nor `ttlMs` says. @default 300_000 */
+  defaultTtlMs?: number;
+  /** How old an answer may be, by operation: `{ vm_list: 300_000, status: 60_000 }`. */
+  ttlMs?: Readonly<Record<string, number>>;
+  /** Milliseconds between two looks for what other processes have invalidated; only while answers on disk are used. @default 250 */
+  pollMs?: number;
+}
+
 /** Options of `createEngine`. */
 export interface EngineOptions {
   /** Worker threads. @default cores − 1, at least 1 */
@@ -95,6 +109,7 @@ export interface EngineOptions {
   dataDir?: string;
   /** True: a secret may be the output of a command, `cmd:COMMAND`, run by the shell. @default false */
   allowCommands?: boolean;
+  cache?: EngineCacheOptions;
   /** Defaults of SSH requests. */
   ssh?: SshOptions;
   /** Modules of drivers of one's own: `file:` URLs or absolute paths. See docs/drivers.md. */
@@ -113,6 +128,7 @@ export interface ResolvedOptions {
   limits: Readonly<Required<Omit<LimitOptions, 'breaker'>> & Pick<Limits, 'breaker'>>;
   dataDir: string | undefined;
   allowCommands: boolean;
+  cache: Readonly<Required<EngineCacheOptions>>;
   ssh: SshOptions;
   drivers: readonly string[];
   onEvent: OnEvent | undefined;
@@ -120,6 +136,7 @@ export interface ResolvedOptions {
 
 const WINDOW = 4_096;
 const LONGEST_MS = 86_400_000;
+const LONGEST_TTL_MS = 365 * 86_400_000;
 /** Descriptors that are kept back for the program, its files and, for each shard, what a thread needs. */
 const KEPT_FILES = 64;
 const KEPT_FILES_PER_SHARD = 16;
@@ -146,6 +163,13 @@ export const DEFAULTS = Object.freeze({
     shardHeapMb: 0,
     rssMb: 0,
     connectTimeoutMs: 10_000,
+  }),
+  cache: Object.freeze({
+    bytesPerShard: 10 * 1024 * 1024,
+    diskBytes: 256 * 1024 * 1024,
+    defaultTtlMs: 300_000,
+    ttlMs: Object.freeze({}),
+    pollMs: 250,
   }),
 });
 
@@ -191,6 +215,24 @@ const limitsSchema = z.strictObject({
   connectTimeoutMs: ms(1),
 });
 
+const ttl = z.number().gt(0).max(LONGEST_TTL_MS);
+
+const cacheSchema = z.strictObject({
+  bytesPerShard: z
+    .int()
+    .min(1_024)
+    .max(2 ** 40)
+    .optional(),
+  diskBytes: z
+    .int()
+    .min(1_048_576)
+    .max(2 ** 44)
+    .optional(),
+  defaultTtlMs: ttl.optional(),
+  ttlMs: z.record(z.string().min(1).max(128), ttl).optional(),
+  pollMs: z.number().min(10).max(1_000).optional(),
+});
+
 /** The schema of `createEngine(options)`. */
 export const engineOptions = z.strictObject({
   shards: count(256),
@@ -202,6 +244,7 @@ export const engineOptions = z.strictObject({
   limits: limitsSchema.optional(),
   dataDir: z.string().min(1).max(4_096).optional(),
   allowCommands: z.boolean().optional(),
+  cache: cacheSchema.optional(),
   ssh: sshOptions.optional(),
   drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
   onEvent: z.custom<OnEvent>((value) => typeof value === 'function', 'must be a function').optional(),
@@ -226,6 +269,7 @@ export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesL
     limits: resolveLimits(options.limits ?? {}, shards, openable),
     dataDir: options.dataDir,
     allowCommands: options.allowCommands ?? DEFAULTS.allowCommands,
+    cache: Object.freeze({ ...DEFAULTS.cache, ...withoutUndefined(options.cache ?? {}) }),
     ssh: Object.freeze({ ...options.ssh }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),
     onEvent: options.onEvent,

@@ -17,7 +17,7 @@ import { Moves } from './moves.js';
 import type { ResolvedOptions } from './options.js';
 import type { Clock } from './util/clock.js';
 import { Deadlines } from './util/deadlines.js';
-import type { ShardStats } from './wire/protocol.js';
+import type { ShardCacheStats, ShardStats } from './wire/protocol.js';
 
 /** How long a shard may take to answer for a passed deadline or a cancel, before the main thread answers for it. */
 const SHARD_GRACE_MS = 3_000;
@@ -95,7 +95,7 @@ export class Shards {
           clock,
           random,
           startThread: start,
-          limits: { ...limits, connectionsPerShard },
+          limits: { ...limits, connectionsPerShard, cacheBytes: options.cache.bytesPerShard },
           shared: this.#shared,
           drivers,
           heapMb: limits.shardHeapMb,
@@ -167,6 +167,17 @@ export class Shards {
         return { state, restarts, inFlight, queued, busy, hint: hintOf(busy, inside?.topKeys), inside };
       }),
     );
+  }
+
+  /** Has all shards forget what the patterns name; resolves with how many answers that was, when all have. */
+  async invalidate(patterns: readonly string[]): Promise<number> {
+    const forgotten = await Promise.all(this.#all.map((supervisor) => supervisor.invalidate(patterns)));
+    return forgotten.reduce((sum, count) => sum + count, 0);
+  }
+
+  async cacheStats(): Promise<(ShardCacheStats | undefined)[]> {
+    const stats = await Promise.all(this.#all.map((supervisor) => supervisor.stats()));
+    return stats.map((inside) => inside?.cache);
   }
 
   /** Waits for what is in flight or waits, `timeoutMs` at most; then ends the threads. Nothing may be submitted any more. */

@@ -14,6 +14,7 @@
  *   outcome     how a request ended; a result is a settled request
  *   command     a message to a shard; a reply is a message from one; a frame is the bytes of several
  *   ledger      the few shared words in which a shard notes what it has let go out
+ *   fill        one request for an answer that is to be remembered, whoever waits for it
  *   batch       many requests under one bound
  */
 
@@ -74,6 +75,8 @@ export interface EchoRequest {
    * (`ERR_CONNECT` and `ERR_AUTH` while opening, `ERR_CONNECTION_LOST` after the request left, …).
    */
   fault?: EchoFault;
+  /** The version of the answer: a peer that is asked with the etag of an older one says that it holds still. */
+  etag?: string;
 }
 
 export type EchoFault =
@@ -90,6 +93,7 @@ export interface EchoResponse {
   payload: unknown;
   /** There if the peer said no (`fault: 'failed'`). */
   refused?: true;
+  etag?: string;
 }
 
 /** Options of one call. */
@@ -116,6 +120,31 @@ export interface CallOptions {
   priority?: number;
   /** What it belongs to. Those that `limits.groups` names are bounded, in the whole engine; the others are free. */
   labels?: readonly string[];
+  /** Let the answer come from what is remembered, and remember it. Errors are never remembered. @default false */
+  cache?: boolean | CacheOptions;
+  /**
+   * What this request changes: patterns of the answers to forget (`vm_list:*`, a tag, `key:<key>`), everywhere, before its
+   * result is handed out; unless it has not started.
+   */
+  invalidates?: readonly string[];
+}
+
+/** How an answer is remembered, and what is good enough. */
+export interface CacheOptions {
+  /** How old an answer may be. @default the engine's `cache.ttlMs` of the operation, else its `cache.defaultTtlMs` */
+  ttlMs?: number;
+  /** What else it can be invalidated by. */
+  tags?: readonly string[];
+  /** On disk too: for other processes, and for later ones. @default false */
+  persist?: boolean;
+  /** For so long after its time an answer is given at once, while another is fetched behind it. @default 0 */
+  staleWhileRevalidateMs?: number;
+  /** Fetch it, whatever is remembered, and remember that. @default false */
+  fresh?: boolean;
+  /** What is asked, in a word: the first half of the answer's name, by which it is invalidated and counted. @default the driver */
+  operation?: string;
+  /** How long an answer no (outcome `failed`) is remembered. @default not at all */
+  negativeTtlMs?: number;
 }
 
 export interface BatchOptions<Req = unknown> extends Omit<CallOptions, 'labels'> {
@@ -153,7 +182,10 @@ export interface Result<Req = unknown, Res = unknown> {
   shard: number;
   /** True if the connection had served another request before. */
   reused: boolean;
-  cache: 'none';
+  /** Was the answer remembered? `stale`: past its time, another is being fetched. `none`: it was not asked for. */
+  cache: 'hit' | 'stale' | 'miss' | 'none';
+  /** There for `hit` and `stale`: where it was remembered, and how old it is. */
+  cached?: { level: 'shard' | 'disk'; ageMs: number };
   timing: Timing;
   /** The tries before the last one. */
   history: Attempt[];
@@ -211,7 +243,15 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
    * Runs one request. Resolves with what the peer answered, yes or no. Rejects with a KeylaneError whose outcome tells
    * whether anything reached the peer, or with `StreamsExceeded` if the peer wants fewer streams.
    */
-  execute(connection: Connection, request: Request, context: ExecuteContext): Promise<Response> | Response;
+  execute(
+    connection: Connection,
+    request: Request,
+    context: ExecuteContext,
+  ): Promise<Response | typeof NOT_MODIFIED> | Response | typeof NOT_MODIFIED;
+  /** Did the peer say yes? As the spec's, which is asked where this is missing and the module is a program's own. */
+  ok?(response: Response): boolean;
+  /** What the peer calls this version of its answer, for `context.etag` of a later request. */
+  etag?(response: Response): string | undefined;
   /** May this connection serve another request? Asked after each. */
   reusable(connection: Connection): boolean;
   /**
@@ -275,6 +315,8 @@ export interface ExecuteContext {
   readonly deadline: number;
   /** True if somebody reads the chunks; without, `chunk` need not be called. */
   readonly live: boolean;
+  /** There where an older answer would do, if the peer says that it holds still. */
+  readonly etag?: string | undefined;
   /** To be called just before the request's bytes leave: from then on a lost answer means `unknown`. */
   sent(): void;
   /** Hands out a piece of the live answer. A promise comes back when the reader is behind: stop reading until it resolves. */
@@ -284,6 +326,9 @@ export interface ExecuteContext {
   /** Asks the main thread for what only it may do. Rejects with a KeylaneError. */
   ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']>;
 }
+
+/** What `execute` gives where the peer says that the answer of `context.etag` holds still. */
+export const NOT_MODIFIED: unique symbol = Symbol.for('keylane.not_modified');
 
 /** Thrown by `execute`: the peer allows only `streams` streams a connection. The request is put back, not failed. */
 export class StreamsExceeded extends Error {

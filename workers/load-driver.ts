@@ -1,7 +1,8 @@
-import type { Driver } from '../src/types.js';
+import type { Driver, Spec } from '../src/types.js';
 
 /** A driver's module, as a shard sees it. */
 interface DriverModule {
+  spec?: Partial<Spec>;
   load(): Promise<Driver>;
 }
 
@@ -23,5 +24,8 @@ export async function loadDriver(name: string, own: Record<string, string>): Pro
   // Not a number is not at least 1 either.
   if (typeof streams !== 'function' && !(streams >= 1))
     throw new Error('`load` gave no driver: its `streams` must be at least 1');
+  const { spec } = module;
+  if (driver && !driver.ok && spec?.ok && Object.isExtensible(driver))
+    driver.ok = (response) => spec.ok?.(response) === true;
   return driver as Driver;
 }

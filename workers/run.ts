@@ -212,6 +212,10 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     return this.command.deadline;
   }
 
+  get etag(): string | undefined {
+    return this.command.cache?.etag;
+  }
+
   get live(): boolean {
     return this.#credit !== undefined;
   }

@@ -7,10 +7,12 @@ import { FrameReader, type FrameVisitor } from '../src/wire/codec.js';
 import { Ledger } from '../src/wire/ledger.js';
 import type { Limits } from '../src/wire/limits.js';
 import { Outbox } from '../src/wire/outbox.js';
-import type { Command, Reply, RunCommand } from '../src/wire/protocol.js';
+import type { CachePart, Command, Reply, RunCommand } from '../src/wire/protocol.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Asks } from './asks.js';
 import type { Opener } from './driver-steps.js';
+import { Fills, type FillsHost } from './fills.js';
+import type { Flight } from './flight.js';
 import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
@@ -47,21 +49,22 @@ export function serve(
  * One shard: owns the connections of its keys, alone. Everything it does is a synchronous step between two events, so
  * there is nothing to lock.
  */
-class Shard implements RunHost, FrameVisitor<Command> {
+class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   trace: Trace | undefined = undefined;
   readonly #clock: Clock;
   readonly #ledger: Ledger;
   readonly #outbox: Outbox<Reply>;
   readonly #pools: Pools;
   readonly #asks: Asks;
-  readonly #deadlines: Deadlines<Run>;
+  readonly #deadlines: Deadlines<Flight>;
+  readonly #fills: Fills;
   readonly #vitals: Vitals;
   readonly #ownDrivers: Record<string, string>;
   readonly #load: typeof loadDriver;
   readonly #drivers = new Map<string, Driver | Promise<Driver>>();
   readonly rates: Rates | undefined;
-  /** Runs by slot. */
-  readonly #runs: (Run | undefined)[] = [];
+  /** Runs, and who waits for fills, by slot. */
+  readonly #runs: (Flight | undefined)[] = [];
   #running = 0;
   #waitingForEnd: (() => void) | undefined = undefined;
   #traceEnd: { cancel(): void } | undefined = undefined;
@@ -84,7 +87,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#asks = new Asks((ask) => this.reply(ask));
     this.#deadlines = new Deadlines(
       clock,
-      () => this.#runs,
+      () => (this.#fills.size === 0 ? this.#runs : [...this.#runs, ...this.#fills.runs]),
       (run) => run.abort(timedOut(run)),
     );
     const open: Opener = (pool, connection, signal) => {
@@ -102,6 +105,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
       return this.trace ? this.trace.run(pool.keyName, begin) : begin();
     };
     this.rates = ratesOf(limits, clock);
+    this.#fills = new Fills(this, limits.cacheBytes);
     this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
     port.on('message', (frame: Uint8Array) => reader.read(frame, this));
@@ -128,8 +132,8 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#outbox.push(reply);
   }
 
-  noteSent(run: Run): void {
-    this.#ledger.sent(run.command.slot, run.command.id);
+  noteSent({ command }: { readonly command: RunCommand }): void {
+    this.#ledger.sent(command.slot, command.id);
   }
 
   noteRunning(slot: number): void {
@@ -144,12 +148,32 @@ class Shard implements RunHost, FrameVisitor<Command> {
     this.#deadlines.watch(dueAt);
   }
 
-  answered(run: Run): void {
+  answered(run: Flight): void {
     this.#vitals.note(run.command.key, run.heldUs);
     this.#runs[run.command.slot] = undefined;
     this.#running--;
     if (this.#running === 0) this.#outbox.soon();
     if (this.#pools.shut && this.#running === 0) this.#end();
+  }
+
+  entered(run: Flight): void {
+    this.#runs[run.command.slot] = run;
+    this.#running++;
+    this.#deadlines.watch(run.dueAt);
+  }
+
+  served({ key }: RunCommand): void {
+    this.#vitals.note(key, 0);
+    if (this.#running === 0) this.#outbox.soon();
+  }
+
+  filled(): void {
+    if (this.#pools.shut && this.#running === 0) this.#end();
+  }
+
+  driverOf(name: string): Driver | undefined {
+    const driver = this.#drivers.get(name);
+    return driver instanceof Promise ? undefined : driver;
   }
 
   response(): never {
@@ -176,8 +200,12 @@ class Shard implements RunHost, FrameVisitor<Command> {
       case 'release':
         void this.#release(command.ask, command.key);
         break;
+      case 'invalidate':
+        this.reply({ kind: 'invalidated', ask: command.ask, forgotten: this.#fills.invalidate(command.patterns) });
+        break;
       case 'drain':
         this.#pools.shut = true;
+        this.#fills.stop(new KeylaneError('ERR_CLOSED'));
         if (this.#running === 0) this.#end();
         break;
       default:
@@ -186,6 +214,10 @@ class Shard implements RunHost, FrameVisitor<Command> {
   }
 
   run(command: RunCommand): void {
+    if (command.cache !== undefined) {
+      this.#fills.run(command as RunCommand & { cache: CachePart });
+      return;
+    }
     const run = new Run(command, this);
     this.#runs[command.slot] = run;
     this.#running++;
@@ -195,6 +227,11 @@ class Shard implements RunHost, FrameVisitor<Command> {
       return;
     }
     this.#deadlines.watch(command.deadline);
+    this.begin(run);
+  }
+
+  begin(run: Run): void {
+    const { command } = run;
     const driver = this.#driver(command.driver);
     if (driver instanceof Promise) {
       driver.then(
@@ -241,18 +278,20 @@ class Shard implements RunHost, FrameVisitor<Command> {
   }
 
   /** The run in the slot, unless it is a later one. */
-  #at({ slot, id }: { slot: number; id: number }): Run | undefined {
+  #at({ slot, id }: { slot: number; id: number }): Flight | undefined {
     const run = this.#runs[slot];
     return run?.command.id === id ? run : undefined;
   }
 
   async #release(ask: number, key: string): Promise<void> {
-    const inUse = this.#slotOf(key) >= 0 || this.rates?.remembers(key);
+    const inUse = this.#slotOf(key) >= 0 || this.rates?.remembers(key) || this.#fills.isFilling(key);
     const released = !inUse && (await this.#pools.release(key));
     this.reply({ kind: 'released', ask, released });
   }
 
   #end(): void {
+    // A refresh that was told to end does so within its grace.
+    if (this.#fills.size > 0) return;
     const ended = this.#waitingForEnd;
     this.#waitingForEnd = undefined;
     if (ended) void this.#pools.end(new KeylaneError('ERR_CLOSED')).then(ended);
@@ -268,6 +307,7 @@ class Shard implements RunHost, FrameVisitor<Command> {
       connections: { ...counts },
       lanes: size,
       keys: keys.size,
+      cache: this.#fills.stats,
       stopped: keys.stopped,
       ...totals,
     };
@@ -300,7 +340,7 @@ function ratesOf({ ratePerKey = Number.POSITIVE_INFINITY, burstPerKey = 1, rates
   return new Rates(clock, ratePerKey, burstPerKey, ratesSpent);
 }
 
-function timedOut(run: Run): KeylaneError {
+function timedOut(run: Flight): KeylaneError {
   if (run.waitsForRate) return new KeylaneError('ERR_TIMEOUT', NO_TOKEN);
   return new KeylaneError('ERR_TIMEOUT', run.waiting ? NO_CONNECTION : 'the deadline passed');
 }

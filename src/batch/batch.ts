@@ -1,5 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { type LearnedTimeouts, Patience } from '../adaptive/timeouts.js';
+import type { CacheFront } from '../cache/front.js';
+import type { CachePlan } from '../cache/plan.js';
 import type { Call, CallEvents } from '../call.js';
 import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
@@ -27,6 +29,9 @@ export interface BatchHost {
   /** Starts one try. Throws what keeps it from being handed over. */
   submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
   credit(call: Call, bytes: number): void;
+  /** What is remembered, and by which driver's name; a prewarm has none. */
+  readonly cache?: Pick<CacheFront, 'plan' | 'heard' | 'forget'>;
+  readonly driver?: string;
 }
 
 export interface SubmitHow {
@@ -34,6 +39,7 @@ export interface SubmitHow {
   signal: AbortSignal;
   priority: number;
   labels: readonly string[] | undefined;
+  cache?: CachePlan['part'] | undefined;
 }
 
 const DEFAULT_ATTEMPTS = 3;
@@ -184,7 +190,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#preparing++;
     this.#shown(() => this.#options.onStart?.(index, request));
     const deadline = this.#patience.deadline(this.#host.clock.now());
-    const item: Item = { index, deadline, labels: undefined, parsed: undefined, place: undefined, call: undefined };
+    const item: Item = { index, deadline, ...UNREAD };
     let result: Result<Req, Res>;
     try {
       const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
@@ -192,6 +198,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       // From here on it has a place or waits for one.
       this.#preparing--;
       item.labels = this.#labelsOf(request, index);
+      item.plan = this.#planOf(item.parsed);
       const tried = await this.#tries(item, item.parsed);
       result = resultOf(index, request, tried, (response) => this.#host.ok(response));
     } catch (thrown) {
@@ -200,11 +207,18 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
       result = unsubmitted(index, request, item.parsed?.key ?? '', error);
     }
+    if (this.#options.invalidates && result.outcome !== 'not_started')
+      await this.#host.cache?.forget(this.#options.invalidates);
     // Only now: a place that is free while its result is still on the way would be one too many.
     this.#leave(item);
     this.#active--;
     this.#results.push(result);
     this.#changed.ring();
+  }
+
+  #planOf(parsed: Parsed): CachePlan | undefined {
+    const { cache } = this.#options;
+    return cache ? this.#host.cache?.plan(this.#host.driver ?? '', parsed, cache) : undefined;
   }
 
   #labelsOf(request: Req, index: number): readonly string[] | undefined {
@@ -253,12 +267,15 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   #try(item: Item, parsed: Parsed): Promise<Call> {
     const { priority = 0 } = this.#options;
     const { signal } = this.#stop;
-    const { index, labels } = item;
+    const { index, labels, plan } = item;
     const deadline = this.#patience.ofTry(parsed.key, this.#host.clock, item.deadline);
     return new Promise((resolve, reject) => {
       const settled = (call: Call) => {
-        item.call = call;
-        this.#patience.heard(call);
+        if (plan) this.#host.cache?.heard(plan, call);
+        if (!call.isRemembered) {
+          item.call = call;
+          this.#patience.heard(call);
+        }
         resolve(call);
       };
       const chunk = (piece: Chunk, call: Call) => {
@@ -266,7 +283,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         this.#host.credit(call, piece.data.length);
       };
       try {
-        this.#host.submit(parsed, { deadline, signal, priority, labels }, { settled, chunk });
+        this.#host.submit(parsed, { deadline, signal, priority, labels, cache: plan?.part }, { settled, chunk });
       } catch (error) {
         reject(error);
       }
@@ -307,6 +324,10 @@ interface Item {
   labels: SubmitHow['labels'];
   parsed: Parsed | undefined;
   place: Place | undefined;
-  /** The try that has the place, once it is settled. */
+  /** How its answer is remembered. */
+  plan: CachePlan | undefined;
+  /** The try that has the place, once it is settled, unless it was answered out of memory. */
   call: Call | undefined;
 }
+
+const UNREAD = { labels: undefined, parsed: undefined, place: undefined, plan: undefined, call: undefined };

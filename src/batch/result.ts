@@ -9,13 +9,19 @@ export function resultOf<Req, Res>(
   { call, attempts, history }: Tried,
   ok: (response: unknown) => boolean,
 ): Result<Req, Res> {
-  const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs } = call;
+  const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs, note } = call;
   const timing = {
     queuedMs: Math.round(heldMs * 1000 + queuedUs) / 1000,
     openMs: openUs / 1000,
     runMs: runUs / 1000,
   };
-  const how = { attempts, shard, reused, cache: 'none' as const, timing, history };
+  const how = {
+    // What was answered out of memory was not tried.
+    attempts: call.isRemembered ? attempts - 1 : attempts,
+    ...{ shard, reused, cache: note?.status ?? ('none' as const) },
+    ...(note && call.isRemembered ? { cached: { level: 'shard' as const, ageMs: note.ageMs } } : {}),
+    ...{ timing, history },
+  };
   if (error) return { index, request, key, outcome: error.outcome, error, ...how };
   let outcome: Outcome;
   try {

@@ -55,8 +55,9 @@ function writtenObject(value: object, depth: number): string {
 }
 
 /** A Buffer is its bytes, whatever it is a view of; another kind of array is another request. */
-function writtenBytes({ buffer, byteOffset, byteLength, constructor }: ArrayBufferView): string {
-  const kind = constructor === Buffer ? 'Uint8Array' : constructor.name;
+function writtenBytes(view: ArrayBufferView): string {
+  const { buffer, byteOffset, byteLength } = view;
+  const kind = Buffer.isBuffer(view) ? 'Uint8Array' : view.constructor.name;
   return `b${kind}${byteLength}:${Buffer.from(buffer, byteOffset, byteLength).toString('base64')}`;
 }
 

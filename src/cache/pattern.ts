@@ -31,7 +31,10 @@ export function checkPatterns(patterns: unknown, what: string): asserts patterns
   const valid = Array.isArray(patterns) && patterns.length <= MOST && patterns.every(isPattern);
   if (valid) return;
   const expected = `an array of at most ${MOST} patterns of 1 to ${LONGEST} characters: \`key:<key>\`, a tag, or a glob such as \`vm_list:*\``;
-  throw new KeylaneError('ERR_INPUT', `\`${what}\` must be ${expected}`);
+  throw new KeylaneError(
+    'ERR_INPUT',
+    `\`${what}\` must be ${expected}, not ${Array.isArray(patterns) ? 'this one' : String(patterns)}`,
+  );
 }
 
 function isPattern(value: unknown): boolean {

@@ -2,10 +2,10 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import type { ShardEvent } from '../events.js';
-import { FrameReader, type FrameVisitor } from '../wire/codec.js';
+import { FrameReader, type FrameVisitor, unpackValue } from '../wire/codec.js';
 import { Ledger } from '../wire/ledger.js';
 import { Outbox } from '../wire/outbox.js';
-import type { Ask, Command, Reply, ResponseReply, ShardStats } from '../wire/protocol.js';
+import type { Ask, CacheNote, Command, Reply, ResponseReply, ShardStats } from '../wire/protocol.js';
 import { fromWire, toWire } from '../wire/wire-error.js';
 
 /** Who gets what a shard says that is not about one call. */
@@ -34,6 +34,7 @@ export class ShardClient implements FrameVisitor<Reply> {
   readonly #slots: number;
   readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
   readonly #releases = new Map<number, (released: boolean) => void>();
+  readonly #invalidations = new Map<number, (forgotten: number) => void>();
   #lastId: number;
   #lastAsk = 0;
 
@@ -121,6 +122,15 @@ export class ShardClient implements FrameVisitor<Reply> {
     });
   }
 
+  /** Tells the shard what to forget. Resolves with how many answers that was, when it has; or has died, and remembers none. */
+  invalidate(patterns: readonly string[]): Promise<number> {
+    return new Promise((resolve) => {
+      const ask = ++this.#lastAsk;
+      this.#invalidations.set(ask, resolve);
+      this.#outbox.push({ kind: 'invalidate', ask, patterns });
+    });
+  }
+
   drain(): void {
     this.#outbox.push({ kind: 'drain' });
     this.#outbox.flush();
@@ -142,6 +152,8 @@ export class ShardClient implements FrameVisitor<Reply> {
     this.#stats.clear();
     for (const resolve of this.#releases.values()) resolve(false);
     this.#releases.clear();
+    for (const resolve of this.#invalidations.values()) resolve(0);
+    this.#invalidations.clear();
   }
 
   run(): never {
@@ -156,6 +168,7 @@ export class ShardClient implements FrameVisitor<Reply> {
     runUs: number,
     reused: boolean,
     response: unknown,
+    note: CacheNote | undefined,
   ): void {
     const call = this.#inFlight[slot];
     if (call?.id !== id) return;
@@ -164,7 +177,13 @@ export class ShardClient implements FrameVisitor<Reply> {
     call.runUs = runUs;
     call.reused = reused;
     this.#free(call);
-    call.settle(response, undefined);
+    if (note === undefined) {
+      call.settle(response, undefined);
+      return;
+    }
+    call.note = note;
+    call.packed = response as Uint8Array;
+    call.settle(unpackValue(call.packed), undefined);
   }
 
   other(reply: Exclude<Reply, ResponseReply>): void {
@@ -197,6 +216,10 @@ export class ShardClient implements FrameVisitor<Reply> {
       case 'released':
         this.#releases.get(reply.ask)?.(reply.released);
         this.#releases.delete(reply.ask);
+        break;
+      case 'invalidated':
+        this.#invalidations.get(reply.ask)?.(reply.forgotten);
+        this.#invalidations.delete(reply.ask);
         break;
       case 'event':
         this.#events.event(reply.event);

@@ -116,6 +116,12 @@ export class Supervisor {
     return stats;
   }
 
+  /** How many answers its shard has forgotten. A thread that has not begun to serve remembers none. */
+  async invalidate(patterns: readonly string[]): Promise<number> {
+    const remembers = this.state === 'serving' || this.state === 'blocked' || this.state === 'draining';
+    return (remembers && (await this.#client?.invalidate(patterns))) || 0;
+  }
+
   /** Lets the thread end by itself. To be called when nothing is in flight. */
   drain(): void {
     if (this.state === 'serving') {

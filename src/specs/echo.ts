@@ -14,11 +14,12 @@ export interface EchoOrder {
   delayMs: number;
   /** How the request goes wrong. */
   fault: EchoFault | undefined;
+  etag: string | undefined;
 }
 
 const WHILE_OPENING: readonly string[] = ['ERR_DNS', 'ERR_CONNECT', 'ERR_AUTH', 'ERR_HOST_KEY'];
 const FAULTS: readonly string[] = [...WHILE_OPENING, 'failed', 'hang', 'ERR_CONNECTION_LOST', 'ERR_PROTOCOL'];
-const FIELDS: readonly string[] = ['key', 'payload', 'openMs', 'delayMs', 'fault'];
+const FIELDS: readonly string[] = ['key', 'payload', 'openMs', 'delayMs', 'fault', 'etag'];
 const LONGEST_MS = 86_400_000;
 
 /** The fixture driver. Checked by hand: it is what the dispatch of the engine is measured with. */
@@ -27,7 +28,7 @@ export const echoSpec: Spec<EchoRequest, EchoOrder, EchoResponse> = {
 
   parse(input) {
     if (typeof input !== 'object' || input === null) throw bad('the request must be an object with a `key`');
-    const { key, openMs = 0, delayMs = 0, fault, payload } = input;
+    const { key, openMs = 0, delayMs = 0, fault, payload, etag } = input;
     for (const field in input) {
       if (!FIELDS.includes(field)) throw bad(`unknown field \`${field}\`: echo knows ${FIELDS.join(', ')}`);
     }
@@ -36,10 +37,11 @@ export const echoSpec: Spec<EchoRequest, EchoOrder, EchoResponse> = {
     if (!isMs(openMs)) throw bad(`\`openMs\` must be a number from 0 to ${LONGEST_MS}`);
     if (!isMs(delayMs)) throw bad(`\`delayMs\` must be a number from 0 to ${LONGEST_MS}`);
     if (fault !== undefined && !FAULTS.includes(fault)) throw bad(`\`fault\` must be one of ${FAULTS.join(', ')}`);
+    if (etag !== undefined && typeof etag !== 'string') throw bad('`etag` must be a string');
     const opening = fault !== undefined && WHILE_OPENING.includes(fault) ? fault : undefined;
     const target: EchoTarget = { openMs, fault: opening };
     const lane = opening ? `${key} ${openMs} ${opening}` : `${key} ${openMs}`;
-    return { key, lane, target, request: { payload, delayMs, fault: opening ? undefined : fault } };
+    return { key, lane, target, request: { payload, delayMs, fault: opening ? undefined : fault, etag } };
   },
 
   ok: (response) => !response.refused,

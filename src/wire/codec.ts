@@ -1,5 +1,5 @@
 import { Packr, Unpackr } from 'msgpackr';
-import type { Command, Reply, ResponseReply, RunCommand, RunMode } from './protocol.js';
+import type { CacheNote, CachePart, Command, Reply, ResponseReply, RunCommand, RunMode } from './protocol.js';
 
 /**
  * Messages to bytes and back. A frame is one flat msgpack array: the fields of `run` and `response`, which are nearly
@@ -20,6 +20,8 @@ const PART = 4;
 /** `run` and `response` whose payload came before, as parts. */
 const RUN_OF_PARTS = 5;
 const RESPONSE_OF_PARTS = 6;
+/** What a `run` or `response` has to do with the cache, before it: most have nothing, and pay nothing. */
+const CACHE = 7;
 
 const MODES: readonly RunMode[] = ['once', 'live', 'stream', 'prewarm'];
 
@@ -87,6 +89,7 @@ export interface FrameVisitor<M extends Message> {
     runUs: number,
     reused: boolean,
     response: unknown,
+    cache: CacheNote | undefined,
   ): void;
   other(message: Exclude<M, RunCommand | ResponseReply>): void;
 }
@@ -98,6 +101,7 @@ export class FrameReader<M extends Message> {
   read(frame: Uint8Array, visitor: FrameVisitor<M>): void {
     // As a Buffer: what is copied out of a Buffer is a Buffer again.
     const flat = unpackr.unpack(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)) as unknown[];
+    let cache: unknown;
     for (let i = 0; i < flat.length; ) {
       const head = flat[i];
       if (head === RESPONSE || head === RESPONSE_OF_PARTS) {
@@ -110,11 +114,18 @@ export class FrameReader<M extends Message> {
           flat[i + 5] as number,
           flat[i + 6] as boolean,
           response,
+          cache as CacheNote | undefined,
         );
+        cache = undefined;
         i += RESPONSE_ITEMS;
       } else if (head === RUN || head === RUN_OF_PARTS) {
-        visitor.run(unflattenRun(flat, i, head === RUN ? flat[i + 8] : this.#whole(flat[i + 1] as number)));
+        const request = head === RUN ? flat[i + 8] : this.#whole(flat[i + 1] as number);
+        visitor.run(unflattenRun(flat, i, request, cache as CachePart | undefined));
+        cache = undefined;
         i += RUN_ITEMS;
+      } else if (head === CACHE) {
+        cache = flat[i + 1];
+        i += 2;
       } else if (head === PART) {
         const slot = flat[i + 1] as number;
         const part = flat[i + 2] as Uint8Array;
@@ -136,6 +147,16 @@ export class FrameReader<M extends Message> {
   }
 }
 
+/** A value in bytes of its own, as it is remembered. Throws for what cannot be encoded. */
+export function packValue(value: unknown): Uint8Array<ArrayBuffer> {
+  return exact(packr.pack(value));
+}
+
+/** A copy of what was packed, which shares no bytes with it. */
+export function unpackValue(bytes: Uint8Array): unknown {
+  return unpackr.unpack(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
 function flatten(message: Message, flat: unknown[]): void {
   if (message.kind === 'run') flattenRun(RUN, message, message.request, flat);
   else if (message.kind === 'response') flattenResponse(RESPONSE, message, message.response, flat);
@@ -145,6 +166,7 @@ function flatten(message: Message, flat: unknown[]): void {
 const RUN_ITEMS = 11;
 
 function flattenRun(head: number, m: RunCommand, payload: unknown, flat: unknown[]): void {
+  if (m.cache !== undefined) flat.push(CACHE, m.cache);
   const deadline = m.deadline === Number.POSITIVE_INFINITY ? 0 : Math.ceil(m.deadline);
   flat.push(
     head,
@@ -161,7 +183,7 @@ function flattenRun(head: number, m: RunCommand, payload: unknown, flat: unknown
   );
 }
 
-function unflattenRun(flat: unknown[], i: number, request: unknown): RunCommand {
+function unflattenRun(flat: unknown[], i: number, request: unknown, cache: CachePart | undefined): RunCommand {
   return {
     kind: 'run',
     slot: flat[i + 1] as number,
@@ -174,12 +196,14 @@ function unflattenRun(flat: unknown[], i: number, request: unknown): RunCommand 
     request,
     deadline: (flat[i + 9] as number) || Number.POSITIVE_INFINITY,
     priority: flat[i + 10] as number,
+    cache,
   };
 }
 
 const RESPONSE_ITEMS = 8;
 
 function flattenResponse(head: number, m: ResponseReply, payload: unknown, flat: unknown[]): void {
+  if (m.cache !== undefined) flat.push(CACHE, m.cache);
   flat.push(head, m.slot, m.id, m.queuedUs, m.openUs, m.runUs, m.reused, payload);
 }
 

@@ -14,6 +14,8 @@ export interface Limits {
   /** 0: no reports. */
   leakMs: number;
   connectTimeoutMs: number;
+  /** Of remembered answers. @default 10 MiB */
+  cacheBytes?: number;
   /** Requests of one key that start in a second, and at once; no bound where none or Infinity. */
   ratePerKey?: number;
   burstPerKey?: number;

@@ -14,6 +14,8 @@ export type Command =
   | { kind: 'stats'; ask: number }
   /** Another shard is to have the key: end its connections and forget it. Nothing of it is in flight, and nothing comes. */
   | { kind: 'release'; ask: number; key: string }
+  /** Forget what these patterns name, and do not remember what is being fetched of it. Answered by `invalidated`. */
+  | { kind: 'invalidate'; ask: number; patterns: readonly string[] }
   /** Let what runs finish, close every connection, say `drained`, end the task. */
   | { kind: 'drain' };
 
@@ -32,8 +34,38 @@ export interface RunCommand {
   /** Milliseconds of process.hrtime; Infinity for none. */
   deadline: number;
   priority: number;
+  /** There where the answer may be remembered, or come from what is. */
+  cache?: CachePart | undefined;
   /** `runBytes` of it where that was counted already, else 0 or none. Not sent. */
   bytes?: number;
+}
+
+/** How the answer of a run is remembered. */
+export interface CachePart {
+  /** SHA-256 of what is asked, in hex. */
+  digest: string;
+  /** `<operation>:<the first 8 hex digits of the digest>` */
+  name: string;
+  tags: readonly string[];
+  ttlMs: number;
+  /** For so long after that an answer may be given while another is fetched. */
+  staleMs: number;
+  /** For how long an answer no is remembered; 0 for not at all. */
+  negativeMs: number;
+  /** Not what is remembered: fetch it. */
+  fresh: boolean;
+  /** The validator of an answer that may hold still. */
+  etag?: string | undefined;
+  /** That answer, packed, where the shard may not have it. */
+  old?: Uint8Array | undefined;
+}
+
+/** Where an answer came from, to whom may be given one that was remembered. */
+export interface CacheNote {
+  status: 'hit' | 'stale' | 'miss';
+  ageMs: number;
+  /** The answer's validator, where its driver gave one. */
+  etag?: string | undefined;
 }
 
 /**
@@ -55,6 +87,8 @@ export type Reply =
   | { kind: 'stats'; ask: number; stats: ShardStats }
   /** The answer to `release`: all is gone, or nothing was touched because there is something to remember. */
   | { kind: 'released'; ask: number; released: boolean }
+  /** The answer to `invalidate`: so many answers are forgotten. */
+  | { kind: 'invalidated'; ask: number; forgotten: number }
   | { kind: 'drained' };
 
 export interface ResponseReply extends RunTiming {
@@ -62,6 +96,8 @@ export interface ResponseReply extends RunTiming {
   slot: number;
   id: number;
   response: unknown;
+  /** To a run with a cache part; `response` is packed then. */
+  cache?: CacheNote | undefined;
 }
 
 export interface ErrorReply extends RunTiming {
@@ -119,4 +155,20 @@ export interface ShardStats {
   evicted: number;
   /** Leases that drivers forgot to give back, since the shard started (`limits.leakMs`). */
   leaked: number;
+  cache: ShardCacheStats;
+}
+
+/** What a shard remembers; counts are since it started. */
+export interface ShardCacheStats {
+  /** Answers, and bytes that they take. */
+  entries: number;
+  bytes: number;
+  hits: number;
+  misses: number;
+  /** Answers given past their time, with another being fetched. */
+  stale: number;
+  /** Of the misses, those whose old answer the peer said to hold still. */
+  revalidated: number;
+  /** Answers dropped for want of room. */
+  evictions: number;
 }

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 const VALUES = [
   'ConfigSource',
   'KeylaneError',
+  'NOT_MODIFIED',
   'StreamsExceeded',
   'createEngine',
   'describeSshConfig',
@@ -34,6 +35,8 @@ const TYPES = [
   'Attempt',
   'BatchOptions',
   'BreakerOptions',
+  'CacheOptions',
+  'CacheStats',
   'CallOptions',
   'Channel',
   'Chunk',
@@ -53,6 +56,8 @@ const TYPES = [
   'EchoRequest',
   'EchoResponse',
   'Engine',
+  'EngineCache',
+  'EngineCacheOptions',
   'EngineEvent',
   'EngineOptions',
   'EngineStats',
@@ -68,6 +73,7 @@ const TYPES = [
   'LoadConfigOptions',
   'OpenAccounts',
   'OpenContext',
+  'OperationStats',
   'Outcome',
   'Parsed',
   'ParsedAccounts',
@@ -117,9 +123,21 @@ test('an engine has these methods, and no other', async () => {
   const engine = await keylane.createEngine({ shards: 1 });
   try {
     const own = Object.getOwnPropertyNames(Object.getPrototypeOf(engine)).sort();
-    expect(own).toEqual(['accounts', 'batch', 'close', 'constructor', 'destroy', 'prewarm', 'run', 'stats', 'stream']);
+    expect(own).toEqual([
+      'accounts',
+      'batch',
+      'cache',
+      'close',
+      'constructor',
+      'destroy',
+      'prewarm',
+      'run',
+      'stats',
+      'stream',
+    ]);
     expect(engine[Symbol.asyncDispose]).toBeTypeOf('function');
     expect(Object.keys(engine)).toEqual([]);
+    expect(Object.keys(engine.cache).sort()).toEqual(['invalidate', 'stats']);
   } finally {
     await engine.close();
   }

@@ -42,7 +42,8 @@ export class SshHarness implements AsyncDisposable {
     context = new FakeExecute(),
   ): Promise<SshResponse> {
     const request = { host: 'any', ...(typeof what === 'string' ? { command: what } : what) } as SshRequest;
-    return (await this.driver).execute(connection, this.#spec.parse(request).request, context);
+    const driver = await this.driver;
+    return (await driver.execute(connection, this.#spec.parse(request).request, context)) as SshResponse;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

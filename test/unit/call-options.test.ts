@@ -38,6 +38,8 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
   concurrencyPerKey: { right: [1, 1_000_000, 'auto'], wrong: [0, 'many', 1_000_001, 1.5, null] },
   onChunk: { right: [() => {}], wrong: [{}, 'log', null] },
   onStart: { right: [() => {}], wrong: [{}, 'log', null] },
+  cache: { right: [true, false, {}, { ttlMs: 1 }], wrong: ['5m', 1, null, [true]] },
+  invalidates: { right: [[], ['vms', 'vm_list:*', 'key:a']], wrong: ['vms', null, [''], [1]] },
   perKey: { right: [1, 10_000], wrong: [0, 10_001, 1.5, null] },
 };
 

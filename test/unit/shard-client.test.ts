@@ -21,6 +21,7 @@ const STATS: ShardStats = {
   closed: 0,
   evicted: 0,
   leaked: 0,
+  cache: { entries: 0, bytes: 0, hits: 0, misses: 0, stale: 0, revalidated: 0, evictions: 0 },
 };
 
 function setUp({ slots = 4, lastId = 0, ask = (_ask: Ask): Promise<unknown> => Promise.resolve(null) } = {}) {

@@ -1,6 +1,7 @@
 /** Drivers of our own that tests hand to an engine by URL, and the types of what they are asked. */
 export const PUPPET = new URL('./puppet.mjs', import.meta.url);
 export const CRASH = new URL('./crash.mjs', import.meta.url);
+export const SHELF = new URL('./shelf.mjs', import.meta.url);
 export const FLOOD = new URL('./flood.mjs', import.meta.url);
 
 /** A driver that does what the request says, within the interface or against it. */
@@ -81,6 +82,36 @@ export interface CrashRequest {
   die?: 'throw' | 'reject' | 'exit0' | 'exit3' | 'block' | 'heap';
 }
 
+/** A peer with things on it, numbers that are 0 at first. */
+export interface ShelfRequest {
+  key: string;
+  /** Which thing: it is read, or written. */
+  item?: string;
+  write?: number;
+  /** Its answers have an etag. */
+  etag?: true;
+  /** Having read or written, it waits for the gate of this name, in its shard. */
+  wait?: string;
+  /** Opens this gate. */
+  open?: string;
+  /** Answers with the counts of its key. */
+  counts?: true;
+  /** Having read or written: `before`: nothing, it has not started · `after`: it says nothing · `refused`: it says no. */
+  fault?: 'before' | 'after' | 'refused';
+  /** Makes it another request. */
+  salt?: unknown;
+}
+
+export interface ShelfResponse {
+  value: number;
+  etag?: string;
+  refused?: true;
+  reads: number;
+  writes: number;
+  unchanged: number;
+  waiting: number;
+}
+
 export interface FloodRequest {
   key: string;
   /** So many bytes come. */
@@ -93,6 +124,7 @@ declare module 'keylane' {
   interface Drivers {
     puppet: { request: PuppetRequest; response: PuppetResponse };
     crash: { request: CrashRequest; response: { id: number } };
+    shelf: { request: ShelfRequest; response: ShelfResponse };
     flood: { request: FloodRequest; response: { bytes: number; sha256: string } };
   }
 }

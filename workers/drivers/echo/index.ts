@@ -1,6 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { EchoOrder, EchoTarget } from '../../../src/specs/echo.js';
-import type { Driver, EchoResponse, ExecuteContext } from '../../../src/types.js';
+import { type Driver, type EchoResponse, type ExecuteContext, NOT_MODIFIED } from '../../../src/types.js';
 import { type Clock, systemClock } from '../../../src/util/clock.js';
 
 /** A "connection" to nowhere. */
@@ -19,11 +19,16 @@ export function load(clock: Clock = systemClock): Promise<Driver<EchoTarget, Ech
       return { open: true };
     },
 
-    execute(connection, { payload, delayMs, fault }, context) {
+    execute(connection, order, context) {
+      const { payload, delayMs, fault, etag } = order;
       context.sent();
-      if (delayMs === 0 && !fault && !context.live) return { payload };
-      return answer(clock, connection, { payload, delayMs, fault }, context);
+      if (etag !== undefined && context.etag === etag) return NOT_MODIFIED;
+      if (delayMs === 0 && !fault && !context.live && etag === undefined) return { payload };
+      return answer(clock, connection, order, context);
     },
+
+    ok: ({ refused }) => !refused,
+    etag: ({ etag }) => etag,
 
     reusable: (connection) => connection.open,
 
@@ -53,7 +58,7 @@ async function answer(
       throw new KeylaneError(order.fault as 'ERR_PROTOCOL', `echo: ${order.fault}, as asked`);
   }
   if (context.live) await repeat(order.payload, context);
-  return { payload: order.payload };
+  return order.etag === undefined ? { payload: order.payload } : { payload: order.payload, etag: order.etag };
 }
 
 /** Live, echo says the payload back in a chunk, then whatever the caller writes. */

@@ -22,6 +22,7 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
       if (order.op === 'exec') noteReference(order.sudo?.password);
       return run(connection, order, context);
     },
+    ok: ({ code, signal, detached }) => detached?.running || (code === 0 && signal === null),
     reusable: (connection) => connection.state === 'open',
     check: (connection, withinMs) => connection.check(withinMs),
     close: (connection) => connection.close(),

@@ -1,0 +1,101 @@
+import { LRUCache } from 'lru-cache';
+import { matchesAny, type Named } from '../src/cache/pattern.js';
+import type { CachePart } from '../src/wire/protocol.js';
+
+/** An answer that a shard remembers: as bytes, so that nobody who got it can change it, and its size is known. */
+export interface Entry extends Named {
+  readonly bytes: Uint8Array;
+  readonly etag: string | undefined;
+  /** When it came, in milliseconds of the shard's clock. */
+  readonly storedAt: number;
+  /** Which of the shard's fetches brought it. */
+  readonly fetch: number;
+  readonly ttlMs: number;
+  /** The peer said no. */
+  readonly negative: boolean;
+}
+
+export interface Found {
+  entry: Entry;
+  status: 'hit' | 'stale';
+  ageMs: number;
+}
+
+const DEFAULT_BYTES = 10 * 1024 * 1024;
+/** What an entry takes beside its bytes and its texts: measured 780 as they come, 1,100 where half were evicted again. */
+const OVERHEAD_BYTES = 1_000;
+
+/** What a shard remembers of its keys' answers, within so many bytes; past them the longest unused goes. */
+export class ShardCache {
+  evictions = 0;
+  readonly #maxBytes: number;
+  /** Made at first use: most shards never remember anything. */
+  #entries: LRUCache<string, Entry> | undefined = undefined;
+
+  constructor(maxBytes = DEFAULT_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get size(): { entries: number; bytes: number } {
+    return { entries: this.#entries?.size ?? 0, bytes: this.#entries?.calculatedSize ?? 0 };
+  }
+
+  /**
+   * What may be given for this, at this time. It is as old as the caller allows and as whoever had it fetched did. One that
+   * lacks a tag of the caller's does not count: an invalidation by that tag may have passed it by.
+   */
+  find(part: CachePart, now: number): Found | undefined {
+    const entry = this.#entries?.get(part.digest);
+    if (!entry || !covers(entry.tags, part.tags)) return undefined;
+    const ageMs = now - entry.storedAt;
+    const ttlMs = Math.min(entry.ttlMs, entry.negative ? part.negativeMs : part.ttlMs);
+    if (ageMs < ttlMs) return { entry, status: 'hit', ageMs };
+    if (!entry.negative && ageMs < ttlMs + part.staleMs) return { entry, status: 'stale', ageMs };
+    return undefined;
+  }
+
+  /** What is there, of whatever age. */
+  peek(digest: string): Entry | undefined {
+    return this.#entries?.peek(digest);
+  }
+
+  /** An answer that was fetched earlier than the one that is there does not replace it. */
+  put(digest: string, entry: Entry): void {
+    const there = this.peek(digest);
+    if (there && there.fetch > entry.fetch) return;
+    this.#entries ??= this.#open();
+    this.#entries.set(digest, entry);
+  }
+
+  /** Forgets what the patterns name; how many that was. */
+  invalidate(patterns: readonly string[]): number {
+    let forgotten = 0;
+    for (const [digest, entry] of this.#entries?.entries() ?? []) {
+      if (!matchesAny(patterns, entry)) continue;
+      this.#entries?.delete(digest);
+      forgotten++;
+    }
+    return forgotten;
+  }
+
+  #open(): LRUCache<string, Entry> {
+    return new LRUCache<string, Entry>({
+      maxSize: this.#maxBytes,
+      sizeCalculation: sizeOf,
+      dispose: (_entry, _digest, reason) => {
+        if (reason === 'evict') this.evictions++;
+      },
+    });
+  }
+}
+
+/** Are all of these tags among those? */
+export function covers(tags: readonly string[], wanted: readonly string[]): boolean {
+  return wanted.length === 0 || wanted.every((tag) => tags.includes(tag));
+}
+
+function sizeOf({ bytes, key, name, tags }: Entry): number {
+  let size = OVERHEAD_BYTES + bytes.byteLength + key.length + name.length;
+  for (const tag of tags) size += tag.length + 16;
+  return size;
+}
