@@ -24,6 +24,7 @@ const TOLD = {
   ],
   limits: [['src/options.ts', 'LimitOptions']],
   'limits.breaker': [['src/options.ts', 'BreakerOptions']],
+  cache: [['src/options.ts', 'EngineCacheOptions']],
   ssh: SSH,
   'ssh.jump.*': [['src/ssh-types.ts', 'SshAccess']],
   'groups.*': [['src/config/types.ts', 'ConfigGroup']],

@@ -109,6 +109,7 @@ export interface EngineOptions {
   dataDir?: string;
   /** True: a secret may be the output of a command, `cmd:COMMAND`, run by the shell. @default false */
   allowCommands?: boolean;
+  /** What may be remembered of answers, where a call asks for it. */
   cache?: EngineCacheOptions;
   /** Defaults of SSH requests. */
   ssh?: SshOptions;
