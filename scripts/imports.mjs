@@ -73,6 +73,7 @@ export const PACKAGES = {
     'src/config/schema.ts',
     'src/config/variables.ts',
     'src/specs/',
+    'src/targets/inventory/schema.ts',
     'src/options.ts',
     'src/accounts/schema.ts',
     'src/util/check.ts',

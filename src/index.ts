@@ -13,7 +13,7 @@ export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accou
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
 export type { CacheStats, EngineCache } from './cache/front.js';
 export type { OperationStats } from './cache/ratios.js';
-export { type LoadConfigOptions, loadConfig } from './config/load.js';
+export { configFiles, type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';
 export type { Config, ConfigEntry, ConfigFile, ConfigGroup, ConfigInventory, ConfigOrigin } from './config/types.js';
 export {
@@ -42,6 +42,18 @@ export type {
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
 export { excludeHosts, expandHosts, type HostAddress, parseHost } from './targets/hosts.js';
+export { type InventoryOptions, loadInventory } from './targets/inventory/inventory.js';
+export type {
+  Inventory,
+  InventoryCommand,
+  InventoryFile,
+  InventoryFormat,
+  InventoryGroup,
+  InventoryGroups,
+  InventoryHost,
+  InventoryMap,
+  InventorySource,
+} from './targets/inventory/types.js';
 export {
   type Attempt,
   type BatchOptions,

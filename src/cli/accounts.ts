@@ -22,8 +22,9 @@ import type {
   WhichFlags,
 } from './accounts-flags.js';
 import { accountsText, accountText, verdictsText, written } from './accounts-text.js';
+import { configured } from './configured.js';
 import { type Io, UsageError } from './io.js';
-import { sshOptions, startEngine } from './ssh-flags.js';
+import { startEngine } from './ssh-flags.js';
 import { visible } from './visible.js';
 
 export interface AccountsDeps {
@@ -108,13 +109,9 @@ async function verify(
 ): Promise<number> {
   if (names.length > 0 && (flags.driver !== undefined || flags.label.length > 0))
     throw new UsageError('name accounts, or choose them by --driver and --label; not both');
-  const { concurrency, timeout: timeoutMs, connectTimeout } = flags;
-  const engine = await startEngine(createEngine, {
-    shards: 1,
-    ...optionsOf(flags),
-    ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
-    ssh: sshOptions(flags, io),
-  });
+  const { concurrency, timeout: timeoutMs } = flags;
+  const { options } = await configured(flags, io, { defaults: { shards: 1 } });
+  const engine = await startEngine(createEngine, { ...options, ...optionsOf(flags) });
   const stop = new AbortController();
   let status = 0;
   const interrupted = () => {

@@ -1,4 +1,5 @@
 import { type Clock, createEngine, type Engine, type EngineOptions, systemClock } from '../index.js';
+import { configured } from './configured.js';
 import type { CopyFlags } from './copy-flags.js';
 import { type Copy, copiesOf } from './copy-paths.js';
 import { Relay } from './copy-relay.js';
@@ -7,7 +8,7 @@ import type { Io } from './io.js';
 import type { HostResult, Item } from './item.js';
 import type { Output } from './output.js';
 import type { Screen } from './screen.js';
-import { sshOptions, startEngine } from './ssh-flags.js';
+import { startEngine } from './ssh-flags.js';
 
 export interface CopyDeps {
   createEngine(options: EngineOptions): Promise<Engine>;
@@ -22,13 +23,9 @@ export async function copy(
   deps: CopyDeps = { createEngine, clock: systemClock },
 ): Promise<number> {
   const copies = await copiesOf(paths, flags);
-  const { shards, connectTimeout, concurrency } = flags;
-  const options: EngineOptions = {
-    ...(shards !== undefined && { shards }),
-    maxInFlight: concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096),
-    ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
-    ssh: sshOptions(flags, io),
-  };
+  const { concurrency } = flags;
+  const maxInFlight = concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096);
+  const { options } = await configured(flags, io, { defaults: { maxInFlight } });
   const run = new ExecRun(
     copies.map(({ item }) => item),
     { ...flags, prefix: true },

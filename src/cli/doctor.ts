@@ -15,9 +15,10 @@ import {
   type SshResponse,
   systemClock,
 } from '../index.js';
+import { configured } from './configured.js';
 import type { DoctorFlags } from './doctor-flags.js';
 import { type Io, UsageError } from './io.js';
-import { sshOptions, startEngine } from './ssh-flags.js';
+import { startEngine } from './ssh-flags.js';
 import { visible } from './visible.js';
 
 export interface DoctorDeps {
@@ -54,8 +55,8 @@ export async function doctor(
   deps: DoctorDeps = { createEngine, clock: systemClock },
 ): Promise<number> {
   const address = addressOf(typed);
-  const options = sshOptions(flags, io);
-  const { config, allowExec, user, port } = options;
+  const { options } = await configured(flags, io);
+  const { config, allowExec, user, port, jump } = options.ssh ?? {};
   const said = { config: config ?? true, allowExec: allowExec ?? false };
   const who = { user: address.user ?? user, port: address.port ?? port };
   const described = await describeSshConfig(address.host, {
@@ -73,9 +74,9 @@ export async function doctor(
   const findings: Finding[] = [];
   const hostName = described.values.hostname?.value ?? address.host;
   const portNumber = Number(described.values.port?.value ?? 22);
-  const direct = options.jump === undefined && !described.values.proxyjump && !described.values.proxycommand;
+  const direct = jump === undefined && !described.values.proxyjump && !described.values.proxycommand;
   if (direct) findings.push(...(await reach(hostName, portNumber, deps.clock)));
-  const engine = await startEngine(deps.createEngine, { shards: 1, ssh: options });
+  const engine = await startEngine(deps.createEngine, { ...options, shards: 1 });
   let result: Result<SshRequest, SshResponse> | undefined;
   try {
     const request: SshRequest = { ...address, op: 'probe' };

@@ -1,10 +1,11 @@
 import { type Clock, createEngine, type EngineOptions, systemClock } from '../index.js';
+import { type CommandSays, configured } from './configured.js';
 import { type ExecEngine, ExecRun } from './exec-run.js';
 import { type ExecFlags, isLive } from './flags.js';
 import { readItems, readStdin } from './inputs.js';
 import { type Io, UsageError } from './io.js';
 import { requestOf } from './request.js';
-import { sshOptions, startEngine } from './ssh-flags.js';
+import { startEngine } from './ssh-flags.js';
 
 export interface ExecDeps {
   createEngine(options: EngineOptions): Promise<ExecEngine>;
@@ -22,7 +23,7 @@ export async function exec(
   if (words === undefined || words.length === 0) {
     throw new UsageError('no command: write it after --, as in keylane exec web-1 -- uptime');
   }
-  const options = engineOptions(flags, io);
+  const { options } = await configured(flags, io, saysOf(flags));
   const stdin = await readStdin(hosts, flags, io.stdin);
   const items = await readItems(hosts, flags, io.stdin);
   const run = new ExecRun(items, flags, io, deps.clock);
@@ -37,16 +38,13 @@ export async function exec(
   return run.end(deps.clock.now() - startedAt);
 }
 
-function engineOptions(flags: ExecFlags, io: Io): EngineOptions {
-  const { shards, concurrency, connectTimeout, maxOutput } = flags;
+function saysOf(flags: ExecFlags): CommandSays {
+  const { concurrency, maxOutput } = flags;
   return {
-    ...(shards !== undefined && { shards }),
-    maxInFlight: concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096),
-    ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
-    ssh: {
-      ...sshOptions(flags, io),
+    defaults: { maxInFlight: concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096) },
+    flags: {
       // What is printed as it comes need not come a second time, with the response.
-      ...(isLive(flags) ? { maxOutputBytes: 0 } : maxOutput !== undefined && { maxOutputBytes: maxOutput }),
+      ssh: isLive(flags) ? { maxOutputBytes: 0 } : maxOutput === undefined ? {} : { maxOutputBytes: maxOutput },
     },
   };
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './accounts-flags.js';
+import { configCommand } from './config-flags.js';
 import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
@@ -35,6 +36,12 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     doctorCommand(async (host, flags) => {
       const { doctor } = await import('./doctor.js');
       status = await doctor(host, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    configCommand(async (action, flags) => {
+      const { config } = await import('./config.js');
+      status = await config(action, flags, io);
     }),
   );
   keylane.addCommand(

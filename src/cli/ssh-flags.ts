@@ -1,13 +1,14 @@
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type EngineOptions, KeylaneError } from '../index.js';
+import { type ConfigFile, type EngineOptions, KeylaneError } from '../index.js';
 import { askHostKey, canAsk } from './ask-host-key.js';
+import { type ConfigFlags, configFlags } from './config-flags.js';
 import { type Io, UsageError } from './io.js';
 import { duration, oneOf, reference, whole } from './values.js';
 
 /** The flags of every command that speaks SSH. */
-export interface SshFlags {
+export interface SshFlags extends ConfigFlags {
   user?: string;
   port?: number;
   identity: string[];
@@ -18,13 +19,14 @@ export interface SshFlags {
   /** ssh_config's file, or `none`; undefined: the usual ones. */
   sshConfig?: string;
   jump?: string;
-  transport: 'ssh2' | 'openssh' | 'auto';
+  /** Undefined: `auto`. */
+  transport?: 'ssh2' | 'openssh' | 'auto';
   allowExec?: true;
   connectTimeout?: number;
 }
 
 export function sshFlags(command: Command): Command {
-  return command
+  return configFlags(command)
     .optionsGroup('SSH:')
     .option('-l, --user <name>', 'user to log in as, where the host does not name one')
     .option('-p, --port <number>', 'port, where the host does not name one (default: 22)', whole('--port', 1, 65_535))
@@ -49,33 +51,42 @@ export function sshFlags(command: Command): Command {
       '--transport <name>',
       "ssh2, openssh (the system's ssh) or auto: openssh only where ssh_config needs it (default: auto)",
       oneOf('--transport', ['ssh2', 'openssh', 'auto']),
-      'auto',
     )
     .option('--connect-timeout <time>', 'for opening a connection (default: 10s)', duration('--connect-timeout', 1));
 }
 
-/** The engine's options for these flags. Throws a UsageError where a file is not there, or nobody can be asked. */
-export function sshOptions(flags: SshFlags, io: Io): NonNullable<EngineOptions['ssh']> {
+/** What these flags say to the engine. */
+export interface SshSaid {
+  /** What the command line does where nobody says otherwise: it reads ssh_config. */
+  defaults: NonNullable<ConfigFile['ssh']>;
+  flags: NonNullable<ConfigFile['ssh']>;
+  /** How a person is asked, where one is there. */
+  asking(io: Io): Pick<NonNullable<EngineOptions['ssh']>, 'confirmHostKey'>;
+}
+
+/** Throws a UsageError where a file is not there. */
+export function sshSaid(flags: SshFlags): SshSaid {
   const { user, port, identity, passphrase, password, knownHosts, hostKeys, jump, transport, connectTimeout } = flags;
   for (const file of identity) checkReadable('-i', file);
-  if (flags.sshConfig !== undefined && flags.sshConfig !== 'none') checkReadable('-F', flags.sshConfig);
-  if (hostKeys === 'ask' && !canAsk(io)) {
-    throw new UsageError('--host-keys ask: there is no terminal to ask on; write strict, accept-new or insecure');
-  }
+  const { sshConfig } = flags;
+  if (sshConfig !== undefined && sshConfig !== 'none') checkReadable('-F', sshConfig);
   return {
-    config: flags.sshConfig === undefined ? true : flags.sshConfig === 'none' ? false : resolve(flags.sshConfig),
-    transport,
-    ...(flags.allowExec && { allowExec: true }),
-    ...(hostKeys !== undefined && { hostKeys }),
-    ...(canAsk(io) && { confirmHostKey: (about) => askHostKey(about, io) }),
-    ...(user !== undefined && { user }),
-    ...(port !== undefined && { port }),
-    ...(identity.length > 0 && { identity: identity.map((file) => resolve(file)) }),
-    ...(passphrase !== undefined && { passphrase }),
-    ...(password !== undefined && { password }),
-    ...(knownHosts !== undefined && { knownHosts: resolve(knownHosts) }),
-    ...(jump !== undefined && { jump }),
-    ...(connectTimeout !== undefined && { connectTimeoutMs: connectTimeout }),
+    defaults: { config: true, transport: 'auto' },
+    flags: {
+      ...(sshConfig !== undefined && { config: sshConfig === 'none' ? false : resolve(sshConfig) }),
+      ...(transport !== undefined && { transport }),
+      ...(flags.allowExec && { allowExec: true }),
+      ...(hostKeys !== undefined && { hostKeys }),
+      ...(user !== undefined && { user }),
+      ...(port !== undefined && { port }),
+      ...(identity.length > 0 && { identity: identity.map((file) => resolve(file)) }),
+      ...(passphrase !== undefined && { passphrase }),
+      ...(password !== undefined && { password }),
+      ...(knownHosts !== undefined && { knownHosts: resolve(knownHosts) }),
+      ...(jump !== undefined && { jump }),
+      ...(connectTimeout !== undefined && { connectTimeoutMs: connectTimeout }),
+    },
+    asking: (io) => (canAsk(io) ? { confirmHostKey: (about) => askHostKey(about, io) } : {}),
   };
 }
 

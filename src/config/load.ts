@@ -3,9 +3,10 @@ import { dirname } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import { type EngineOptions, resolveOptions } from '../options.js';
 import { SSH_DEFAULTS } from '../specs/ssh-defaults.js';
-import { pathOf, problemsOf } from '../util/check.js';
+import { type Problem, pathOf, problemsOf } from '../util/check.js';
 import { entriesOf } from './entries.js';
-import { type FoundFile, findFiles, readFile, type Surroundings } from './files.js';
+import { type FoundFile, findFiles, readFile, type Surroundings, userFile } from './files.js';
+import { problemsOfGroups } from './groups.js';
 import { isObject, type Layer, type Merged, merge, type Path, type Tree } from './merge.js';
 import { absolutePaths } from './paths.js';
 import { configSchema } from './schema.js';
@@ -35,6 +36,18 @@ export interface LoadConfigOptions {
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<Config> {
   const about = surroundings(options);
   return readConfig(findFiles(about), about, options);
+}
+
+/** The files that are looked for, the one that weighs least first, and whether they are there. */
+export function configFiles(
+  options: Pick<LoadConfigOptions, 'cwd' | 'env' | 'file'> = {},
+): { kind: FoundFile['kind']; file: string; found: boolean }[] {
+  const about = surroundings(options);
+  const files = findFiles(about).map(({ kind, file, changedMs }) => ({ kind, file, found: changedMs > 0 }));
+  const own = userFile(about.home, about.configHome);
+  if (about.named === undefined && !files.some(({ file }) => file === own))
+    files.push({ kind: 'user', file: own, found: false });
+  return files;
 }
 
 export function surroundings({ cwd = process.cwd(), env = process.env, file }: LoadConfigOptions): Surroundings {
@@ -74,7 +87,7 @@ export async function readConfig(
 function configOf(merged: Merged, files: readonly string[]): Config {
   refuse(problemsIn(merged.values, merged.originOf));
   const { groups = {}, inventories = [], allowCommands = false, ...rest } = merged.values as ConfigFile;
-  refuse(contradictions(groups, rest, merged));
+  refuse([...contradictions(groups, rest, merged), ...told(problemsOfGroups(merged.values), merged.originOf)]);
   const limits = Object.entries(groups).flatMap(([name, { limit }]) => (limit === undefined ? [] : [[name, limit]]));
   const engine: EngineOptions = {
     ...rest,
@@ -85,7 +98,7 @@ function configOf(merged: Merged, files: readonly string[]): Config {
   };
   const resolved = resolvedBy(engine, merged);
   // Limits of groups are told where they were said.
-  const told = {
+  const all = {
     ...resolved,
     limits: { ...resolved.limits, groups: rest.limits?.groups },
     ssh: { ...SSH_DEFAULTS, ...resolved.ssh },
@@ -97,7 +110,7 @@ function configOf(merged: Merged, files: readonly string[]): Config {
     inventories,
     allowCommands,
     files,
-    entries: () => entriesOf(merged, told, Object.keys(configSchema.shape)),
+    entries: () => entriesOf(merged, all, Object.keys(configSchema.shape)),
   });
 }
 
@@ -130,10 +143,19 @@ function contradictions(groups: NonNullable<ConfigFile['groups']>, { limits }: C
 }
 
 function problemsIn(values: Tree, originOf: (path: Path) => ConfigOrigin | undefined): string[] {
-  return problemsOf(configSchema, values).map(({ path, says }) => {
-    const name = path.length > 0 ? `${pathOf('', path)}: ` : '';
-    return `${wordsOf(originOf(path))}: ${name}${says}`;
-  });
+  return told(problemsOf(configSchema, values), originOf);
+}
+
+/** Problems as lines of text, in the order of the lines that they are about. */
+function told(problems: readonly Problem[], originOf: (path: Path) => ConfigOrigin | undefined): string[] {
+  return problems
+    .map(({ path, says }) => {
+      const origin = originOf(path);
+      const name = path.length > 0 ? `${pathOf('', path)}: ` : '';
+      return { line: origin?.from === 'file' ? origin.line : 0, text: `${wordsOf(origin)}: ${name}${says}` };
+    })
+    .sort((a, b) => a.line - b.line)
+    .map(({ text }) => text);
 }
 
 /** What a program says by itself. */

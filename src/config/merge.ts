@@ -20,16 +20,18 @@ export interface Merged {
 /** What a later layer says goes before. Objects are merged field by field; a list, as any value, is taken as a whole. */
 export function merge(layers: readonly Layer[]): Merged {
   const values: Tree = {};
-  const origins = new Map<string, ConfigOrigin>();
+  /** Of each value, who said it. */
+  const origins: Origins = new Map();
   for (const { values: from, originOf } of layers) overlay(values, from, [], originOf, origins);
   return {
     values,
     originOf(path) {
       for (let at = path; at.length > 0; at = at.slice(0, -1)) {
         const own = origins.get(nameOf(at));
-        if (own) return own;
-        const head = `${nameOf(at).slice(0, -1)},`;
-        for (const [name, origin] of origins) if (name.startsWith(head)) return origin;
+        // Within a list it knows more than we do.
+        if (own) return own(path);
+        const head = headOf(at);
+        for (const [name, originOf] of origins) if (name.startsWith(head)) return originOf(JSON.parse(name) as Path);
       }
       return undefined;
     },
@@ -40,13 +42,9 @@ export function isObject(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function overlay(
-  into: Tree,
-  from: Tree,
-  path: Path,
-  originOf: Layer['originOf'],
-  origins: Map<string, ConfigOrigin>,
-): void {
+type Origins = Map<string, Layer['originOf']>;
+
+function overlay(into: Tree, from: Tree, path: Path, originOf: Layer['originOf'], origins: Origins): void {
   for (const [name, value] of Object.entries(from)) {
     if (value === undefined) continue;
     const here = [...path, name];
@@ -55,17 +53,17 @@ function overlay(
       overlay(before, value, here, originOf, origins);
       continue;
     }
-    const head = `${nameOf(here).slice(0, -1)},`;
+    const head = headOf(here);
     if (isObject(before)) for (const known of origins.keys()) if (known.startsWith(head)) origins.delete(known);
     origins.delete(nameOf(here));
     if (isObject(value)) {
       const made: Tree = {};
       define(into, name, made);
-      if (Object.keys(value).length === 0) origins.set(nameOf(here), originOf(here));
+      if (Object.keys(value).length === 0) origins.set(nameOf(here), originOf);
       overlay(made, value, here, originOf, origins);
     } else {
       define(into, name, structuredClone(value));
-      origins.set(nameOf(here), originOf(here));
+      origins.set(nameOf(here), originOf);
     }
   }
 }
@@ -73,6 +71,11 @@ function overlay(
 /** `__proto__` is a name like any other. */
 export function define(object: Tree, name: string, value: unknown): void {
   Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
+}
+
+/** What the names of everything below a path begin with. */
+function headOf(path: Path): string {
+  return `${nameOf(path).slice(0, -1)},`;
 }
 
 function nameOf(path: Path): string {

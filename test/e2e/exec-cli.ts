@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
+/** Whoever runs the tests may have a configuration of their own. */
+const NO_CONFIG = { KEYLANE_CONFIG: 'none' };
+
 /** The real command line in a process of its own. */
 export class Cli {
   out = '';
@@ -12,8 +15,12 @@ export class Cli {
   readonly #ended: Promise<number | null>;
   #changed: (() => void)[] = [];
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', env: { ...process.env, ...env } });
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string) {
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: 'pipe',
+      env: { ...process.env, ...NO_CONFIG, ...env },
+      ...(cwd !== undefined && { cwd }),
+    });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#add('out', text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#add('err', text));
     this.child.stdin?.on('error', () => {});

@@ -58,14 +58,14 @@ export function compileHost(words: readonly string[]): HostPatterns {
   const [only] = names;
   // Most lines: nothing is kept but the name. A line of 500,000 names has no function for each either.
   if (only !== undefined && words.length === 1)
-    return { matches: compilePattern(only), names: wild ? undefined : [only] };
+    return { matches: compilePattern(only), names: wild ? undefined : names, plain: wild ? [] : names };
   const negated = words.filter((word) => word.startsWith('!')).map((word) => compilePattern(word.slice(1)));
   const positive = wild ? names.map(compilePattern) : undefined;
   const matches: PatternList = (host) => {
     if (negated.some((matches) => matches(host))) return false;
     return positive === undefined ? names.includes(host) : positive.some((matches) => matches(host));
   };
-  return { matches, names: wild ? undefined : names };
+  return { matches, names: wild ? undefined : names, plain: wild ? names.filter((name) => !/[*?]/.test(name)) : names };
 }
 
 /**

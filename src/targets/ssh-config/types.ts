@@ -70,6 +70,8 @@ export interface HostPatterns {
   readonly matches: PatternList;
   /** All hosts that can match, if they can be listed; undefined where a pattern has wildcards. */
   readonly names: readonly string[] | undefined;
+  /** Those of its patterns that are a name. */
+  readonly plain: readonly string[];
 }
 
 /** What a line of Host or Match asks for. */

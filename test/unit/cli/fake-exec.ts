@@ -88,7 +88,8 @@ export class FakeIo extends EventEmitter implements Io {
   readonly stdin = new PassThrough();
   readonly stdout = new PassThrough({ highWaterMark: 1 << 30 }) as PassThrough & { isTTY?: boolean; columns?: number };
   readonly stderr = new PassThrough({ highWaterMark: 1 << 30 }) as PassThrough & { isTTY?: boolean; columns?: number };
-  readonly env: Record<string, string> = {};
+  /** Nobody's own configuration. */
+  readonly env: Record<string, string> = { KEYLANE_CONFIG: 'none' };
   readonly exits: number[] = [];
 
   exit(status: number): void {

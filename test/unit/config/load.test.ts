@@ -365,3 +365,61 @@ test.runIf(process.getuid?.() === 0)("another user's file is refused where it wa
   execFileSync('chown', ['0:12345', join(project, 'keylane.yaml')]);
   expect(await problem()).toContain('may be written by others');
 });
+
+test.each([
+  [
+    'a bad pattern',
+    '\n  db:\n    hosts:\n      - db-1\n      - db-[2',
+    ':5: groups.db.hosts[1]: host "db-[2" has a "["',
+  ],
+  [
+    'a group that is not there',
+    '{db: {hosts: "@webb"}, web: {}}',
+    ':1: groups.db.hosts: @webb is no group that is known; did you mean @web?',
+  ],
+  ['a group within itself', '{a: {hosts: "x,@a"}}', ':1: groups.a.hosts: is within itself: @a, @a'],
+  [
+    'groups in a circle',
+    '\n  a: {hosts: ["@b"]}\n  b: {hosts: ["x @c"]}\n  c: {hosts: "@a"}',
+    ':2: groups.a.hosts: is within itself: @a, @b, @c, @a',
+  ],
+  [
+    'too many hosts',
+    '{a: {hosts: "x[1-600000]"}, b: {hosts: "x[1-600000]"}}',
+    ': groups: make more than 1,000,000 hosts',
+  ],
+])('groups with %s are refused', async (_, groups, said) => {
+  inProject(`groups: ${groups}`);
+  expect(await problem()).toContain(said);
+});
+
+test('a group that an inventory may have is not missed yet', async () => {
+  inProject('groups: {db: {hosts: "@elsewhere"}}\ninventories: [{file: hosts.ini}]');
+  expect((await load()).groups).toEqual({ db: { hosts: '@elsewhere' } });
+});
+
+test('each value is told with its origin, and what may be secret is masked', async () => {
+  inProject(`ssh:
+  password: env:PW
+  passphrase: file:/run/p
+  jump: [{host: bastion, password: env:JUMP}]
+groups:
+  db: {hosts: [db-1], labels: [prod], limit: 1}
+inventories:
+  - command: [az, --token, canary-1, "--api-key=canary-2", "SECRET=canary-3", "https://u:canary-4@h/", "Authorization: canary-5", list]
+`);
+  const config = await load();
+  const entries = new Map(config.entries().map(({ path, value }) => [path, value]));
+  expect(JSON.stringify([...entries])).not.toContain('canary');
+  expect(entries.get('inventories')).toEqual([
+    {
+      command: ['az', '--token', '****', '--api-key=****', 'SECRET=****', 'https://u:****@h/', '****', 'list'],
+      cwd: project,
+    },
+  ]);
+  expect(entries.get('ssh.password')).toBe('env:PW');
+  expect(entries.get('ssh.jump')).toEqual([{ host: 'bastion', password: 'env:JUMP' }]);
+  expect(entries.get('groups.db.limit')).toBe(1);
+  expect(entries.get('ssh.port')).toBe(22);
+  expect([...entries.keys()].filter((path) => path.startsWith('limits.groups'))).toEqual([]);
+});

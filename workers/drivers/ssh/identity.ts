@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import type { ParsedKey } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import { SingleFlight } from '../../../src/util/single-flight.js';
-import { decrypt, type KeyFile, readKeyFile } from './key-file.js';
+import { Decrypter } from './decrypter.js';
+import { type KeyFile, readKeyFile } from './key-file.js';
 
 /** What may be asked of the main thread here: the value behind a reference. */
 export type AskSecret = (reference: string) => Promise<string>;
@@ -18,12 +19,13 @@ export interface Identity {
 }
 
 /**
- * Key files, each read and decrypted once for as long as it does not change: an encrypted key costs 100 ms of bcrypt,
- * which would otherwise stop the shard at each connection.
+ * Key files, each read and decrypted once for as long as it does not change: an encrypted key costs half a second of a
+ * core.
  */
 export class Identities {
   readonly #looks = new Map<string, { version: string; identity: Promise<Identity> }>();
   readonly #looking = new SingleFlight<Identity>();
+  readonly #decrypter = new Decrypter();
   readonly #keys = new Map<string, { version: string; key: Promise<ParsedKey> }>();
 
   /** The file, without a passphrase. Rejects with `ERR_INPUT` that names the path and the fix. */
@@ -48,9 +50,27 @@ export class Identities {
     const name = `${path}\0${passphrase}`;
     const known = this.#keys.get(name);
     if (known?.version === version) return known.key;
-    const key = unlock(path, text, passphrase, secret);
+    const key = this.#unlock(path, text, passphrase, secret);
     this.#keys.set(name, { version, key });
     key.catch(() => this.#keys.delete(name));
+    return key;
+  }
+
+  async #unlock(path: string, text: string, passphrase: string, secret: AskSecret): Promise<ParsedKey> {
+    const key = await this.#decrypter.decrypt(text, await secret(passphrase)).catch((cause: Error) => {
+      const message = `ssh.identity: ${path}: it could not be decrypted: ${cause.message}`;
+      throw new KeylaneError('ERR_CONNECT', message, { cause, local: true });
+    });
+    if (key === 'wrong') {
+      throw new KeylaneError(
+        'ERR_PASSPHRASE',
+        `ssh.identity: ${path}: the passphrase (${passphrase}) does not open it`,
+      );
+    }
+    if (key instanceof Error) {
+      const fix = `write it anew in OpenSSH's format: ssh-keygen -p -f '${path}'`;
+      throw unfit(path, `it is encrypted in a way that keylane cannot read (${key.message}); ${fix}`);
+    }
     return key;
   }
 }
@@ -102,16 +122,4 @@ async function refuseIfOpen(path: string): Promise<void> {
   if (uid !== process.getuid?.() || (mode & 0o077) === 0) return;
   const shown = (mode & 0o777).toString(8).padStart(4, '0');
   throw unfit(path, `its permissions (${shown}) let others read it; run: chmod 600 '${path}'`);
-}
-
-async function unlock(path: string, text: string, passphrase: string, secret: AskSecret): Promise<ParsedKey> {
-  const key = decrypt(text, await secret(passphrase));
-  if (key === 'wrong') {
-    throw new KeylaneError('ERR_PASSPHRASE', `ssh.identity: ${path}: the passphrase (${passphrase}) does not open it`);
-  }
-  if (key instanceof Error) {
-    const fix = `write it anew in OpenSSH's format: ssh-keygen -p -f '${path}'`;
-    throw unfit(path, `it is encrypted in a way that keylane cannot read (${key.message}); ${fix}`);
-  }
-  return key;
 }

@@ -14,7 +14,7 @@ export function readKeyFile(text: string): KeyFile {
   const shown = publicPartOf(text);
   const why = shown && whyNotKeyType(typeOf(shown));
   if (why !== undefined) return { holds: 'nothing', why };
-  const key = parse(text, undefined);
+  const key = parse(text);
   if (key instanceof NoPassphrase) return { holds: 'encrypted', publicKey: shown };
   if (key instanceof Error)
     return { holds: 'nothing', why: `it is not a private key that keylane can read (${key.message})` };
@@ -24,15 +24,19 @@ export function readKeyFile(text: string): KeyFile {
   return key.isPrivateKey() ? { holds: 'private', key, publicKey } : { holds: 'public', publicKey };
 }
 
-/** The private key of an encrypted file; `wrong` where the passphrase is not its own, or else why it cannot be read. */
-export function decrypt(text: string, passphrase: string): ParsedKey | 'wrong' | Error {
+/** What came of a try to decrypt a file: a key that is not encrypted, or why there is none. */
+export type Plain = { pem: string; why?: undefined } | { pem?: undefined; why: string };
+
+/** The key that a file holds which was encrypted. */
+export function keyOfPlain(pem: string): ParsedKey | Error {
+  return parse(pem);
+}
+
+/** Why an encrypted file is not decrypted at all. */
+export function whyTooSlow(text: string): Error | undefined {
   const rounds = openSshOf(text)?.rounds ?? 0;
-  if (rounds > MOST_ROUNDS) return new Error(`unsupported: ${rounds} rounds of bcrypt, more than ${MOST_ROUNDS}`);
-  const key = parse(text, passphrase);
-  if (!(key instanceof Error)) return key;
-  if (/unsupported|not supported/i.test(key.message)) return key;
-  // Anything else comes of bytes that the wrong passphrase made.
-  return 'wrong';
+  if (rounds <= MOST_ROUNDS) return undefined;
+  return new Error(`unsupported: ${rounds} rounds of bcrypt, more than ${MOST_ROUNDS}`);
 }
 
 /** Why ssh2 cannot log in with a key of this type; undefined where it can. */
@@ -45,10 +49,10 @@ export function whyNotKeyType(type: string): string | undefined {
 
 class NoPassphrase extends Error {}
 
-function parse(text: string, passphrase: string | undefined): ParsedKey | Error {
-  if (/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/m.test(text)) return parsePkcs8(text.trim(), passphrase);
+function parse(text: string): ParsedKey | Error {
+  if (/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/m.test(text)) return parsePkcs8(text.trim());
   try {
-    const key = ssh2Key(text, passphrase);
+    const key = ssh2Key(text);
     return key instanceof Error && /no passphrase given/i.test(key.message) ? new NoPassphrase() : key;
   } catch (error) {
     // It does at some damaged files.
@@ -59,7 +63,7 @@ function parse(text: string, passphrase: string | undefined): ParsedKey | Error 
 /** The key of a blob as the wire has it; undefined where it is of no known type, or damaged. */
 export function keyOfBlob(blob: Buffer): ParsedKey | undefined {
   try {
-    const key = ssh2Key(blob, undefined);
+    const key = ssh2Key(blob);
     return key instanceof Error ? undefined : key;
   } catch {
     return undefined;
@@ -67,19 +71,19 @@ export function keyOfBlob(blob: Buffer): ParsedKey | undefined {
 }
 
 /** Throws at some damaged keys. One that says that it holds no keys is nothing at all to ssh2, and no error. */
-function ssh2Key(data: string | Buffer, passphrase: string | undefined): ParsedKey | Error {
-  const found: unknown = ssh2.utils.parseKey(data, passphrase);
+function ssh2Key(data: string | Buffer): ParsedKey | Error {
+  const found: unknown = ssh2.utils.parseKey(data);
   const key: unknown = Array.isArray(found) ? found[0] : found;
   return (key as ParsedKey | Error | undefined) ?? new Error('it holds no key');
 }
 
 /** ssh2 reads no PKCS#8; OpenSSL does, and writes what ssh2 reads. */
-function parsePkcs8(text: string, passphrase: string | undefined): ParsedKey | Error {
+function parsePkcs8(text: string): ParsedKey | Error {
   try {
-    const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase });
+    const key = createPrivateKey(text);
     const plain = plainOf(key);
     if (plain === undefined) return new Error(`unsupported key type ${key.asymmetricKeyType}`);
-    return ssh2Key(plain, undefined);
+    return ssh2Key(plain);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_MISSING_PASSPHRASE' || code === 'ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED') {
@@ -116,10 +120,7 @@ function ed25519Of(key: KeyObject): string {
 }
 
 const MAGIC = Buffer.from('openssh-key-v1\0');
-/**
- * They are counted in JavaScript, on the thread of all other hosts: 16, as ssh-keygen makes them, take about half a second.
- * The file says how many there are, up to 4 billion.
- */
+/** 16, as ssh-keygen makes them, take about half a second (decrypter.ts). The file says how many there are, up to 4 billion. */
 const MOST_ROUNDS = 100;
 
 /** The public key that a public file is, or that OpenSSH's private format holds in the clear. */

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Config, type ConfigEntry, type ConfigOrigin, configFiles, loadConfig } from '../index.js';
+import type { ConfigAction, ShowFlags } from './config-flags.js';
+import { asConfigured } from './configured.js';
+import type { Io } from './io.js';
+import { visible } from './visible.js';
+
+const SCHEMA = new URL('../../../docs/keylane.schema.json', import.meta.url);
+
+/** `keylane config`: what the configuration is, and where from. Resolves with the exit status. */
+export async function config(
+  action: ConfigAction,
+  { config: file, format, all, path }: ShowFlags & { path?: true },
+  io: Io,
+): Promise<number> {
+  const options = { env: io.env, ...(file !== undefined && { file }) };
+  if (action === 'schema') {
+    io.stdout.write(path ? `${fileURLToPath(SCHEMA)}\n` : readFileSync(SCHEMA, 'utf8'));
+  } else if (action === 'path') {
+    const files = configFiles(options);
+    const lines = files.map(({ kind, file, found }) => `${file}  (${kind}${found ? '' : ', not there'})\n`);
+    io.stdout.write(format === 'json' ? `${JSON.stringify(files)}\n` : visibleLines(lines.join('')));
+  } else {
+    const loaded = await asConfigured(() => loadConfig(options));
+    if (action === 'check') io.stdout.write(visibleLines(checked(loaded)));
+    else io.stdout.write(shown(loaded, format, all ?? false));
+  }
+  return 0;
+}
+
+function checked({ files, groups }: Config): string {
+  const read = files.length === 0 ? 'no file' : files.join(', ');
+  return `valid: ${read}; ${Object.keys(groups).length} groups\n`;
+}
+
+function shown(config: Config, format: 'text' | 'json', all: boolean): string {
+  const entries = config.entries().filter(({ origin }) => all || origin.from !== 'default');
+  if (format === 'json') return `${JSON.stringify(entries)}\n`;
+  if (entries.length === 0) return 'nothing but defaults; --all shows them\n';
+  const width = Math.min(60, Math.max(...entries.map((entry) => said(entry).length)));
+  return visibleLines(entries.map((entry) => `${said(entry).padEnd(width)}  # ${place(entry.origin)}\n`).join(''));
+}
+
+function said({ path, value }: ConfigEntry): string {
+  // JSON knows no infinity, and a bare text reads better.
+  const text = typeof value === 'number' || isPlain(value) ? String(value) : JSON.stringify(value);
+  return `${path}: ${text}`;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w./:@~+-]+$/.test(value);
+}
+
+function place(origin: ConfigOrigin): string {
+  switch (origin.from) {
+    case 'file':
+      return `${origin.file}:${origin.line}`;
+    case 'variable':
+      return origin.name;
+    default:
+      return origin.from;
+  }
+}
+
+/** Names of files and values may hold anything; lines stay lines. */
+function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n');
+}

@@ -1,0 +1,54 @@
+import { type Config, type ConfigFile, type EngineOptions, KeylaneError, loadConfig } from '../index.js';
+import { canAsk } from './ask-host-key.js';
+import type { ConfigFlags } from './config-flags.js';
+import { type Io, UsageError } from './io.js';
+import { type SshFlags, sshSaid } from './ssh-flags.js';
+
+/** Flags of the engine that some commands have. */
+interface EngineFlags extends ConfigFlags, SshFlags {
+  shards?: number;
+}
+
+/** What a command says beside its flags: `defaults` go after the configuration, `flags` before it. */
+export interface CommandSays {
+  defaults?: ConfigFile;
+  flags?: ConfigFile;
+}
+
+/** Where flags meet configuration: the engine's options for a command, and the configuration that they are of. */
+export async function configured(
+  flags: EngineFlags,
+  io: Io,
+  says: CommandSays = {},
+): Promise<{ config: Config; options: EngineOptions }> {
+  const { shards, connectTimeout, config: file } = flags;
+  const ssh = sshSaid(flags);
+  const config = await asConfigured(() =>
+    loadConfig({
+      env: io.env,
+      ...(file !== undefined && { file }),
+      defaults: { ...says.defaults, ssh: { ...ssh.defaults, ...says.defaults?.ssh } },
+      flags: {
+        ...says.flags,
+        ...(shards !== undefined && { shards }),
+        ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
+        ssh: { ...ssh.flags, ...says.flags?.ssh },
+      },
+    }),
+  );
+  const { engine } = config;
+  if (engine.ssh?.hostKeys === 'ask' && !canAsk(io)) {
+    throw new UsageError('--host-keys ask: there is no terminal to ask on; write strict, accept-new or insecure');
+  }
+  return { config, options: { ...engine, ssh: { ...engine.ssh, ...ssh.asking(io) } } };
+}
+
+/** What is wrong with the configuration is wrong with the command line: exit status 2. */
+export async function asConfigured<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof KeylaneError && error.code.startsWith('ERR_CONFIG')) throw new UsageError(error.message);
+    throw error;
+  }
+}
