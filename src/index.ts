@@ -13,6 +13,7 @@ export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accou
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
 export type { CacheStats, EngineCache } from './cache/front.js';
 export type { OperationStats } from './cache/ratios.js';
+export { type Fleet, type FleetHost, type LoadFleetOptions, loadFleet } from './config/fleet.js';
 export { configFiles, type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';
 export type { Config, ConfigEntry, ConfigFile, ConfigGroup, ConfigInventory, ConfigOrigin } from './config/types.js';
@@ -41,7 +42,7 @@ export type {
 } from './ssh-types.js';
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
-export { excludeHosts, expandHosts, type HostAddress, parseHost } from './targets/hosts.js';
+export { excludeHosts, expandHosts, type GroupHosts, type HostAddress, parseHost } from './targets/hosts.js';
 export { type InventoryOptions, loadInventory } from './targets/inventory/inventory.js';
 export type {
   Inventory,

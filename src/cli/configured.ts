@@ -15,12 +15,17 @@ export interface CommandSays {
   flags?: ConfigFile;
 }
 
+/** A command's configuration. */
+export interface Configured {
+  config: Config;
+  /** For the engine. */
+  options: EngineOptions;
+  /** What flags say of all hosts. */
+  said: NonNullable<ConfigFile['ssh']>;
+}
+
 /** Where flags meet configuration: the engine's options for a command, and the configuration that they are of. */
-export async function configured(
-  flags: EngineFlags,
-  io: Io,
-  says: CommandSays = {},
-): Promise<{ config: Config; options: EngineOptions }> {
+export async function configured(flags: EngineFlags, io: Io, says: CommandSays = {}): Promise<Configured> {
   const { shards, connectTimeout, config: file } = flags;
   const ssh = sshSaid(flags);
   const config = await asConfigured(() =>
@@ -40,7 +45,7 @@ export async function configured(
   if (engine.ssh?.hostKeys === 'ask' && !canAsk(io)) {
     throw new UsageError('--host-keys ask: there is no terminal to ask on; write strict, accept-new or insecure');
   }
-  return { config, options: { ...engine, ssh: { ...engine.ssh, ...ssh.asking(io) } } };
+  return { config, said: ssh.flags, options: { ...engine, ssh: { ...engine.ssh, ...ssh.asking(io) } } };
 }
 
 /** What is wrong with the configuration is wrong with the command line: exit status 2. */

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, posix, relative, resolve } from 'node:path';
 import { expandHosts, parseHost, type SshRequest } from '../index.js';
 import type { CopyFlags } from './copy-flags.js';
+import type { Hosts } from './fleet.js';
 import { UsageError } from './io.js';
 import type { Item } from './item.js';
 
@@ -9,6 +10,7 @@ import type { Item } from './item.js';
 export interface Copy {
   item: Item;
   request: SshRequest;
+  labels: readonly string[];
   /** Where the bytes come from, if that is a host too. */
   from: SshRequest | undefined;
 }
@@ -21,12 +23,13 @@ interface Remote {
 const MOST_COPIES = 1_000_000;
 
 /** What the paths of a command line ask for. Throws a UsageError where they ask for nothing that can be done. */
-export async function copiesOf(paths: readonly string[], flags: CopyFlags): Promise<Copy[]> {
+export async function copiesOf(paths: readonly string[], flags: CopyFlags, known: Hosts): Promise<Copy[]> {
   const destination = paths.at(-1) as string;
   const sources = paths.slice(0, -1);
   if (sources.length === 0) throw new UsageError('no destination: name what to copy, then where to');
-  const to = remoteOf(destination);
-  const from = sources.map(remoteOf);
+  const to = remoteOf(destination, known);
+  const from = sources.map((source) => remoteOf(source, known));
+  const numbered = (copies: Asked[]) => numberedCopies(copies, known);
   const { resume, preserve, parents } = flags;
   const common = { ...(resume && { resume: true }), preserve, ...(parents && { parents: true as const }) };
   if (from.every((remote) => remote === undefined)) {
@@ -70,7 +73,12 @@ export async function copiesOf(paths: readonly string[], flags: CopyFlags): Prom
         ...(parents && { parents: true as const }),
       })),
     );
-    const source = { ...parseHost(only.hosts[0] as string), op: 'get' as const, remote: path, maxOutputBytes: 0 };
+    const source = {
+      ...known.of(only.hosts[0] as string).request,
+      op: 'get' as const,
+      remote: path,
+      maxOutputBytes: 0,
+    };
     return copies.map((copy) => ({ ...copy, from: source }));
   }
   const many = remotes.length > 1 || (remotes[0]?.hosts.length ?? 0) > 1;
@@ -85,24 +93,27 @@ export async function copiesOf(paths: readonly string[], flags: CopyFlags): Prom
   );
 }
 
-function numbered(copies: ({ name: string; host: string } & Omit<SshRequest, 'op'> & { op: string })[]): Copy[] {
+type Asked = { name: string; host: string } & Omit<SshRequest, 'op'> & { op: string };
+
+function numberedCopies(copies: Asked[], known: Hosts): Copy[] {
   if (copies.length > MOST_COPIES) throw new UsageError('more than 1,000,000 copies: split them');
   return copies.map(({ name, host, ...request }, index) => {
-    const address = parseHost(host);
+    const { request: access, labels } = known.of(host);
     return {
-      item: { index, id: name, address, error: undefined },
-      request: { ...(request as SshRequest), ...address },
+      item: { index, id: name, address: parseHost(host), error: undefined },
+      request: { ...(request as SshRequest), ...access },
+      labels,
       from: undefined,
     };
   });
 }
 
 /** `HOSTS:PATH`; undefined for a path of this machine. */
-function remoteOf(text: string): Remote | undefined {
+function remoteOf(text: string, known: Hosts): Remote | undefined {
   const [, hosts, path] = /^((?:[^:/[\]]|\[[^\]]*\])+):(.*)$/s.exec(text) ?? [];
   if (hosts === undefined) return undefined;
   try {
-    return { hosts: expandHosts(hosts), path: path === '' || path === undefined ? '.' : path };
+    return { hosts: expandHosts(hosts, known.groups), path: path === '' || path === undefined ? '.' : path };
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

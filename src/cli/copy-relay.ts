@@ -55,7 +55,7 @@ export class Relay implements ExecEngine {
   async #copy(
     index: number,
     request: SshRequest,
-    { timeoutMs, signal }: BatchOptions<SshRequest>,
+    { timeoutMs, signal, labels }: BatchOptions<SshRequest>,
   ): Promise<Result<SshRequest, SshResponse>> {
     const options = { timeoutMs: typeof timeoutMs === 'number' ? timeoutMs : 0, ...(signal && { signal }) };
     const settled = {
@@ -70,7 +70,9 @@ export class Relay implements ExecEngine {
     } as const;
     const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
     const from = this.#engine.stream('ssh', this.#from, options);
-    const to = this.#engine.stream('ssh', request, options);
+    const wanted = typeof labels === 'function' ? labels(request, index) : labels;
+    // Not those of the source: both of one group whose limit is 1 would wait for each other.
+    const to = this.#engine.stream('ssh', request, { ...options, ...(wanted && { labels: wanted }) });
     // Whichever end fails first is the reason; the other is called off with it.
     to.response.catch(() => from.cancel());
     try {

@@ -4,6 +4,7 @@ import type { CopyFlags } from './copy-flags.js';
 import { type Copy, copiesOf } from './copy-paths.js';
 import { Relay } from './copy-relay.js';
 import { ExecRun } from './exec-run.js';
+import { readHosts } from './fleet.js';
 import type { Io } from './io.js';
 import type { HostResult, Item } from './item.js';
 import type { Output } from './output.js';
@@ -22,10 +23,11 @@ export async function copy(
   io: Io,
   deps: CopyDeps = { createEngine, clock: systemClock },
 ): Promise<number> {
-  const copies = await copiesOf(paths, flags);
   const { concurrency } = flags;
   const maxInFlight = concurrency === 'auto' ? 4_096 : Math.max(concurrency, 4_096);
-  const { options } = await configured(flags, io, { defaults: { maxInFlight } });
+  const conf = await configured(flags, io, { defaults: { maxInFlight } });
+  const known = await readHosts(conf, flags, io);
+  const copies = await copiesOf(paths, flags, known);
   const run = new ExecRun(
     copies.map(({ item }) => item),
     { ...flags, prefix: true },
@@ -34,11 +36,11 @@ export async function copy(
     { name: 'copy', text: (screen) => new Refusals(screen) },
   );
   const startedAt = deps.clock.now();
-  const engine = await startEngine(deps.createEngine, options);
+  const engine = await startEngine(deps.createEngine, conf.options);
   try {
     const from = copies[0]?.from;
     const way = from ? new Relay(engine, from) : engine;
-    await run.settleAll(way, ({ index }) => (copies[index] as Copy).request);
+    await run.settleAll(way, ({ index }) => copies[index] as Copy);
   } finally {
     if (run.cut.aborted) await engine.destroy('keylane copy was cut');
     else await engine.close();

@@ -17,6 +17,7 @@ import {
 } from '../index.js';
 import { configured } from './configured.js';
 import type { DoctorFlags } from './doctor-flags.js';
+import { readHosts } from './fleet.js';
 import { type Io, UsageError } from './io.js';
 import { startEngine } from './ssh-flags.js';
 import { visible } from './visible.js';
@@ -54,8 +55,10 @@ export async function doctor(
   io: Io,
   deps: DoctorDeps = { createEngine, clock: systemClock },
 ): Promise<number> {
-  const address = addressOf(typed);
-  const { options } = await configured(flags, io);
+  checkHost(typed);
+  const conf = await configured(flags, io);
+  const { options } = conf;
+  const { request: address } = (await readHosts(conf, flags, io)).of(typed);
   const { config, allowExec, user, port, jump } = options.ssh ?? {};
   const said = { config: config ?? true, allowExec: allowExec ?? false };
   const who = { user: address.user ?? user, port: address.port ?? port };
@@ -74,7 +77,7 @@ export async function doctor(
   const findings: Finding[] = [];
   const hostName = described.values.hostname?.value ?? address.host;
   const portNumber = Number(described.values.port?.value ?? 22);
-  const direct = jump === undefined && !described.values.proxyjump && !described.values.proxycommand;
+  const direct = (address.jump ?? jump) === undefined && !described.values.proxyjump && !described.values.proxycommand;
   if (direct) findings.push(...(await reach(hostName, portNumber, deps.clock)));
   const engine = await startEngine(deps.createEngine, { ...options, shards: 1 });
   let result: Result<SshRequest, SshResponse> | undefined;
@@ -97,9 +100,9 @@ export async function doctor(
   return findings.every(({ ok }) => ok) ? 0 : 1;
 }
 
-function addressOf(typed: string): ReturnType<typeof parseHost> {
+function checkHost(typed: string): void {
   try {
-    return parseHost(typed);
+    parseHost(typed);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

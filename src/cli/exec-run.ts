@@ -34,6 +34,12 @@ export interface ExecEngine {
   destroy(reason?: string): Promise<void>;
 }
 
+/** What one host is asked, and under which labels. */
+export interface Asked {
+  request: SshRequest;
+  labels: readonly string[];
+}
+
 /** The flags that a run looks at. */
 export type RunFlags = Pick<
   ExecFlags,
@@ -90,7 +96,7 @@ export class ExecRun {
   }
 
   /** Resolves when every host has a result, be it that it was never tried. */
-  async settleAll(engine: ExecEngine, request: (item: Item) => SshRequest): Promise<void> {
+  async settleAll(engine: ExecEngine, ask: (item: Item) => Asked): Promise<void> {
     const good = this.#items.filter((item) => item.error === undefined);
     const interrupts = new Interrupts(this.#io, { drain: () => this.#drain(), cut: () => this.#cutNow() });
     const { quiet, progress, timeout, attempts, concurrency } = this.#flags;
@@ -103,7 +109,9 @@ export class ExecRun {
         this.#output.chunk(good[at]!, chunk);
         this.#progress?.changed();
       };
-      const results = engine.batch('ssh', this.#requests(good, request), {
+      const labels = new WeakMap<SshRequest, readonly string[]>();
+      const results = engine.batch('ssh', this.#requests(good, ask, labels), {
+        labels: (request) => labels.get(request),
         concurrency,
         timeoutMs: timeout,
         attempts,
@@ -147,13 +155,19 @@ export class ExecRun {
   }
 
   /** The input of the batch. It ends when a drain was asked for. */
-  *#requests(good: readonly Item[], request: (item: Item) => SshRequest): Generator<SshRequest> {
+  *#requests(
+    good: readonly Item[],
+    ask: (item: Item) => Asked,
+    labelled: WeakMap<SshRequest, readonly string[]>,
+  ): Generator<SshRequest> {
     for (const item of good) {
       if (this.#draining || this.cut.aborted) return;
       this.#tally.started++;
       this.#startedAt.set(item.index, this.#clock.now());
       this.#progress?.changed();
-      yield request(item);
+      const { request, labels } = ask(item);
+      if (labels.length > 0) labelled.set(request, labels);
+      yield request;
     }
   }
 

@@ -2,6 +2,7 @@ import { type Clock, createEngine, type EngineOptions, systemClock } from '../in
 import { type CommandSays, configured } from './configured.js';
 import { type ExecEngine, ExecRun } from './exec-run.js';
 import { type ExecFlags, isLive } from './flags.js';
+import { readHosts } from './fleet.js';
 import { readItems, readStdin } from './inputs.js';
 import { type Io, UsageError } from './io.js';
 import { requestOf } from './request.js';
@@ -23,14 +24,18 @@ export async function exec(
   if (words === undefined || words.length === 0) {
     throw new UsageError('no command: write it after --, as in keylane exec web-1 -- uptime');
   }
-  const { options } = await configured(flags, io, saysOf(flags));
+  const conf = await configured(flags, io, saysOf(flags));
+  const known = await readHosts(conf, flags, io);
   const stdin = await readStdin(hosts, flags, io.stdin);
-  const items = await readItems(hosts, flags, io.stdin);
+  const items = await readItems(hosts, flags, io.stdin, known.groups);
   const run = new ExecRun(items, flags, io, deps.clock);
   const startedAt = deps.clock.now();
-  const engine = await startEngine(deps.createEngine, options);
+  const engine = await startEngine(deps.createEngine, conf.options);
   try {
-    await run.settleAll(engine, (item) => requestOf(item.address!, words, flags, stdin));
+    await run.settleAll(engine, (item) => {
+      const { request, labels } = known.of(item.id);
+      return { request: requestOf(request, words, flags, stdin), labels };
+    });
   } finally {
     if (run.cut.aborted) await engine.destroy('keylane exec was cut');
     else await engine.close();

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { excludeHosts, expandHosts, KeylaneError, parseHost } from '../index.js';
+import { excludeHosts, expandHosts, type GroupHosts, KeylaneError, parseHost } from '../index.js';
 import type { ExecFlags } from './flags.js';
 import { UsageError } from './io.js';
 import type { Item } from './item.js';
@@ -18,17 +18,18 @@ export async function readItems(
   typed: readonly string[],
   flags: Pick<ExecFlags, 'hosts' | 'exclude' | 'user' | 'port'>,
   stdin: Readable,
+  groups?: GroupHosts,
 ): Promise<Item[]> {
   if (typed.length === 0 && flags.hosts.length === 0)
     throw new UsageError('no hosts: name some, or a file of them with -H');
   const hosts = new Set<string>();
   const bad = new Map<string, KeylaneError>();
   for (const source of [...typed, ...flags.hosts.map((file) => ({ file }))]) {
-    if (typeof source === 'string' && source !== '-') asUsage(() => addAll(hosts, expandHosts(source)));
-    else addLines(await readList(typeof source === 'string' ? '-' : source.file, stdin), hosts, bad);
+    if (typeof source === 'string' && source !== '-') asUsage(() => addAll(hosts, expandHosts(source, groups)));
+    else addLines(await readList(typeof source === 'string' ? '-' : source.file, stdin), hosts, bad, groups);
     if (hosts.size > MOST_HOSTS) throw new UsageError('more than 1,000,000 hosts: split the list');
   }
-  const kept = asUsage(() => excludeHosts([...hosts], flags.exclude, { user: flags.user, port: flags.port }));
+  const kept = asUsage(() => excludeHosts([...hosts], flags.exclude, { user: flags.user, port: flags.port }, groups));
   const items = [
     ...kept.map((id) => ({ id, address: parseHost(id), error: undefined })),
     ...[...bad].map(([id, error]) => ({ id, address: undefined, error })),
@@ -50,12 +51,12 @@ export async function readStdin(
   return readAll('--stdin', flags.stdin, stdin, MOST_STDIN_BYTES);
 }
 
-function addLines(text: string, hosts: Set<string>, bad: Map<string, KeylaneError>): void {
+function addLines(text: string, hosts: Set<string>, bad: Map<string, KeylaneError>, groups?: GroupHosts): void {
   for (const line of text.replace(/^\ufeff/, '').split(/\r?\n/)) {
     const pattern = line.replace(/(^|\s)#.*$/, '').trim();
     if (pattern === '') continue;
     try {
-      addAll(hosts, expandHosts(pattern));
+      addAll(hosts, expandHosts(pattern, groups));
     } catch (error) {
       if (!(error instanceof KeylaneError)) throw error;
       bad.set(pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern, error);

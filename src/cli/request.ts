@@ -1,9 +1,9 @@
-import type { HostAddress, SshRequest } from '../index.js';
+import type { FleetHost, SshRequest } from '../index.js';
 import type { ExecFlags } from './flags.js';
 
-/** What one host is asked. User and port of the host go before those of the flags. */
+/** What one host is asked. What is known of the host goes before what the flags say of all. */
 export function requestOf(
-  address: HostAddress,
+  address: FleetHost['request'],
   words: readonly string[],
   flags: ExecFlags,
   stdin: Buffer | undefined,

@@ -4,11 +4,12 @@ import type { Command } from 'commander';
 import { type ConfigFile, type EngineOptions, KeylaneError } from '../index.js';
 import { askHostKey, canAsk } from './ask-host-key.js';
 import { type ConfigFlags, configFlags } from './config-flags.js';
+import { type FleetFlags, fleetFlags } from './fleet.js';
 import { type Io, UsageError } from './io.js';
 import { duration, oneOf, reference, whole } from './values.js';
 
 /** The flags of every command that speaks SSH. */
-export interface SshFlags extends ConfigFlags {
+export interface SshFlags extends ConfigFlags, FleetFlags {
   user?: string;
   port?: number;
   identity: string[];
@@ -26,7 +27,7 @@ export interface SshFlags extends ConfigFlags {
 }
 
 export function sshFlags(command: Command): Command {
-  return configFlags(command)
+  return fleetFlags(configFlags(command))
     .optionsGroup('SSH:')
     .option('-l, --user <name>', 'user to log in as, where the host does not name one')
     .option('-p, --port <number>', 'port, where the host does not name one (default: 22)', whole('--port', 1, 65_535))

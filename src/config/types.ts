@@ -37,7 +37,7 @@ export interface ConfigGroup {
 
 export interface GroupSsh extends SshAccess {
   /** Hosts to go through. */
-  jump?: SshOptions['jump'];
+  jump?: NonNullable<SshOptions['jump']>;
 }
 
 /** One list of hosts: a file, or what a command prints. */

@@ -60,15 +60,12 @@ it('copy and doctor take it too', async () => {
 
 it('what is not valid ends every command with 2, file and line', async () => {
   writeFileSync(file, 'ssh:\n  hostKeys: never\n');
-  for (const args of [
-    ['exec', 'a', '--', 'true'],
-    ['copy', file, 'a:b'],
-    ['doctor', 'a'],
-    ['config', 'show'],
-  ]) {
-    const { status, out, err } = await run(args);
+  const commands = [['exec', 'a', '--', 'true'], ['copy', file, 'a:b'], ['doctor', 'a'], ['config', 'show']];
+  for (const { status, out, err } of await Promise.all(commands.map((args) => run(args)))) {
     expect(err).toContain(`${file}:2: ssh.hostKeys: expected one of`);
     expect({ status, out }).toEqual({ status: 2, out: '' });
+  }
+});
   }
 });
 
@@ -76,4 +73,62 @@ it('config schema prints the JSON Schema for editors, and where it is', async ()
   const { out } = await run(['config', 'schema', '--path']);
   expect((await run(['config', 'schema'])).out).toBe(readFileSync(out.trim(), 'utf8'));
   expect(JSON.parse(readFileSync(out.trim(), 'utf8'))).toHaveProperty('properties.shards.description');
+});
+
+it('a group whose limit is 1 never runs two commands at once, however its hosts are named', async () => {
+  writeFileSync(
+    file,
+    `ssh: { ${login()} }\ngroups:\n  db: { hosts: "127.6.7.[1-3]", limit: 1 }\n  free: { hosts: "127.6.7.[1-3]" }\n`,
+  );
+  const named = [['@db'], ['127.6.7.[1-2]', `${sshd.user}@127.6.7.3`], ['@free']];
+  const all = named.map(async (hosts, index) => {
+    const log = join(dir, 'to', `log${index}`);
+    writeFileSync(log, '');
+    chmodSync(log, 0o666);
+    const ran = await run(['exec', '-c', '3', ...hosts, '--', `echo in >> ${log}; sleep 0.2; echo out >> ${log}`]);
+    return { ...ran, log: readFileSync(log, 'utf8') };
+  });
+  for (const { status, err, log } of await Promise.all(all)) {
+    expect(err).toContain('3 ok');
+    expect(status).toBe(0);
+    expect(log).toBe('in\nout\n'.repeat(3));
+  }
+});
+
+it('without the limit they run together', async () => {
+  const log = join(dir, 'to', 'together');
+  writeFileSync(file, `ssh: { ${login()} }\ngroups:\n  db: { hosts: "127.6.7.[1-3]" }\n`);
+  writeFileSync(log, '');
+  chmodSync(log, 0o666);
+  // Each waits for the others: alone it would wait for ever.
+  const command = `echo in >> ${log}; until [ $(wc -l < ${log}) -ge 3 ]; do sleep 0.05; done`;
+  expect(await run(['exec', '-q', '-c', '3', '--timeout', '60s', '@db', '--', command])).toMatchObject({ status: 0 });
+});
+
+it('a group says how its hosts are reached, a flag and what is typed go before it', async () => {
+  const { user, port, identity, knownHosts } = sshd;
+  const ssh = `user: nobody-of-group, port: ${port}, identity: ${identity}, knownHosts: ${knownHosts}`;
+  writeFileSync(file, `ssh: { config: false }\ngroups:\n  db: { hosts: "127.6.7.1", ssh: { ${ssh} } }\n`);
+  expect((await run(['exec', '-q', '--attempts', '1', '@db', '--', 'true'])).status).toBe(3);
+  expect((await run(['exec', '-q', '-l', user, '@db', '--', 'true'])).status).toBe(0);
+  expect((await run(['exec', '-q', `${user}@127.6.7.1`, '--', 'true'])).status).toBe(0);
+});
+
+it('an inventory of the configuration names hosts and where they are', async () => {
+  writeFileSync(join(dir, 'hosts.ini'), `[web]\nfirst ansible_host=127.6.7.1\nsecond ansible_host=127.6.7.2\n`);
+  writeFileSync(file, `ssh: { ${login()} }\ninventories: [{ file: hosts.ini }]\n`);
+  const { status, out } = await run([
+    'exec',
+    '-q',
+    '--ordered',
+    '@web',
+    '-x',
+    'second',
+    '--',
+    'set -- $SSH_CONNECTION; echo $3',
+  ]);
+  expect({ status, out }).toEqual({ status: 0, out: 'first: 127.6.7.1\n' });
+  const wrong = await run(['exec', '@webb', '--', 'true']);
+  expect(wrong.err).toContain('@webb is no group that is known; did you mean @web?');
+  expect(wrong.status).toBe(2);
 });

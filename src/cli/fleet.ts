@@ -1,0 +1,63 @@
+import { type Command, Option } from 'commander';
+import { type Config, type ConfigFile, type Fleet, type FleetHost, loadFleet, parseHost } from '../index.js';
+import { asConfigured } from './configured.js';
+import type { Io } from './io.js';
+import { visible } from './visible.js';
+
+/** The flags of every command that takes hosts by name. */
+export interface FleetFlags {
+  inventory: string[];
+  skipBad?: true;
+}
+
+export function fleetFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--inventory <file>', 'hosts and groups beside those of keylane.yaml; may be repeated')
+        .argParser((file: string, before: string[]) => [...before, file])
+        .default([], ''),
+    )
+    .option('--skip-bad', 'leave out what cannot be read of an inventory, and say so');
+}
+
+/** The hosts of a command: groups by name, and what is said of each host. */
+export class Hosts {
+  readonly groups: Fleet['hostsOf'];
+  readonly #fleet: Fleet;
+  /** Fields that flags say of all hosts. */
+  readonly #said: readonly string[];
+
+  constructor(fleet: Fleet, said: NonNullable<ConfigFile['ssh']>) {
+    this.groups = fleet.hostsOf;
+    this.#fleet = fleet;
+    this.#said = Object.keys(said);
+  }
+
+  /** What goes into the request for a host, as typed: typed with it, else by a flag (in the engine), else as configured. */
+  of(typed: string): FleetHost {
+    const { request, labels } = this.#fleet.of(typed);
+    const address: object = parseHost(typed);
+    const fields = Object.entries(request).filter(
+      ([field]) => field === 'host' || field in address || !this.#said.includes(field),
+    );
+    return { request: Object.fromEntries(fields) as FleetHost['request'], labels };
+  }
+}
+
+/** Reads the inventories. What of them was left out is told on stderr. */
+export async function readHosts(
+  { config, said }: { config: Config; said: NonNullable<ConfigFile['ssh']> },
+  { inventory, skipBad }: FleetFlags,
+  io: Io,
+): Promise<Hosts> {
+  const { dataDir } = config.engine as { dataDir?: string };
+  const fleet = await asConfigured(() =>
+    loadFleet(config, {
+      inventories: inventory,
+      ...(skipBad && { skipBad: true }),
+      ...(dataDir !== undefined && { dataDir }),
+    }),
+  );
+  for (const warning of fleet.warnings) io.stderr.write(`keylane: ${visible(warning)}\n`);
+  return new Hosts(fleet, said);
+}
