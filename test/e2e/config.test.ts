@@ -60,12 +60,15 @@ it('copy and doctor take it too', async () => {
 
 it('what is not valid ends every command with 2, file and line', async () => {
   writeFileSync(file, 'ssh:\n  hostKeys: never\n');
-  const commands = [['exec', 'a', '--', 'true'], ['copy', file, 'a:b'], ['doctor', 'a'], ['config', 'show']];
+  const commands = [
+    ['exec', 'a', '--', 'true'],
+    ['copy', file, 'a:b'],
+    ['doctor', 'a'],
+    ['config', 'show'],
+  ];
   for (const { status, out, err } of await Promise.all(commands.map((args) => run(args)))) {
     expect(err).toContain(`${file}:2: ssh.hostKeys: expected one of`);
     expect({ status, out }).toEqual({ status: 2, out: '' });
-  }
-});
   }
 });
 
