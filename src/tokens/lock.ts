@@ -5,8 +5,8 @@ import type { Clock } from '../util/clock.js';
 import { isAlive, newOwner, type Owner, readOwner } from './owner.js';
 import { pause } from './pause.js';
 
-/** How long a caller waits for another process; its own work is bounded by 10 s for the server, and some for files. */
-const WAIT_MS = 30_000;
+/** How long a caller waits for another process; its own work is 10 s of the server at most, and 30 s where a command gives a secret. */
+const WAIT_MS = 45_000;
 /** Between two looks, half of it at random. */
 const LOOK_MS = 20;
 /** An owner of whom nothing can be known (another container) is given up after this; nobody works for that long. */

@@ -23,7 +23,7 @@ export async function secretsOf(oauth: AccountOAuth, identity: string, read: Rea
 
 async function filled(reference: string, read: ReadSecret): Promise<string> {
   const value = await read(reference);
-  if (value === '') throw new KeylaneError('ERR_INPUT', `${reference} is empty`);
+  if (!value) throw new KeylaneError('ERR_INPUT', `${reference} is empty`);
   return value;
 }
 

@@ -34,9 +34,16 @@ export interface TokenServer {
   readonly deviceUrl: string;
   /**
    * Requests that came, by kind; `reused` those with a refresh token that had been used before; `mostInFlight` the token
-   * requests at once, at most.
+   * requests at once, at most; `halves` bodies that were begun and not ended.
    */
-  readonly counts: { token: number; device: number; discovery: number; reused: number; mostInFlight: number };
+  readonly counts: {
+    token: number;
+    device: number;
+    discovery: number;
+    reused: number;
+    mostInFlight: number;
+    halves: number;
+  };
   /** What was asked for, in order. */
   readonly asked: { form: URLSearchParams; authorization: string | undefined }[];
   /** Access tokens that it gave. */
@@ -65,7 +72,7 @@ interface Login {
 export async function startTokenServer(given: TokenServerOptions = {}): Promise<TokenServer> {
   const options: TokenServerOptions = { address: '127.0.0.1', clientId: 'client', clientSecret: 's3cret', ...given };
   if (!('expiresIn' in given)) options.expiresIn = 3_600;
-  const counts = { token: 0, device: 0, discovery: 0, reused: 0, mostInFlight: 0 };
+  const counts = { token: 0, device: 0, discovery: 0, reused: 0, mostInFlight: 0, halves: 0 };
   const asked: TokenServer['asked'] = [];
   const tokens: string[] = [];
   const faults: TokenFault[] = [];
@@ -142,7 +149,7 @@ export async function startTokenServer(given: TokenServerOptions = {}): Promise<
     if (fault === 'hang') return;
     if (fault === 'huge' || fault === 'half') {
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.write('{"access_token":"');
+      response.write('{"access_token":"', () => counts.halves++);
       if (fault === 'half') return;
       const more = () => {
         while (!response.destroyed && response.write('x'.repeat(65_536)));
@@ -179,13 +186,9 @@ export async function startTokenServer(given: TokenServerOptions = {}): Promise<
       );
     } else if (pathname.startsWith('/.well-known/')) {
       counts.discovery++;
-      const oidc = pathname.endsWith('openid-configuration');
-      if (oidc && !options.also?.oidc) return json(response, 404, {});
-      json(response, 200, {
-        issuer: url,
-        token_endpoint: `${url}/token`,
-        device_authorization_endpoint: `${url}/device`,
-      });
+      if (pathname.endsWith('openid-configuration')) return json(response, 404, {});
+      const endpoints = { token_endpoint: `${url}/token`, device_authorization_endpoint: `${url}/device` };
+      json(response, 200, { issuer: url, ...endpoints, ...options.also });
     } else {
       json(response, 404, {});
     }
