@@ -1,15 +1,6 @@
 import { KeylaneError } from '../errors.js';
 import type { TokenAccount } from './settings.js';
 
-/** The promise, or the signal's reason if that is first. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
-}
-
 /** For each who asked an error of their own, that names their account. */
 export function named(error: unknown, account: TokenAccount, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted && error === signal.reason) return canceled(account, signal);

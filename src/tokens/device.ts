@@ -1,8 +1,8 @@
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { pause } from './aborts.js';
 import type { DeviceCode, Granted, OAuthServers } from './oauth.js';
-import { pause } from './pause.js';
 
 /** What a person is to do, on whatever device has a browser. */
 export interface DevicePrompt {

@@ -1,7 +1,8 @@
 import { KeylaneError } from '../errors.js';
 import { type OnEvent, teller } from '../events.js';
 import { type Clock, systemClock } from '../util/clock.js';
-import { canceled, named, orAborted } from './asking.js';
+import { orAborted } from './aborts.js';
+import { canceled, named } from './asking.js';
 import { type DevicePrompt, deviceGrant } from './device.js';
 import { type DatedToken, freshness, type Token } from './lifetime.js';
 import { OAuthServers } from './oauth.js';
@@ -152,7 +153,7 @@ export class TokenCache {
     const state = this.#stateOf(entry);
     if (!entry.token || state === 'over') return this.#fetch(entry, false, signal);
     // Whoever waits for nothing hears of no failure: it is told of, and remembered.
-    if (state === 'due') this.#fetch(entry, false, undefined).catch(() => undefined);
+    if (state === 'due') this.#fetch(entry, false, undefined).catch(ignored);
     return entry.token;
   }
 
@@ -169,7 +170,10 @@ export class TokenCache {
     const runs = [entry.oauth.clientSecret, entry.oauth.refreshToken].some((secret) => secret?.startsWith('cmd:'));
     entry.lookAgainAt = now + (runs ? LOOK_AGAIN_MS * 30 : LOOK_AGAIN_MS);
     // One that takes another process's token is not what is asked for.
-    if (fresh && entry.flight && !entry.flight.fresh) await entry.flight.token.catch(() => undefined);
+    if (fresh && entry.flight && !entry.flight.fresh) {
+      const landed = entry.flight.token.then(ignored, ignored);
+      await (signal ? orAborted(landed, signal) : landed);
+    }
     entry.flight ??= this.#takeOff(entry, fresh);
     return signal ? orAborted(entry.flight.token, signal) : entry.flight.token;
   }
@@ -231,3 +235,5 @@ export class TokenCache {
     }
   }
 }
+
+function ignored(): void {}

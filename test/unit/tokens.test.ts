@@ -95,6 +95,21 @@ describe('an access token', () => {
     await expect(cache.get(h.client(), { signal: stop.signal })).rejects.toMatchObject({ code: 'ERR_CANCELED' });
   });
 
+  test('may be waited for by 1,000 callers with one signal, of which Node does not warn', async () => {
+    const h = await setUp();
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => warnings.push(warning);
+    process.on('warning', warned);
+    const cache = h.cache(h.shared());
+    const { signal } = new AbortController();
+    const all = Array.from({ length: 1_000 }, (_, i) => cache.get(h.client({ scope: `${i % 20}` }), { signal }));
+    await Promise.all(all);
+    await settled();
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+    expect(h.server.counts.token).toBe(20);
+  });
+
   test('that must be fresh is asked for anew, once for all who want that, whatever is there', async () => {
     const h = await setUp();
     const [cache, other] = [h.cache(h.shared()), h.cache(h.shared())];
