@@ -30,7 +30,7 @@ export async function deviceGrant(
   oauth: AccountOAuth,
   clientSecret: string | undefined,
   onPrompt: (prompt: DevicePrompt) => unknown,
-  { clock, servers, signal }: { clock: Clock; servers: OAuthServers; signal: AbortSignal },
+  { clock, servers, signal }: { clock: Clock; servers: Pick<OAuthServers, 'deviceCode' | 'ask'>; signal: AbortSignal },
 ): Promise<Granted> {
   const code = await servers.deviceCode(oauth, clientSecret);
   const prompt = promptOf(code);

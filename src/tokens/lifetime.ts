@@ -15,7 +15,7 @@ export interface DatedToken extends Token {
 }
 
 /** Where the server does not say how long a token lasts (RFC 6749 § 5.1 leaves that open), or says no number over 0. */
-export const ASSUMED_MS = 300_000;
+const ASSUMED_MS = 300_000;
 /** However long a server says that a token lasts. */
 const LONGEST_MS = 86_400_000;
 /** Clocks that differ, and the way to who checks it: a tenth of the lifetime, at most a minute. */

@@ -113,20 +113,17 @@ export class TokenCache {
   async startDevice(
     account: TokenAccount,
     onPrompt: (prompt: DevicePrompt) => unknown,
-    signal: AbortSignal = this.#closing.signal,
+    signal?: AbortSignal,
   ): Promise<Token> {
-    if (signal.aborted) throw canceled(account, signal);
+    if (signal?.aborted) throw canceled(account, signal);
     const entry = this.#entryOf(account);
     try {
       if (entry.oauth.grant !== 'device') throw new KeylaneError('ERR_INPUT', 'its grant is not `device`');
       await this.#refresher.checkPlace(entry);
       const { clientSecret } = entry.oauth;
       const secret = clientSecret === undefined ? undefined : await this.#readSecret(clientSecret);
-      const tools = {
-        clock: this.#clock,
-        servers: this.#servers,
-        signal: AbortSignal.any([signal, this.#closing.signal]),
-      };
+      const ends = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+      const tools = { clock: this.#clock, servers: this.#servers, signal: ends };
       const granted = await deviceGrant(entry.oauth, secret, onPrompt, tools);
       const { accessToken, expiresAt } = this.#keep(entry, await this.#refresher.login(entry, granted, secret));
       return { accessToken, expiresAt };

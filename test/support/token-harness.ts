@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AccountOAuth } from '../../src/accounts/account.js';
+import { KeylaneError } from '../../src/errors.js';
 import type { EngineEvent } from '../../src/events.js';
 import { TokenCache, type TokenCacheOptions } from '../../src/tokens/token-cache.js';
 import { FakeClock } from './fake-clock.js';
@@ -87,6 +88,10 @@ export class TokenHarness {
     this.read.push(reference);
     const name = reference.slice(reference.indexOf(':') + 1);
     if (!reference.startsWith('file:')) return this.env[name] ?? '';
-    return (await readFile(name, 'utf8')).replace(/\r?\n$/, '');
+    try {
+      return (await readFile(name, 'utf8')).replace(/\r?\n$/, '');
+    } catch (cause) {
+      throw new KeylaneError('ERR_INPUT', `${reference}: cannot be read`, { cause });
+    }
   }
 }

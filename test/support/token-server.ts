@@ -26,6 +26,8 @@ export interface TokenServerOptions {
   clientSecret?: string;
   /** Put into each answer beside the rest. */
   also?: Record<string, unknown>;
+  /** The same for the answers to devices. */
+  device?: Record<string, unknown>;
 }
 
 export interface TokenServer {
@@ -182,6 +184,7 @@ export async function startTokenServer(given: TokenServerOptions = {}): Promise<
           verification_uri_complete: `${url}/activate?code=WDJB-MJHT`,
           expires_in: 600,
           interval: 5,
+          ...options.device,
         }),
       );
     } else if (pathname.startsWith('/.well-known/')) {
