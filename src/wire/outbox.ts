@@ -12,9 +12,15 @@ const FRAME_MESSAGES = 128;
  */
 export class Outbox<M extends Message> {
   #messages: M[] = [];
+  /** It flushes at the end of the running step. */
+  #isSoon = false;
   readonly #post: (frame: Uint8Array<ArrayBuffer>) => void;
   readonly #refused: (message: M, why: Error) => void;
   readonly #flush = () => this.flush();
+  readonly #flushSoon = () => {
+    this.#isSoon = false;
+    this.flush();
+  };
 
   /** `refused` hears of a message that cannot be encoded. */
   constructor(post: (frame: Uint8Array<ArrayBuffer>) => void, refused: (message: M, why: Error) => void) {
@@ -30,7 +36,10 @@ export class Outbox<M extends Message> {
 
   /** Posts what is gathered when the running step is over, not the whole turn: there is nothing more to wait for. */
   soon(): void {
-    queueMicrotask(this.#flush);
+    // Asked for by each request of a frame whose peer answers at once, and dear.
+    if (this.#isSoon) return;
+    this.#isSoon = true;
+    queueMicrotask(this.#flushSoon);
   }
 
   flush(): void {
