@@ -2,7 +2,8 @@ import type { Connection } from './connection.js';
 
 /** What settles a lease: the pool. */
 export interface LeaseOwner {
-  settle(connection: Connection, broken: Error | undefined): void;
+  /** `now`: the time, where it was looked up just before. */
+  settle(connection: Connection, broken: Error | undefined, now?: number): void;
   exceeded(connection: Connection, streams: number): void;
 }
 
@@ -17,10 +18,10 @@ export class Lease {
     this.#owner = owner;
   }
 
-  /** Gives the stream back. */
-  release(): void {
+  /** Gives the stream back. `now`: the time, where it was looked up just before. */
+  release(now?: number): void {
     this.#settle();
-    this.#owner.settle(this.connection, undefined);
+    this.#owner.settle(this.connection, undefined, now);
   }
 
   /** Gives the stream back and says that the connection is broken. */

@@ -55,8 +55,8 @@ export class Lifetimes {
     this.#ends.add(connection.inCalendar, this.#clock.now() + lifetime);
   }
 
-  becameIdle(connection: Connection): void {
-    connection.since = this.#clock.now();
+  becameIdle(connection: Connection, now: number): void {
+    connection.since = now;
     this.#idle.push(connection.inIdle);
     this.#expiry ??= this.#clock.timer(this.#idleMs, () => this.#expire());
   }

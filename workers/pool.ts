@@ -145,7 +145,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     }
   }
 
-  settle(connection: Connection, broken: Error | undefined): void {
+  settle(connection: Connection, broken: Error | undefined, now?: number): void {
     connection.leased--;
     connection.served++;
     if (connection.state === 'closing') {
@@ -157,7 +157,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       return;
     }
     const { since } = connection;
-    this.#place(connection);
+    this.#place(connection, now);
     this.#serve();
     // Handed on at once, it has been busy all along.
     if (connection.leased > 0) connection.since = since;
@@ -216,11 +216,11 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   /** The only transition. The shard-wide list of idle connections and the counts follow from it. */
-  #move(connection: Connection, to: ConnectionState): void {
+  #move(connection: Connection, to: ConnectionState, now?: number): void {
     const from = connection.state;
     if (from === to) return;
     this.#connections.move(connection, to);
-    this.#pools.moved(connection, from, to);
+    this.#pools.moved(connection, from, to, now);
   }
 
   #lease(connection: Connection): Lease {
@@ -229,9 +229,9 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return new Lease(connection, this);
   }
 
-  #place(connection: Connection): void {
+  #place(connection: Connection, now?: number): void {
     const { leased, streams } = connection;
-    this.#move(connection, leased === 0 ? 'idle' : leased < streams ? 'busy' : 'full');
+    this.#move(connection, leased === 0 ? 'idle' : leased < streams ? 'busy' : 'full', now);
   }
 
   /** Not re-entered: a request that ends as soon as it is granted leaves the next to the loop that granted it. */

@@ -205,7 +205,8 @@ export class Pools {
       key.hungry.shift()?.grow();
   }
 
-  moved(connection: Connection, from: ConnectionState, to: ConnectionState): void {
+  /** `now`: the time, where it was looked up just before. */
+  moved(connection: Connection, from: ConnectionState, to: ConnectionState, now?: number): void {
     this.counts[from]--;
     this.counts[to]++;
     if (from === 'idle') {
@@ -214,7 +215,7 @@ export class Pools {
     } else if (from === 'checking') {
       this.steps.ended(connection);
     }
-    if (to === 'idle') this.#lifetimes.becameIdle(connection);
+    if (to === 'idle') this.#lifetimes.becameIdle(connection, now ?? this.clock.now());
     else if (to === 'closing') this.#lifetimes.ended(connection);
   }
 

@@ -48,7 +48,8 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   /** Microseconds for which it held a stream; set when it is answered. */
   heldUs = 0;
   readonly #host: RunHost;
-  readonly #arrived: number;
+  /** When it came. */
+  readonly arrived: number;
   readonly #credit: Credit | undefined;
   #inQueue: Link<Waiter> | undefined = undefined;
   #state: 'waiting' | 'running' | 'answered' = 'waiting';
@@ -60,6 +61,8 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   #rate: 'free' | 'waiting' | 'passed' = 'free';
   #inRate: Link<Rated> | undefined = undefined;
   #granted = 0;
+  /** While it is being handed to its pool, which takes no time worth a look at the clock. */
+  #startedAt = 0;
   #reused = false;
   #refusals = 0;
   #sent = false;
@@ -69,7 +72,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   constructor(command: RunCommand, host: RunHost) {
     this.command = command;
     this.#host = host;
-    this.#arrived = host.now();
+    this.arrived = host.now();
     this.dueAt = command.deadline;
     const { slot, id, mode } = command;
     this.#credit = mode === 'once' ? undefined : new Credit();
@@ -88,7 +91,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
 
   /** Its deadline had passed when it came. */
   get cameLate(): boolean {
-    return this.#arrived >= this.command.deadline;
+    return this.arrived >= this.command.deadline;
   }
 
   get waiting(): boolean {
@@ -96,7 +99,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   }
 
   /** Gets in line for a stream of the pool, unless it was aborted before its driver was loaded. */
-  start(driver: Driver, pool: Pool): void {
+  start(driver: Driver, pool: Pool, now: number): void {
     if (this.#state !== 'waiting') return;
     this.#driver = driver;
     this.#pool = pool;
@@ -106,7 +109,9 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
       this.#rate = 'waiting';
       this.#host.rates.enter(this.command.key, this);
     } else {
+      this.#startedAt = now;
       pool.acquire(this);
+      this.#startedAt = 0;
     }
   }
 
@@ -134,7 +139,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   granted(lease: Lease): void {
     this.#state = 'running';
     this.#lease = lease;
-    this.#granted = this.#host.now();
+    this.#granted = this.#startedAt || this.#host.now();
     if (this.#rate === 'passed') {
       this.#rate = 'free';
       this.#host.rates?.started(this.command.key);
@@ -242,8 +247,8 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
 
   #succeeded(response: unknown): void {
     const lease = this.#lease;
-    if (this.#state === 'running') this.#answer(response);
-    lease?.release();
+    if (this.#state === 'running') lease?.release(this.#answer(response));
+    else lease?.release();
   }
 
   #failed(thrown: unknown): void {
@@ -291,15 +296,19 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     lease?.discard(error);
   }
 
-  #answer(response: unknown): void {
+  /** Returns when that was. */
+  #answer(response: unknown): number {
     const { slot, id } = this.command;
-    this.#host.reply({ kind: 'response', slot, id, ...this.#timing(), response });
+    const now = this.#host.now();
+    const { queuedUs, openUs, runUs, reused } = this.#timing(now);
+    this.#host.reply({ kind: 'response', slot, id, queuedUs, openUs, runUs, reused, response });
     this.#ended();
+    return now;
   }
 
   #answerError(error: KeylaneError): void {
     const { slot, id } = this.command;
-    this.#host.reply({ kind: 'error', slot, id, ...this.#timing(), error: toWire(error) });
+    this.#host.reply({ kind: 'error', slot, id, ...this.#timing(this.#host.now()), error: toWire(error) });
     this.#ended();
   }
 
@@ -311,15 +320,14 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     if (this.#rate === 'passed') this.#host.rates?.returned(this.command.key);
   }
 
-  #timing() {
-    const now = this.#host.now();
+  #timing(now: number) {
     const granted = this.#granted || now;
-    const waited = granted - this.#arrived;
+    const waited = granted - this.arrived;
     const connection = this.#lease?.connection;
     // Only the part of the opening that this request waited for, and only for the first on the connection.
     const openMs =
       connection && !this.#reused
-        ? Math.max(0, Math.min(waited, connection.openEnded - Math.max(connection.openStarted, this.#arrived)))
+        ? Math.max(0, Math.min(waited, connection.openEnded - Math.max(connection.openStarted, this.arrived)))
         : 0;
     this.heldUs = microseconds(now - granted);
     return {

@@ -235,7 +235,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     const driver = this.#driver(command.driver);
     if (driver instanceof Promise) {
       driver.then(
-        (loaded) => this.#admit(run, loaded),
+        (loaded) => this.#admit(run, loaded, this.now()),
         (thrown: Error) =>
           run.waiting &&
           run.refused(
@@ -245,11 +245,11 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
           ),
       );
     } else {
-      this.#admit(run, driver);
+      this.#admit(run, driver, run.arrived);
     }
   }
 
-  #admit(run: Run, driver: Driver): void {
+  #admit(run: Run, driver: Driver, now: number): void {
     if (!run.waiting) return;
     const { key, lane, target } = run.command;
     let pool: Pool;
@@ -260,7 +260,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       run.refused(asKeylaneError(thrown, 'not_started'));
       return;
     }
-    run.start(driver, pool);
+    run.start(driver, pool, now);
   }
 
   /** Loaded at first use: a shard that never speaks SSH does not hold ssh2. */

@@ -254,7 +254,7 @@ describe('a run of a key with a rate', () => {
     };
     const start = (lane: string, more: Partial<RunCommand> = {}) => {
       const run = new Run({ ...COMMAND, ...more, lane }, host);
-      run.start(driver, pools.of('host', lane, null, driver));
+      run.start(driver, pools.of('host', lane, null, driver), clock.now());
       return run;
     };
     return { clock, driver, rates, replies, start };

@@ -29,7 +29,7 @@ function setUp(command: Partial<RunCommand> = {}, streams = 1, connectionsPerLan
   };
   const start = (more: Partial<RunCommand> = {}) => {
     const run = new Run({ ...COMMAND, ...command, ...more }, host);
-    run.start(driver, pools.of('host', 'host', null, driver));
+    run.start(driver, pools.of('host', 'host', null, driver), clock.now());
     return run;
   };
   const open = async () => {
