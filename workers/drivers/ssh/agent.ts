@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
-import { BaseAgent, type IdentityCallback, type ParsedKey, type SignCallback, type SigningRequestOptions } from 'ssh2';
+import type { IdentityCallback, ParsedKey, SignCallback, SigningRequestOptions } from 'ssh2';
 import type { Clock } from '../../../src/util/clock.js';
 import { deferred } from '../../../src/util/deferred.js';
 import { BlobReader, packed, uint32 } from './blob.js';
 import { keyOfBlob, whyNotKeyType } from './key-file.js';
+import { BaseAgent } from './ssh2.js';
 
 const REQUEST_IDENTITIES = 11;
 const IDENTITIES_ANSWER = 12;

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import ssh2, { type ParsedKey } from 'ssh2';
+import type { ParsedKey } from 'ssh2';
 import { BlobReader, packed, uint32 } from './blob.js';
+import { utils } from './ssh2.js';
 
 /** What a file that should hold a key holds. `publicKey` is as the wire has it, where the file shows it. */
 export type KeyFile =
@@ -72,7 +73,7 @@ export function keyOfBlob(blob: Buffer): ParsedKey | undefined {
 
 /** Throws at some damaged keys. One that says that it holds no keys is nothing at all to ssh2, and no error. */
 function ssh2Key(data: string | Buffer): ParsedKey | Error {
-  const found: unknown = ssh2.utils.parseKey(data);
+  const found: unknown = utils.parseKey(data);
   const key: unknown = Array.isArray(found) ? found[0] : found;
   return (key as ParsedKey | Error | undefined) ?? new Error('it holds no key');
 }

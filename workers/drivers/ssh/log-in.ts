@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { Client } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { Questions } from '../../../src/types.js';
@@ -14,6 +13,7 @@ import { type KexFacts, negotiate, readOffer } from './kex-facts.js';
 import { nothingInCommon, notOpened, notStrict } from './open-errors.js';
 import type { Opening } from './opening.js';
 import { printable } from './printable.js';
+import { Client } from './ssh2.js';
 import { acceptAgentChannels, onRefusedAuth } from './transport.js';
 import type { Wire } from './wire.js';
 
