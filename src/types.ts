@@ -311,6 +311,10 @@ export interface DriverLease {
 export interface ExecuteContext {
   /** Aborted when the request is canceled or its deadline passes; `reason` is the KeylaneError to end with. */
   readonly signal: AbortSignal;
+  /** The signal's reason, once it is aborted. */
+  readonly aborted: Error | undefined;
+  /** What `signal` tells, for drivers in a hurry: a signal and its listener cost 2 µs and 1.2 KB. Takes the place of an earlier one. */
+  onAbort(call: ((reason: Error) => void) | undefined): void;
   /** Milliseconds of `process.hrtime`; Infinity for none. */
   readonly deadline: number;
   /** True if somebody reads the chunks; without, `chunk` need not be called. */

@@ -67,6 +67,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   #refusals = 0;
   #sent = false;
   #controller: AbortController | undefined = undefined;
+  #onAbort: ((reason: Error) => void) | undefined = undefined;
   #abortedWith: KeylaneError | undefined = undefined;
 
   constructor(command: RunCommand, host: RunHost) {
@@ -189,6 +190,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
       this.#credit?.release();
       this.input?.end();
       this.#controller?.abort(error);
+      this.#onAbort?.(error);
       return;
     }
     if (this.#rate === 'waiting') this.#host.rates?.leave(this.command.key, this);
@@ -211,6 +213,14 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
       if (this.#abortedWith) this.#controller.abort(this.#abortedWith);
     }
     return this.#controller.signal;
+  }
+
+  get aborted(): KeylaneError | undefined {
+    return this.#abortedWith;
+  }
+
+  onAbort(call: ((reason: Error) => void) | undefined): void {
+    this.#onAbort = call;
   }
 
   get deadline(): number {

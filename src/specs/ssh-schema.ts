@@ -5,13 +5,12 @@ import type { HostKeyQuestion } from '../types.js';
 import { userProblem } from '../util/names.js';
 import { jumpProblem } from './ssh-jump.js';
 import { aliasProblem, hostProblem } from './ssh-names.js';
+import { commandProblem, MAX_COMMAND, pathProblem, textProblem } from './ssh-texts.js';
 
-const MAX_COMMAND = 1 << 20;
 const MAX_STDIN = 16 << 20;
 const MAX_OUTPUT = 1 << 30;
 const MAX_WORDS = 4_096;
 const MAX_ENV = 1_024;
-const MAX_PATH = 4_096;
 const DAY_MS = 86_400_000;
 
 /** Fails with whatever problem the function names; nothing is a pass. */
@@ -24,16 +23,8 @@ export function named(problem: (value: string) => string | undefined): z.ZodStri
 
 /** Text that a shell and UTF-8 can carry as it is. */
 function text(most: number, beyond: string): z.ZodString {
-  return named((value) => {
-    if (value.length > most) return `expected at most ${most.toLocaleString('en-US')} characters; ${beyond}`;
-    if (value.includes('\0')) return 'must not hold NUL (\\0), which no command line can carry; send it on `stdin`';
-    if (LONE_SURROGATE.test(value))
-      return 'holds half of a surrogate pair, which UTF-8 cannot carry; send bytes on `stdin`';
-    return undefined;
-  });
+  return named((value) => textProblem(value, most, beyond));
 }
-
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 const host = named(hostProblem);
 const user = named(userProblem);
@@ -41,14 +32,7 @@ const port = z
   .int('expected a whole number from 1 to 65535')
   .min(1, 'expected a port from 1 to 65535')
   .max(65_535, 'expected a port from 1 to 65535');
-const path = named((value) => {
-  if (value === '') return 'expected the path of a file; leave the field out for the default';
-  // It would be in every message that names the file.
-  if (/^-----BEGIN |\n/.test(value)) return 'expected the path of a file, in one line, not what is in it';
-  if (value.includes('\0') || value.length > MAX_PATH)
-    return `expected a path without NUL, at most ${MAX_PATH} characters`;
-  return undefined;
-});
+const path = named(pathProblem);
 const reference = named((value) =>
   /^(env:[A-Za-z_][A-Za-z0-9_]*|(file|cmd):[^\0]{1,4096})$/.test(value)
     ? undefined
@@ -188,7 +172,7 @@ export const sshRequest = z
     ...access,
     jump: jump.optional(),
     op: z.enum(['exec', 'put', 'get', 'poll', 'collect', 'probe']).optional(),
-    command: text(MAX_COMMAND, 'send a longer script on `stdin` to `sh -s`').optional(),
+    command: named(commandProblem).optional(),
     argv: z
       .array(text(MAX_COMMAND, 'send it on `stdin`'))
       .min(1, 'expected at least the name of a program')

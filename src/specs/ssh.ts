@@ -5,6 +5,7 @@ import { SSH_DEFAULTS } from './ssh-defaults.js';
 import { hopsOf } from './ssh-jump.js';
 import { accessOf, Lanes } from './ssh-lanes.js';
 import { orderOf, type SshOrder } from './ssh-orders.js';
+import { plainRequest } from './ssh-plain.js';
 import { type Route, Router } from './ssh-route.js';
 import { sshRequest } from './ssh-schema.js';
 
@@ -103,7 +104,7 @@ class Routed {
 export function makeSshSpec(options: SshOptions = {}): Spec<SshRequest | Routed, SshOrder, SshResponse> {
   const lanes = new Lanes(options);
   const { config = false, maxOutputBytes = SSH_DEFAULTS.maxOutputBytes } = options;
-  const read = (input: unknown) => check(sshRequest, input, 'ssh', 'ERR_INPUT') as SshRequest;
+  const read = (input: unknown) => plainRequest(input) ?? (check(sshRequest, input, 'ssh', 'ERR_INPUT') as SshRequest);
   const spec: Spec<SshRequest | Routed, SshOrder, SshResponse> = {
     name: 'ssh',
 

@@ -85,6 +85,14 @@ export class FakeExecute implements ExecuteContext {
     return this.controller.signal;
   }
 
+  get aborted(): Error | undefined {
+    return this.signal.reason as Error | undefined;
+  }
+
+  onAbort(call: ((reason: Error) => void) | undefined): void {
+    this.signal.onabort = call ? () => call(this.signal.reason as Error) : null;
+  }
+
   sent(): void {
     this.sents++;
     this.#onSent?.();

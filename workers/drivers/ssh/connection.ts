@@ -60,7 +60,8 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, Ke
   /** How the log-in went, for `probe`. */
   logIn: Pick<SshProbe, 'hostKey' | 'tries'> | undefined = undefined;
   readonly #lost: (error: Error) => void;
-  readonly #sessions = new Set<Session>();
+  /** In no order. A Set would leave garbage behind each command. */
+  readonly #sessions: Session[] = [];
   readonly #tunnels = new Set<Tunnel>();
   readonly #subsystems = new Set<Subsystem>();
   readonly #deadlines: Deadlines<Session>;
@@ -100,16 +101,23 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, Ke
   }
 
   /** Runs a command. */
-  async exec(order: ExecOrder, context: ExecuteContext): Promise<SshResponse> {
+  exec(order: ExecOrder, context: ExecuteContext): Promise<SshResponse> {
     const { sudo } = order;
-    if (!sudo) return this.#exec(order, context);
+    return sudo ? this.#execBySudo(sudo, order, context) : this.#exec(order, context);
+  }
+
+  async #execBySudo(
+    sudo: NonNullable<ExecOrder['sudo']>,
+    order: ExecOrder,
+    context: ExecuteContext,
+  ): Promise<SshResponse> {
     const password = sudo.password === undefined ? undefined : await context.ask('secret', sudo.password);
     return this.#exec(order, context, { user: sudo.user, password });
   }
 
   #exec(order: ExecOrder, context: ExecuteContext, sudo?: SudoOf): Promise<SshResponse> {
     if (this.state !== 'open' && this.state !== 'retired') return Promise.reject(this.#notStarted());
-    if (context.signal.aborted) return Promise.reject(context.signal.reason as Error);
+    if (context.aborted) return Promise.reject(context.aborted);
     if (this.#pending() >= this.#atOnce) return Promise.reject(new StreamsExceeded(this.#atOnce));
     return this.#start(new Session(this, order, context, sudo));
   }
@@ -123,7 +131,7 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, Ke
   }
 
   #start(session: Session): Promise<SshResponse> {
-    this.#sessions.add(session);
+    this.#sessions.push(session);
     session.open(this.channels.add(session));
     return session.result;
   }
@@ -265,8 +273,14 @@ export class SshConnection implements SessionHost, TunnelHost, SubsystemHost, Ke
   removed(peer: Session | Tunnel | Subsystem): void {
     if (peer instanceof Tunnel) this.#tunnels.delete(peer);
     else if (peer instanceof Subsystem) this.#subsystems.delete(peer);
-    else this.#sessions.delete(peer);
+    else this.#forget(peer);
     this.channels.remove(peer.channel);
+  }
+
+  #forget(session: Session): void {
+    const at = this.#sessions.indexOf(session);
+    const last = this.#sessions.pop() as Session;
+    if (session !== last) this.#sessions[at] = last;
   }
 
   #lostError(what: string): KeylaneError {

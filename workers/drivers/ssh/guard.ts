@@ -65,10 +65,12 @@ export class Guard {
 
   #count(name: string, allowance: Allowance): void {
     const theirs = this.#handlers[name];
-    this.#handlers[name] = (...rest) => {
+    const what = `messages of the kind ${name}`;
+    // Five arguments at most: gathering the rest of them would make an array a message.
+    this.#handlers[name] = (protocol, a, b, wantReply, c) => {
       // A request of a channel that wants no answer costs nothing, and each command's end is one.
-      if (name !== 'CHANNEL_REQUEST' || rest[3]) this.#take(allowance, `messages of the kind ${name}`);
-      theirs?.(...rest);
+      if (name !== 'CHANNEL_REQUEST' || wantReply) this.#take(allowance, what);
+      theirs?.(protocol, a, b, wantReply, c);
     };
   }
 

@@ -7,6 +7,14 @@ import { Output } from './output.js';
 /** Receive window of a channel, as OpenSSH has it. stdout and stderr share it. */
 export const WINDOW = 2 << 20;
 
+/** The channel that it comes from. */
+export interface IncomingOwner {
+  /** Gives the server so much more. */
+  grant(bytes: number): void;
+  /** The reader fails. */
+  readerFailed(error: unknown): void;
+}
+
 /**
  * What a command writes: kept up to the limit, handed to a live reader. The server may send as much as the window allows
  * and gets more when half of it is used, unless the reader is behind: then the server stops, and not our memory.
@@ -15,23 +23,19 @@ export class Incoming {
   /** Something came since this was last set to false. */
   heard = false;
   readonly #stdout: Output;
-  readonly #stderr: Output;
+  #stderr: Output | undefined = undefined;
   readonly #live: Live | undefined;
-  readonly #grant: (bytes: number) => void;
+  readonly #most: number;
+  readonly #owner: IncomingOwner;
   #window = WINDOW;
   #kept = true;
 
-  /** `grant` gives the server so much more; `failed` is told when the reader fails. */
-  constructor(
-    order: ExecOrder,
-    context: ExecuteContext,
-    grant: (bytes: number) => void,
-    failed: (error: unknown) => void,
-  ) {
-    this.#stdout = new Output(order.maxOutputBytes);
-    this.#stderr = new Output(order.maxOutputBytes);
-    this.#grant = grant;
-    this.#live = context.live ? new Live(context, this.#readOn, failed) : undefined;
+  constructor({ maxOutputBytes }: ExecOrder, context: ExecuteContext, owner: IncomingOwner) {
+    this.#most = maxOutputBytes;
+    this.#stdout = new Output(maxOutputBytes);
+    this.#owner = owner;
+    const readOn = () => this.#readOn();
+    this.#live = context.live ? new Live(context, readOn, (error) => owner.readerFailed(error)) : undefined;
   }
 
   get behind(): boolean {
@@ -46,7 +50,7 @@ export class Incoming {
     if (this.#window < 0) return false;
     this.heard = true;
     if (this.#kept && data && data.length > 0) {
-      (stderr ? this.#stderr : this.#stdout).add(data);
+      this.#output(stderr).add(data);
       this.#live?.add(stderr ? 'stderr' : 'stdout', data);
     }
     this.#readOn();
@@ -65,14 +69,22 @@ export class Incoming {
   }
 
   response(code: number | null, signal: string | null, encoding: 'utf8' | 'buffer'): SshResponse {
-    const truncated = this.#stdout.truncated || this.#stderr.truncated;
-    return { code, signal, stdout: this.#stdout.read(encoding), stderr: this.#stderr.read(encoding), truncated };
+    const stdout = this.#stdout.read(encoding);
+    const stderr = this.#stderr?.read(encoding) ?? (encoding === 'buffer' ? Buffer.alloc(0) : '');
+    return { code, signal, stdout, stderr, truncated: this.#stdout.truncated || (this.#stderr?.truncated ?? false) };
   }
 
-  readonly #readOn = (): void => {
+  /** Most commands write no errors. */
+  #output(stderr: boolean): Output {
+    if (!stderr) return this.#stdout;
+    this.#stderr ??= new Output(this.#most);
+    return this.#stderr;
+  }
+
+  #readOn(): void {
     if (this.#window > WINDOW / 2 || this.behind) return;
     const used = WINDOW - this.#window;
     this.#window = WINDOW;
-    this.#grant(used);
-  };
+    this.#owner.grant(used);
+  }
 }

@@ -1,4 +1,4 @@
-import type { DetachedOrder, SshOrder } from '../../../src/specs/ssh.js';
+import type { DetachedOrder, ExecOrder, SshOrder } from '../../../src/specs/ssh.js';
 import type { SshResponse } from '../../../src/ssh-types.js';
 import type { ExecuteContext } from '../../../src/types.js';
 import type { SshConnection } from './connection.js';
@@ -8,12 +8,11 @@ import { probe } from './probe.js';
 import { copy } from './sftp/copy.js';
 
 /** Does on a connection what a request asks for. */
-export async function run(connection: SshConnection, order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
+export function run(connection: SshConnection, order: SshOrder, context: ExecuteContext): Promise<SshResponse> {
   switch (order.op) {
     case 'exec': {
       const { detach: id } = order;
-      if (id === undefined) return connection.exec(order, context);
-      return readStart(await connection.exec(startOf(order, id), context), id, connection.key);
+      return id === undefined ? connection.exec(order, context) : detach(connection, order, id, context);
     }
     case 'poll':
     case 'collect':
@@ -26,6 +25,15 @@ export async function run(connection: SshConnection, order: SshOrder, context: E
     default:
       return order satisfies never;
   }
+}
+
+async function detach(
+  connection: SshConnection,
+  order: ExecOrder,
+  id: string,
+  context: ExecuteContext,
+): Promise<SshResponse> {
+  return readStart(await connection.exec(startOf(order, id), context), id, connection.key);
 }
 
 async function look(connection: SshConnection, order: DetachedOrder, context: ExecuteContext): Promise<SshResponse> {

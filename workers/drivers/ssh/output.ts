@@ -37,6 +37,7 @@ export class Output {
 
   read(encoding: 'utf8' | 'buffer'): string | Buffer {
     this.#flush();
+    if (this.#bytes === 0 && encoding === 'utf8') return '';
     const bytes = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces, this.#bytes);
     if (encoding === 'buffer') return bytes;
     // Cut in the middle of a character, the rest of it is left out: it was not the command that wrote U+FFFD.

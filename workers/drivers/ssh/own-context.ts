@@ -7,13 +7,24 @@ export class OwnContext implements ExecuteContext {
   readonly live = false;
   readonly input = undefined;
   readonly #controller = new AbortController();
+  #onAbort: ((reason: Error) => void) | undefined = undefined;
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
+  get aborted(): Error | undefined {
+    return this.signal.reason as Error | undefined;
+  }
+
   abort(): void {
-    this.#controller.abort(new KeylaneError('ERR_TIMEOUT'));
+    const reason = new KeylaneError('ERR_TIMEOUT');
+    this.#controller.abort(reason);
+    this.#onAbort?.(reason);
+  }
+
+  onAbort(call: ((reason: Error) => void) | undefined): void {
+    this.#onAbort = call;
   }
 
   sent(): void {}

@@ -3,7 +3,7 @@ import type { ExecOrder } from '../../../src/specs/ssh.js';
 import type { SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Due } from '../../../src/util/deadlines.js';
-import { Incoming, WINDOW } from './incoming.js';
+import { Incoming, type IncomingOwner, WINDOW } from './incoming.js';
 import { Linger } from './linger.js';
 import { feed, type Outgoing } from './outgoing.js';
 import { printable } from './printable.js';
@@ -31,7 +31,7 @@ import type { ChannelPeer } from './transport.js';
 const PACKET = 32 << 10;
 
 /** One command on a channel of its own (RFC 4254, 5 and 6), as SessionState tells. */
-export class Session implements ChannelPeer, Due {
+export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   state: SessionState = 'opening';
   dueAt: number;
   /** Our number of the channel. */
@@ -47,10 +47,11 @@ export class Session implements ChannelPeer, Due {
   #reject!: (error: Error) => void;
   /** The server's number of the channel, and what it takes. */
   #peer = -1;
-  #limits = { window: 0, packet: 0 };
+  #window = 0;
+  #packet = 0;
   #mark = 0;
   #certain = true;
-  readonly #setup: Setup;
+  #setup: Setup | undefined = undefined;
   readonly #sudo: Sudo | undefined;
   readonly #sudoOf: SudoOf | undefined;
   readonly #sweep: Sweep | undefined;
@@ -68,14 +69,13 @@ export class Session implements ChannelPeer, Due {
     this.#order = this.#sweep ? { ...order, command: this.#sweep.mark(order.command) } : order;
     this.#sudoOf = sudo;
     this.#sudo = sudo ? new Sudo(this.#order, sudo.password, host.key) : undefined;
-    this.#setup = new Setup(order, host.key);
-    this.#incoming = new Incoming(order, context, this.#grant, this.#readerFailed);
+    this.#incoming = new Incoming(order, context, this);
     this.dueAt = host.now() + host.answerMs;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    context.signal.addEventListener('abort', this.#aborted);
+    context.onAbort((reason) => this.#aborted(reason));
   }
 
   /** True while the caller waits for the result. */
@@ -97,11 +97,20 @@ export class Session implements ChannelPeer, Due {
   opened(channel: number, window: number, packet: number): void {
     this.#host.slots.answered(this.#mark);
     this.#peer = channel;
-    this.#limits = { window, packet };
+    this.#window = window;
+    this.#packet = packet;
     if (this.state === 'abandoned') this.#close();
     if (this.state !== 'opening') return;
-    if (this.#setup.ask(this.#host.transport, channel, this.#host.forwardAgent)) this.state = 'setting';
+    if (this.#asksFirst(channel)) this.state = 'setting';
     else this.#start();
+  }
+
+  #asksFirst(channel: number): boolean {
+    const { forwardAgent, transport, key } = this.#host;
+    const { env, wishedEnv, pty } = this.#order;
+    if (!forwardAgent && !env && !wishedEnv && !pty) return false;
+    this.#setup = new Setup(this.#order, key);
+    return this.#setup.ask(transport, channel, forwardAgent);
   }
 
   refused(reason: number, description: string): void {
@@ -123,9 +132,9 @@ export class Session implements ChannelPeer, Due {
 
   replied(ok: boolean): void {
     if (this.state === 'setting') {
-      const answer = this.#setup.answered(ok);
+      const answer = this.#setup?.answered(ok);
       if (answer === 'done') this.#start();
-      else if (answer !== 'waiting') this.#refuse(answer);
+      else if (answer !== 'waiting' && answer) this.#refuse(answer);
     } else if (this.state === 'starting') {
       if (!ok) {
         this.#refuse(execRefused(this.#host.key));
@@ -139,13 +148,13 @@ export class Session implements ChannelPeer, Due {
 
   received(data: Buffer, stderr: boolean): void {
     if (this.#order.silenceMs !== undefined) this.#heardAt = this.#host.now();
-    const output = this.#sudo ? this.#sudo.take(data, stderr, this.#sudoPeer) : data;
+    const output = this.#sudo ? this.#sudo.take(data, stderr, this) : data;
     if (!this.#incoming.take(data.length, output, stderr)) this.#host.destroy(windowOverrun(this.#host.key));
   }
 
   granted(bytes: number): void {
     if (this.#outgoing) this.#outgoing.granted(bytes);
-    else this.#limits.window += bytes;
+    else this.#window += bytes;
   }
 
   requested(type: string, wantReply: boolean, data: unknown): void {
@@ -216,7 +225,14 @@ export class Session implements ChannelPeer, Due {
   #feed(): void {
     const { transport, pressure } = this.#host;
     const { input } = this.#context;
-    this.#outgoing = feed(transport, this.#peer, this.#limits, this.#order, input, this.#inputFailed, pressure);
+    const { stdin, pty } = this.#order;
+    if (stdin === undefined && input === undefined && !pty) {
+      transport.channelEOF(this.#peer);
+      return;
+    }
+    const limits = { window: this.#window, packet: this.#packet };
+    const failed = (cause: unknown) => this.#inputFailed(cause);
+    this.#outgoing = feed(transport, this.#peer, limits, this.#order, input, failed, pressure);
   }
 
   #exit(code: number | null, signal: string | null): void {
@@ -235,11 +251,11 @@ export class Session implements ChannelPeer, Due {
     }
     this.state = 'exited';
     this.#outgoing?.stop();
-    this.#linger = new Linger(this.#host.now(), this.#incoming, () => this.#host.ping(this.#answered));
+    this.#linger = new Linger(this.#host.now(), this.#incoming, () => this.#host.ping(() => this.#answered()));
     this.#lookIn(this.#linger.start());
   }
 
-  readonly #answered = (): void => {
+  #answered(): void {
     if (this.state !== 'exited') return;
     const ms = this.#linger?.answered(this.#host.now());
     if (ms !== undefined) this.#lookIn(ms);
@@ -247,32 +263,33 @@ export class Session implements ChannelPeer, Due {
       this.#close();
       this.#succeed();
     }
-  };
+  }
 
   #lookIn(ms: number): void {
     this.dueAt = this.#host.now() + ms;
     this.#host.watch(this.dueAt);
   }
 
-  readonly #aborted = (): void => {
-    const { reason } = this.#context.signal;
+  #aborted(reason: Error): void {
     this.#stop(
       reason instanceof KeylaneError ? reason : new KeylaneError('ERR_CANCELED', undefined, { cause: reason }),
     );
-  };
+  }
 
-  readonly #inputFailed = (cause: unknown): void => {
+  #inputFailed(cause: unknown): void {
     this.#stop(new KeylaneError('ERR_CANCELED', 'the input of the command failed', { cause }));
-  };
+  }
 
-  readonly #readerFailed = (cause: unknown): void => {
+  // What its output says: IncomingOwner.
+
+  readerFailed(cause: unknown): void {
     this.#stop(new KeylaneError('ERR_CANCELED', 'the reader of the output failed', { cause }));
-  };
+  }
 
-  readonly #grant = (bytes: number): void => {
+  grant(bytes: number): void {
     if (this.state !== 'closing' && this.state !== 'closed')
       this.#host.transport.channelWindowAdjust(this.#peer, bytes);
-  };
+  }
 
   #stop(reason: KeylaneError): void {
     const { state } = this;
@@ -311,8 +328,10 @@ export class Session implements ChannelPeer, Due {
   /** From now on only silence has a limit. */
   #listen(): void {
     const { silenceMs } = this.#order;
+    this.dueAt = Number.POSITIVE_INFINITY;
+    if (silenceMs === undefined) return;
     this.#heardAt = this.#host.now();
-    this.dueAt = silenceMs === undefined ? Number.POSITIVE_INFINITY : this.#heardAt + silenceMs;
+    this.dueAt = this.#heardAt + silenceMs;
     this.#host.watch(this.dueAt);
   }
 
@@ -328,16 +347,20 @@ export class Session implements ChannelPeer, Due {
     else this.#stop(silent(silenceMs));
   }
 
-  readonly #sudoPeer: SudoPeer = {
-    say: (line) => this.#host.transport.channelData(this.#peer, Buffer.from(line)),
-    begun: () => {
-      if (this.pending && this.state !== 'stopping') this.#feed();
-      if (this.state === 'running') this.#listen();
-    },
-    failed: (error) => {
-      if (this.state === 'starting' || this.state === 'running') this.#refuse(error);
-    },
-  };
+  // What sudo says: SudoPeer.
+
+  say(line: string): void {
+    this.#host.transport.channelData(this.#peer, Buffer.from(line));
+  }
+
+  begun(): void {
+    if (this.pending && this.state !== 'stopping') this.#feed();
+    if (this.state === 'running') this.#listen();
+  }
+
+  failed(error: KeylaneError): void {
+    if (this.state === 'starting' || this.state === 'running') this.#refuse(error);
+  }
 
   #unanswered(): void {
     const error = unanswered(this.#host.key, this.state === 'starting', this.#host.answerMs);
@@ -387,7 +410,7 @@ export class Session implements ChannelPeer, Due {
     this.dueAt = Number.POSITIVE_INFINITY;
     this.#incoming.drop();
     this.#outgoing?.stop();
-    this.#context.signal.removeEventListener('abort', this.#aborted);
+    this.#context.onAbort(undefined);
   }
 }
 

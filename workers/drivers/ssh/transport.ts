@@ -115,7 +115,8 @@ const LEAST_PACKET = 256;
 export class Channels {
   readonly transport: Transport;
   readonly #internals: Internals;
-  readonly #peers = new Map<number, ChannelPeer>();
+  /** By channel: small numbers, used again. */
+  readonly #peers: (ChannelPeer | undefined)[] = [];
 
   constructor(client: ChannelClient) {
     this.#internals = internalsOf(client);
@@ -126,12 +127,12 @@ export class Channels {
   /** Gives a channel number; its messages go to the peer until `remove`. */
   add(peer: ChannelPeer): number {
     const channel = this.#internals._chanMgr.add(TAKEN);
-    this.#peers.set(channel, peer);
+    this.#peers[channel] = peer;
     return channel;
   }
 
   remove(channel: number): void {
-    this.#peers.delete(channel);
+    this.#peers[channel] = undefined;
     this.#internals._chanMgr.remove(channel);
   }
 
@@ -144,12 +145,14 @@ export class Channels {
 
   #listen(handlers: Handlers): void {
     const peers = this.#peers;
-    const take = (message: (typeof MESSAGES)[number], tell: (peer: ChannelPeer, ...rest: never[]) => void) => {
+    // Three arguments at most: gathering the rest of them would make an array a message.
+    // biome-ignore lint/suspicious/noExplicitAny: each message has its own arguments
+    const take = (message: (typeof MESSAGES)[number], tell: (peer: ChannelPeer, a: any, b: any, c: any) => void) => {
       const theirs = handlers[message];
-      handlers[message] = (protocol, channel: number, ...rest) => {
-        const peer = peers.get(channel);
-        if (peer) tell(peer, ...(rest as never[]));
-        else theirs?.(protocol, channel, ...rest);
+      handlers[message] = (protocol, channel: number, a, b, c) => {
+        const peer = peers[channel];
+        if (peer) tell(peer, a, b, c);
+        else theirs?.(protocol, channel, a, b, c);
       };
     };
     take('CHANNEL_OPEN_FAILURE', (peer, reason: number, description: string) => peer.refused(reason, description));
@@ -165,7 +168,7 @@ export class Channels {
     take('CHANNEL_CLOSE', (peer) => peer.closed());
     const confirmed = handlers.CHANNEL_OPEN_CONFIRMATION;
     handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, info: Confirmation) => {
-      const peer = peers.get(info.recipient);
+      const peer = peers[info.recipient];
       if (peer && info.packetSize < LEAST_PACKET) {
         const message = `the server takes packets of ${info.packetSize} bytes only: no SSH server is like that`;
         throw new KeylaneError('ERR_PROTOCOL', message, { outcome: 'not_started', retryable: false });
