@@ -4,7 +4,7 @@ import type { ExecOrder } from '../../../src/specs/ssh.js';
 import { StreamsExceeded } from '../../../src/types.js';
 import { Deadlines } from '../../../src/util/deadlines.js';
 import { Session } from '../../../workers/drivers/ssh/session.js';
-import type { SessionHost } from '../../../workers/drivers/ssh/session-host.js';
+import type { SessionHost, SudoOf } from '../../../workers/drivers/ssh/session-host.js';
 import { Slots } from '../../../workers/drivers/ssh/slots.js';
 import type { Transport } from '../../../workers/drivers/ssh/transport.js';
 import { FakeExecute } from '../../support/driver-context.js';
@@ -28,7 +28,7 @@ class FakeHost implements SessionHost {
   readonly session: Session;
   readonly #deadlines: Deadlines<Session>;
 
-  constructor(order: Partial<ExecOrder> = {}, context = new FakeExecute()) {
+  constructor(order: Partial<ExecOrder> = {}, context = new FakeExecute(), sudo?: SudoOf) {
     const note =
       (_: object, name: string) =>
       (_channel: number, ...rest: unknown[]) =>
@@ -39,6 +39,7 @@ class FakeHost implements SessionHost {
       this,
       { op: 'exec', command: 'x', maxOutputBytes: 100, encoding: 'utf8', ...order },
       context,
+      sudo,
     );
     this.#deadlines = new Deadlines<Session>(
       this.clock,
@@ -264,4 +265,39 @@ test('silence is counted from the last byte, and only while the command runs', a
   expect(host.sent).toEqual(['signal TERM']);
   host.session.requested('exit-signal', false, { signal: 'TERM' });
   expect(await rejection(host.session.result)).toMatchObject({ code: 'ERR_TIMEOUT', stopped: 'killed' });
+});
+
+/** A command that sudo has let through, with what it says then. */
+function bySudo(): { host: FakeHost; mark: Buffer } {
+  const host = new FakeHost({}, new FakeExecute(), { user: 'root', password: undefined });
+  host.session.opened(7, 1 << 20, 32_768);
+  host.session.replied(true);
+  const [mark] = /\[keylane [0-9a-f]+ begins\]/.exec(host.sent.join()) ?? [];
+  return { host, mark: said(mark as string) };
+}
+
+test('what a command by sudo wrote to stdout is its output, though the server read it before stderr', async () => {
+  const { host, mark } = bySudo();
+  host.session.received(said('out\n'), false);
+  host.session.received(mark, true);
+  host.session.requested('exit-status', false, 0);
+  host.session.closed();
+  expect(await host.session.result).toMatchObject({ code: 0, stdout: 'out\n', stderr: '' });
+});
+
+test('a status that comes before what the command wrote does not say that sudo refused', async () => {
+  const { host, mark } = bySudo();
+  host.session.requested('exit-status', false, 4);
+  host.session.received(mark, true);
+  host.session.received(said('out\n'), false);
+  host.session.closed();
+  expect(await host.session.result).toMatchObject({ code: 4, stdout: 'out\n' });
+});
+
+test('a command that was not let through by sudo by the end of its channel did not run', async () => {
+  const { host } = bySudo();
+  host.session.requested('exit-status', false, 1);
+  host.session.received(said('sudo: a password is required'), true);
+  host.session.closed();
+  expect(await rejection(host.session.result)).toMatchObject({ code: 'ERR_SUDO', outcome: 'not_started' });
 });

@@ -49,12 +49,16 @@ export class Incoming {
     this.#window -= bytes;
     if (this.#window < 0) return false;
     this.heard = true;
-    if (this.#kept && data && data.length > 0) {
-      this.#output(stderr).add(data);
-      this.#live?.add(stderr ? 'stderr' : 'stdout', data);
-    }
+    if (data) this.keep(data, stderr);
     this.#readOn();
     return true;
+  }
+
+  /** Output of the command that came earlier. */
+  keep(data: Buffer, stderr: boolean): void {
+    if (!this.#kept || data.length === 0) return;
+    this.#output(stderr).add(data);
+    this.#live?.add(stderr ? 'stderr' : 'stdout', data);
   }
 
   /** What still comes is of no interest: it is read and dropped. */

@@ -245,10 +245,6 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
       this.#stopping?.endedBy(code, signal);
       return;
     }
-    if (this.#sudo && !this.#sudo.begun) {
-      this.#refuse(this.#sudo.refusal(this.#how()));
-      return;
-    }
     this.state = 'exited';
     this.#outgoing?.stop();
     this.#linger = new Linger(this.#host.now(), this.#incoming, () => this.#host.ping(() => this.#answered()));
@@ -353,8 +349,9 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
     this.#host.transport.channelData(this.#peer, Buffer.from(line));
   }
 
-  begun(): void {
-    if (this.pending && this.state !== 'stopping') this.#feed();
+  begun(early: Buffer | undefined): void {
+    if (early) this.#incoming.keep(early, false);
+    if (this.state === 'starting' || this.state === 'running') this.#feed();
     if (this.state === 'running') this.#listen();
   }
 
@@ -396,6 +393,11 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   }
 
   #succeed(): void {
+    // Only now: its status may come before what it wrote.
+    if (this.#sudo && !this.#sudo.begun) {
+      this.#fail(this.#sudo.refusal(this.#how()));
+      return;
+    }
     this.#settle();
     const response = this.#incoming.response(this.#code, this.#signal, this.#order.encoding);
     this.#incoming.whenRead(() => this.#resolve(response));

@@ -9,8 +9,8 @@ const MOST_WORDS = 64 << 10;
 export interface SudoPeer {
   /** Sends a line to sudo. */
   say(line: string): void;
-  /** The command has begun: what is written from now on is read by it. */
-  begun(): void;
+  /** The command has begun: what is written from now on is read by it. `early`: what it wrote to stdout by now. */
+  begun(early: Buffer | undefined): void;
   /** It will not begin. */
   failed(error: KeylaneError): void;
 }
@@ -59,7 +59,9 @@ export class Sudo {
     const mark = words.indexOf(this.#mark);
     if (mark >= 0) {
       this.begun = true;
-      peer.begun();
+      // The server reads the two outputs one after the other: what came second by stderr may have been written first.
+      const early = channel === 'stderr' && this.#words.stdout !== '';
+      peer.begun(early ? Buffer.from(this.#words.stdout, 'latin1') : undefined);
       const rest = words.slice(mark + this.#mark.length);
       return rest === '' ? undefined : Buffer.from(rest, 'latin1');
     }
