@@ -130,7 +130,8 @@ async function verify(
     return status || (told.every(({ ok }) => ok) ? 0 : 1);
   } finally {
     io.off('SIGINT', interrupted);
-    await engine.close();
+    if (stop.signal.aborted) await engine.destroy('keylane accounts verify was interrupted');
+    else await engine.close();
   }
 }
 
