@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, linkSync, lstatSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, linkSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import { LOCK_BYTES } from './environment.js';
@@ -64,4 +64,14 @@ function checkFile(path: string): void {
 
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Undefined where there is none. */
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

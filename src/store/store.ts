@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { KeylaneError } from '../errors.js';
+import { type Clock, systemClock } from '../util/clock.js';
 import { type Environment, LONGEST_KEY, transact } from './environment.js';
-import { DATA_FILE } from './files.js';
 import { Opened } from './opened.js';
 import { seal, unseal } from './seal.js';
 import { corrupt, storeError } from './trouble.js';
@@ -11,6 +10,8 @@ export interface StoreOptions {
   durable: boolean;
   /** Of the format of the values, 0 to 65,535. What an older one wrote is not there. */
   version: number;
+  /** @default the system's */
+  clock?: Clock;
 }
 
 export interface StoreRange {
@@ -33,7 +34,7 @@ export interface StoreRange {
  * path and what to do.
  */
 export async function openStore(dir: string, options: StoreOptions): Promise<Store> {
-  const opened = await Opened.enter(dir, options);
+  const opened = await Opened.enter(dir, { durable: options.durable, clock: options.clock ?? systemClock });
   return new Store(opened, await opened.environment, options);
 }
 
@@ -147,7 +148,7 @@ export class Store {
     try {
       return step();
     } catch (error) {
-      throw isOfStore(error) ? storeError(error, this.dir) : error;
+      throw isOfStore(error) ? this.#told(storeError(error, this.dir)) : error;
     }
   }
 
@@ -174,7 +175,12 @@ export class Store {
     await Promise.resolve((error as { commitError?: unknown }).commitError).catch((cause: unknown) => {
       why = cause;
     });
-    throw storeError(why, this.dir);
+    throw this.#told(storeError(why, this.dir));
+  }
+
+  #told(error: KeylaneError): KeylaneError {
+    if (error.code === 'ERR_STORE_CORRUPT') this.#opened.suspect();
+    return error;
   }
 
   #entries({ start, end, prefix, reverse = false, limit }: StoreRange) {
@@ -190,7 +196,7 @@ export class Store {
 
   #payload(key: Buffer, value: Buffer): Buffer | undefined {
     const unsealed = unseal(key, value);
-    if (!unsealed) throw corrupt(this.dir, `a value does not have its checksum, ${join(this.dir, DATA_FILE)}`);
+    if (!unsealed) throw this.#told(corrupt(this.dir, 'a value does not have its checksum'));
     if (unsealed.version === this.#options.version) return unsealed.payload;
     if (unsealed.version < this.#options.version || !this.#options.durable) return undefined;
     // As if it were not there, it would be written over.

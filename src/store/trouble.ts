@@ -44,14 +44,21 @@ const FIXES: Partial<Record<ErrorCode, string>> = {
   ERR_CONFIG: 'make it writable for this user, or give another `dataDir`',
 };
 
+/** What is known of the error, if anything. */
+export function codeOf(error: unknown): ErrorCode | undefined {
+  if (error instanceof KeylaneError) return error.code;
+  const { code } = error as { code?: unknown };
+  return CODES[typeof code === 'number' ? (ERRNO[code] ?? String(code)) : String(code)];
+}
+
 /** An error of the library or the file system as a KeylaneError that names the path and what to do. */
 export function storeError(error: unknown, path: string): KeylaneError {
   if (error instanceof KeylaneError) return error;
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  const name = typeof code === 'number' ? (ERRNO[code] ?? String(code)) : String(code);
-  const ours = CODES[name] ?? 'ERR_STORE_BUSY';
-  const fix = CODES[name] ? FIXES[ours] : 'look at what the system says';
-  return new KeylaneError(ours, `the store ${path} cannot be used: ${String(message)}; ${fix}`, { cause: error });
+  const { message } = error as { message?: unknown };
+  const code = codeOf(error);
+  const fix = code ? FIXES[code] : 'look at what the system says';
+  const text = `the store ${path} cannot be used: ${String(message)}; ${fix}`;
+  return new KeylaneError(code ?? 'ERR_STORE_BUSY', text, { cause: error });
 }
 
 /** What is there is not what was written. */

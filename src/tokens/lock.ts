@@ -2,8 +2,8 @@ import { link, readdir, readFile, rename, stat, unlink, writeFile } from 'node:f
 import { basename, dirname, join } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { isAlive, newOwner, type Owner, readOwner } from '../util/owner.js';
 import { pause } from './aborts.js';
-import { isAlive, newOwner, type Owner, readOwner } from './owner.js';
 
 /** How long a caller waits for another process; its own work is 10 s of the server at most, and 30 s where a command gives a secret. */
 const WAIT_MS = 45_000;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Lock } from '../../src/tokens/lock.ts';
-import { isAlive, newOwner, type Owner, readOwner } from '../../src/tokens/owner.ts';
 import { systemClock } from '../../src/util/clock.ts';
+import { isAlive, newOwner, type Owner, readOwner } from '../../src/util/owner.ts';
 import { seeded } from '../support/seed.ts';
 
 let folder: string;

@@ -52,10 +52,17 @@ function startOf(pid: number): string | undefined {
   }
 }
 
+let boot: string | undefined;
 let place: string | undefined;
 
+/** Another one after each start of the machine; '' where unknown. */
+export function bootId(): string {
+  boot ??= textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+  return boot;
+}
+
 function here(): string {
-  place ??= `${textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())} ${textOf(() => readlinkSync('/proc/self/ns/pid'))}`;
+  place ??= `${bootId()} ${textOf(() => readlinkSync('/proc/self/ns/pid'))}`;
   return place;
 }
 
