@@ -3,7 +3,9 @@ import { EngineAccounts } from './accounts/engine-accounts.js';
 import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
 import { Batch, type BatchHost } from './batch/batch.js';
+import { DriverCache } from './cache/driver-cache.js';
 import { CacheFront, type EngineCache } from './cache/front.js';
+import { frontHost } from './cache/front-host.js';
 import type { CachePlan } from './cache/plan.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
 import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
@@ -143,7 +145,7 @@ export class ShardedEngine implements Engine {
   #closed: Promise<void> | undefined = undefined;
 
   constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, options: EngineOwn, clock: Clock) {
-    this.#cache = new CacheFront(options.cache, shards);
+    this.#cache = new CacheFront(options.cache, frontHost(shards, options, clock));
     this.#shards = shards;
     this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;
@@ -173,7 +175,7 @@ export class ShardedEngine implements Engine {
       const how = this.#how('once', timeoutMs, options?.priority ?? 0, options?.labels);
       let plan: CachePlan | undefined;
       const settled = (call: Call) => {
-        if (plan) this.#cache.heard(plan, call);
+        if (plan) this.#cacheOf(driver, spec).heard(plan, call);
         if (call.error) reject(call.error);
         else resolve(call.response as ResponseOf<D>);
       };
@@ -214,7 +216,8 @@ export class ShardedEngine implements Engine {
     checkCallOptions(options, BATCH_OPTIONS);
     checkIterable(requests);
     const mode = options.onChunk ? 'live' : 'once';
-    return new Batch({ ...this.#hostOf(driver, mode), cache: this.#cache, driver }, requests, options);
+    const cache = this.#cacheOf(driver, this.#spec(driver));
+    return new Batch({ ...this.#hostOf(driver, mode), cache }, requests, options);
   }
 
   async prewarm<D extends DriverName>(
@@ -276,7 +279,7 @@ export class ShardedEngine implements Engine {
   /** What calls may still need is closed after them. */
   async #end(shards: Promise<void>): Promise<void> {
     await shards;
-    await this.#accounts.close();
+    await Promise.all([this.#accounts.close(), this.#cache.close()]);
   }
 
   #prepare(spec: Spec, request: unknown, bounds: PrepareBounds): Promise<Parsed> {
@@ -289,14 +292,17 @@ export class ShardedEngine implements Engine {
     const patience = new Patience(options, this.#timeoutsOf(driver));
     const deadline = patience.deadline(this.#clock.now());
     const parsed = await this.#prepare(spec, request, { deadline, signal });
-    const plan = cache ? this.#cache.plan(driver, parsed, cache) : undefined;
+    const remember = this.#cacheOf(driver, spec);
+    const plan = cache ? remember.plan(parsed, cache) : undefined;
+    const found = plan?.persist ? await remember.look(plan, parsed) : undefined;
+    if (found) return found.response;
     const start = () =>
       new Promise<Call>((settled, reject) => {
         const until = patience.ofTry(parsed.key, this.#clock, deadline);
         const now = this.#clock.now();
         const how: CallHow = { mode: 'once', priority, deadline: until, labels, now, cache: plan?.part };
         const heard = (call: Call) => {
-          if (plan) this.#cache.heard(plan, call);
+          if (plan) remember.heard(plan, call);
           if (!call.isRemembered) patience.heard(call);
           settled(call);
         };
@@ -333,6 +339,13 @@ export class ShardedEngine implements Engine {
     };
   }
 
+  #cacheOf(driver: string, spec: Spec): DriverCache {
+    return new DriverCache(this.#cache, driver, spec, (parsed, part, settled) => {
+      const how = { ...this.#how('once', DEFAULT_TIMEOUT_MS, 0), cache: part };
+      this.#submit(new Call(driver, parsed, how, { settled }), undefined);
+    });
+  }
+
   #timeoutsOf(driver: string): LearnedTimeouts {
     let timeouts = this.#timeouts.get(driver);
     if (!timeouts) {
@@ -363,8 +376,8 @@ export class ShardedEngine implements Engine {
 }
 
 /** Is there more to a run than one try of what is at hand? */
-function takesMore({ attempts = 1, invalidates }: CallOptions): boolean {
-  return attempts > 1 || invalidates !== undefined;
+function takesMore({ attempts = 1, invalidates, cache }: CallOptions): boolean {
+  return attempts > 1 || invalidates !== undefined || (typeof cache === 'object' && cache.persist === true);
 }
 
 function checkIterable(value: unknown): void {

@@ -32,7 +32,10 @@ export type SupervisionEvent =
 /** What the main thread tells of the whole process. */
 export type ProcessEvent =
   /** It holds more memory than `limits.rssMb`: calls are refused until it holds less. */
-  { type: 'memory_high'; rssMb: number; limitMb: number } | { type: 'memory_well'; rssMb: number; limitMb: number };
+  | { type: 'memory_high'; rssMb: number; limitMb: number }
+  | { type: 'memory_well'; rssMb: number; limitMb: number }
+  /** Answers on disk cannot be used: requests go on without. Told once. */
+  | { type: 'cache_failed'; message: string };
 
 /** What is told of accounts' access tokens; never a token, never a secret. */
 export type TokenEvent =
@@ -57,6 +60,7 @@ const GRAVE: readonly EngineEvent['type'][] = [
   'shard_degraded',
   'key_quarantined',
   'memory_high',
+  'cache_failed',
   'token_unstored',
   'tokens_unshared',
 ];

@@ -104,6 +104,11 @@ export interface EngineOptions {
    * a key whose peer is being let alone stays. @default false
    */
   moveKeys?: boolean;
+  /**
+   * Start a shard's thread when it has its first request, not with the engine: for a program whose answers may all be
+   * remembered. A thread that does not start is told to that request then. @default false
+   */
+  lazyShards?: boolean;
   limits?: LimitOptions;
   /** Where accounts, tokens and what is remembered are kept. @default `keylane` in XDG_DATA_HOME, or in ~/.local/share */
   dataDir?: string;
@@ -126,6 +131,7 @@ export interface ResolvedOptions {
   closeTimeoutMs: number;
   shardBlockedMs: number;
   moveKeys: boolean;
+  lazyShards: boolean;
   limits: Readonly<Required<Omit<LimitOptions, 'breaker'>> & Pick<Limits, 'breaker'>>;
   dataDir: string | undefined;
   allowCommands: boolean;
@@ -147,6 +153,7 @@ export const DEFAULTS = Object.freeze({
   closeTimeoutMs: 30_000,
   shardBlockedMs: 10_000,
   moveKeys: false,
+  lazyShards: false,
   allowCommands: false,
   limits: Object.freeze({
     groups: Object.freeze({}),
@@ -242,6 +249,7 @@ export const engineOptions = z.strictObject({
   closeTimeoutMs: ms(0),
   shardBlockedMs: ms(1_000),
   moveKeys: z.boolean().optional(),
+  lazyShards: z.boolean().optional(),
   limits: limitsSchema.optional(),
   dataDir: z.string().min(1).max(4_096).optional(),
   allowCommands: z.boolean().optional(),
@@ -267,6 +275,7 @@ export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesL
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
     shardBlockedMs: options.shardBlockedMs ?? DEFAULTS.shardBlockedMs,
     moveKeys: options.moveKeys ?? DEFAULTS.moveKeys,
+    lazyShards: options.lazyShards ?? DEFAULTS.lazyShards,
     limits: resolveLimits(options.limits ?? {}, shards, openable),
     dataDir: options.dataDir,
     allowCommands: options.allowCommands ?? DEFAULTS.allowCommands,

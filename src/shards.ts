@@ -95,6 +95,7 @@ export class Shards {
           clock,
           random,
           startThread: start,
+          lazy: options.lazyShards,
           limits: { ...limits, connectionsPerShard, cacheBytes: options.cache.bytesPerShard },
           shared: this.#shared,
           drivers,
@@ -127,7 +128,9 @@ export class Shards {
       const refusal = this.#blame.refusal(key);
       if (refusal) throw refusal;
     }
-    this.#ownerOf(call).admission.submit(call, bounded);
+    const owner = this.#ownerOf(call);
+    owner.admission.submit(call, bounded);
+    if (owner.state === 'unstarted') owner.wake();
     if (signal) this.#cancellations.watch(signal, call);
     this.#deadlines.watch(call.dueAt);
     return call;

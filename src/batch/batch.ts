@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { type LearnedTimeouts, Patience } from '../adaptive/timeouts.js';
-import type { CacheFront } from '../cache/front.js';
+import type { DriverCache } from '../cache/driver-cache.js';
 import type { CachePlan } from '../cache/plan.js';
+import type { Remembered } from '../cache/second-level.js';
 import type { Call, CallEvents } from '../call.js';
 import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
@@ -11,7 +12,7 @@ import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
 import { isThenable } from '../util/thenable.js';
-import { resultOf, unsubmitted } from './result.js';
+import { rememberedResult, resultOf, unsubmitted } from './result.js';
 import { type Place, Slots } from './slots.js';
 
 /** What a batch needs of its engine. */
@@ -29,9 +30,8 @@ export interface BatchHost {
   /** Starts one try. Throws what keeps it from being handed over. */
   submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
   credit(call: Call, bytes: number): void;
-  /** What is remembered, and by which driver's name; a prewarm has none. */
-  readonly cache?: Pick<CacheFront, 'plan' | 'heard' | 'forget'>;
-  readonly driver?: string;
+  /** What is remembered; a prewarm has none. */
+  readonly cache?: Pick<DriverCache, 'plan' | 'look' | 'heard' | 'forget'>;
 }
 
 export interface SubmitHow {
@@ -195,14 +195,16 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     try {
       const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
       item.parsed = isThenable(answer) ? await answer : answer;
-      // From here on it has a place or waits for one.
-      this.#preparing--;
       item.labels = this.#labelsOf(request, index);
-      item.plan = this.#planOf(item.parsed);
-      const tried = await this.#tries(item, item.parsed);
-      result = resultOf(index, request, tried, (response) => this.#host.ok(response));
+      const found = this.#options.cache ? await this.#remembered(item, item.parsed) : undefined;
+      // From here on it has a place or waits for one.
+      item.isPrepared = true;
+      this.#preparing--;
+      result = found
+        ? rememberedResult(index, request, item.parsed.key, found)
+        : resultOf(index, request, await this.#tries(item, item.parsed), (response) => this.#host.ok(response));
     } catch (thrown) {
-      if (!item.parsed) this.#preparing--;
+      if (!item.isPrepared) this.#preparing--;
       const error =
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
       result = unsubmitted(index, request, item.parsed?.key ?? '', error);
@@ -216,9 +218,12 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#changed.ring();
   }
 
-  #planOf(parsed: Parsed): CachePlan | undefined {
+  /** How the answer is remembered, and what of it is on disk. */
+  async #remembered(item: Item, parsed: Parsed): Promise<Remembered | undefined> {
     const { cache } = this.#options;
-    return cache ? this.#host.cache?.plan(this.#host.driver ?? '', parsed, cache) : undefined;
+    if (!cache) return undefined;
+    item.plan = this.#host.cache?.plan(parsed, cache);
+    return item.plan?.persist ? this.#host.cache?.look(item.plan, parsed) : undefined;
   }
 
   #labelsOf(request: Req, index: number): readonly string[] | undefined {
@@ -321,6 +326,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 interface Item {
   readonly index: number;
   readonly deadline: number;
+  /** It is read, and has or waits for a place. */
+  isPrepared: boolean;
   labels: SubmitHow['labels'];
   parsed: Parsed | undefined;
   place: Place | undefined;
@@ -330,4 +337,11 @@ interface Item {
   call: Call | undefined;
 }
 
-const UNREAD = { labels: undefined, parsed: undefined, place: undefined, plan: undefined, call: undefined };
+const UNREAD = {
+  isPrepared: false,
+  labels: undefined,
+  parsed: undefined,
+  place: undefined,
+  plan: undefined,
+  call: undefined,
+};

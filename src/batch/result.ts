@@ -1,3 +1,4 @@
+import type { Remembered } from '../cache/second-level.js';
 import { KeylaneError } from '../errors.js';
 import type { Tried } from '../tries.js';
 import type { Outcome, Result } from '../types.js';
@@ -32,6 +33,20 @@ export function resultOf<Req, Res>(
     return { index, request, key, outcome: unread.outcome, error: unread, ...how };
   }
   return { index, request, key, outcome, response: response as Res, ...how };
+}
+
+/** The result of a request whose answer was on disk. */
+export function rememberedResult<Req, Res>(
+  index: number,
+  request: Req,
+  key: string,
+  { status, ageMs, response }: Remembered,
+): Result<Req, Res> {
+  const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
+  const never = { attempts: 0, shard: -1, reused: false, timing, history: [] };
+  const cached = { level: 'disk' as const, ageMs };
+  // Nothing else is kept there.
+  return { index, request, key, outcome: 'ok', response: response as Res, cache: status, cached, ...never };
 }
 
 /** The result of a request that never left the main thread. */

@@ -1,14 +1,16 @@
 import type { CacheOptions, Parsed } from '../types.js';
+import type { Clock } from '../util/clock.js';
 import type { CacheNote, ShardCacheStats } from '../wire/protocol.js';
 import { checkPatterns } from './pattern.js';
 import { type CachePlan, planOf, type TtlOptions } from './plan.js';
 import { type OperationStats, Ratios } from './ratios.js';
+import { type DiskLevel, type Remembered, SecondLevel } from './second-level.js';
 
 /** What an engine remembers. */
 export interface EngineCache {
   /**
    * Forgets what the patterns name (`key:<key>`, a tag, or a glob such as `vm_list:*`), in every shard and on disk. Resolves
-   * when it is done everywhere here, with how many answers were forgotten; other processes follow within a second.
+   * when it is done everywhere here, with how many answers the shards forgot; other processes follow within a second.
    */
   invalidate(...patterns: string[]): Promise<number>;
   /** Counts since the engine started. */
@@ -22,34 +24,56 @@ export interface CacheStats {
   operations: Record<string, OperationStats>;
 }
 
-/** The shards, as far as the cache needs them. */
-export interface CacheShards {
-  invalidate(patterns: readonly string[]): Promise<number>;
-  cacheStats(): Promise<(ShardCacheStats | undefined)[]>;
+export interface FrontOptions extends TtlOptions {
+  readonly pollMs: number;
+}
+
+/** What the cache needs of its engine. */
+export interface FrontHost {
+  readonly shards: {
+    invalidate(patterns: readonly string[]): Promise<number>;
+    cacheStats(): Promise<(ShardCacheStats | undefined)[]>;
+  };
+  readonly clock: Clock;
+  readonly disk: { exists(): boolean; open(): Promise<DiskLevel> };
+  wallNow(): number;
+  failed(message: string): void;
 }
 
 /** A call that was answered. */
 interface Answered {
   readonly note: CacheNote | undefined;
+  readonly packed: Uint8Array | undefined;
+  readonly response: unknown;
 }
 
-/** The main thread's half of the cache: how requests are remembered, and what all levels must hear. */
+/** The main thread's half of the cache: how requests are remembered, the second level, and what all levels must hear. */
 export class CacheFront {
-  readonly #options: TtlOptions;
-  readonly #shards: CacheShards;
+  readonly #options: FrontOptions;
+  readonly #host: FrontHost;
   readonly #ratios = new Ratios();
+  readonly #second: SecondLevel<DiskLevel>;
+  /** Digests of what is fetched behind stale answers from the disk. */
+  readonly #refreshing = new Set<string>();
   /** What a program may do with it. */
   readonly face: EngineCache = Object.freeze({
     invalidate: async (...patterns: string[]) => {
       checkPatterns(patterns, 'patterns');
       return this.forget(patterns);
     },
-    stats: async () => ({ shards: await this.#shards.cacheStats(), operations: this.#ratios.snapshot() }),
+    stats: async () => ({ shards: await this.#host.shards.cacheStats(), operations: this.#ratios.snapshot() }),
   });
 
-  constructor(options: TtlOptions, shards: CacheShards) {
+  constructor(options: FrontOptions, host: FrontHost) {
     this.#options = options;
-    this.#shards = shards;
+    this.#host = host;
+    this.#second = new SecondLevel({
+      ...{ exists: () => host.disk.exists(), open: () => host.disk.open() },
+      ...{ pollMs: options.pollMs, clock: host.clock, wallNow: () => host.wallNow() },
+      failed: (message) => host.failed(message),
+      // In the order of its port: who asks a shard from now on is not given what this forgets.
+      invalidated: (patterns) => void host.shards.invalidate(patterns),
+    });
   }
 
   /** Throws `ERR_INPUT` where the request has no fixed form. */
@@ -57,13 +81,60 @@ export class CacheFront {
     return planOf(driver, parsed, options, this.#options);
   }
 
-  /** A call by this plan is settled. */
-  heard({ operation }: CachePlan, { note }: Answered): void {
-    if (note) this.#ratios.note(operation, note.status);
+  /** What the disk has for a plan that persists. To be asked before anything is fetched for it. */
+  async look(plan: CachePlan): Promise<Remembered | undefined> {
+    const looked = await this.#second.look(plan);
+    if (!looked) {
+      // What other processes invalidate is not heard of any more: nothing that persists is safe to give.
+      plan.part = { ...plan.part, fresh: true };
+      return undefined;
+    }
+    const { found, startSeq, old } = looked;
+    plan.startSeq = startSeq;
+    if (old) plan.part = { ...plan.part, etag: old.etag, old: old.bytes };
+    if (found) this.#ratios.note(plan.operation, found.status);
+    return found;
+  }
+
+  /** What is to be fetched behind a stale answer from the disk; undefined where it is being fetched already. */
+  refresh(plan: CachePlan): CachePlan | undefined {
+    const { digest } = plan.part;
+    if (this.#refreshing.has(digest)) return undefined;
+    this.#refreshing.add(digest);
+    return { ...plan, part: { ...plan.part, fresh: true } };
+  }
+
+  /** `refresh` is over. */
+  refreshed({ part }: CachePlan): void {
+    this.#refreshing.delete(part.digest);
+  }
+
+  /** A call by this plan is settled. `ok`: did the peer say yes? */
+  heard(plan: CachePlan, { note, packed, response }: Answered, ok: (response: unknown) => boolean): void {
+    if (!note) return;
+    this.#ratios.note(plan.operation, note.status);
+    // Only what was fetched for this very call is known to be no older than `startSeq`.
+    if (plan.startSeq === undefined || note.status !== 'miss' || !packed) return;
+    if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packed, note.etag);
   }
 
   /** Forgets what the patterns name, which were checked. Never rejects. */
-  forget(patterns: readonly string[]): Promise<number> {
-    return this.#shards.invalidate(patterns);
+  async forget(patterns: readonly string[]): Promise<number> {
+    const [forgotten] = await Promise.all([this.#host.shards.invalidate(patterns), this.#second.invalidate(patterns)]);
+    return forgotten;
+  }
+
+  /** Lets finish what is being kept. */
+  close(): Promise<void> {
+    return this.#second.close();
+  }
+}
+
+/** A driver that cannot read its own response says nothing that is worth keeping. */
+function quietly(read: () => boolean): boolean {
+  try {
+    return read();
+  } catch {
+    return false;
   }
 }

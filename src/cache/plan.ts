@@ -8,9 +8,11 @@ export interface CachePlan {
   readonly operation: string;
   readonly key: string;
   /** What its shard is told. */
-  readonly part: CachePart;
+  part: CachePart;
   /** On disk too. */
   readonly persist: boolean;
+  /** Where the disk's log ended before anything was fetched; undefined where nothing is kept on disk. */
+  startSeq: number | undefined;
 }
 
 /** How old answers may be where the call does not say. */
@@ -81,7 +83,7 @@ export function planOf(driver: string, parsed: Parsed, options: true | CacheOpti
     negativeMs: given.negativeTtlMs ?? 0,
     fresh,
   };
-  return { operation, key: parsed.key, part, persist };
+  return { operation, key: parsed.key, part, persist, startSeq: undefined };
 }
 
 const NOTHING: CacheOptions = Object.freeze({});

@@ -25,7 +25,15 @@ const STATS_MS = 1_000;
 /** Looks at the heartbeat for each at the load: one a second. */
 const LOOKS_AT_LOAD = 4;
 
-export type ShardState = 'starting' | 'serving' | 'blocked' | 'backing_off' | 'degraded' | 'draining' | 'stopped';
+export type ShardState =
+  | 'unstarted'
+  | 'starting'
+  | 'serving'
+  | 'blocked'
+  | 'backing_off'
+  | 'degraded'
+  | 'draining'
+  | 'stopped';
 
 export interface SupervisorOptions {
   shard: number;
@@ -33,6 +41,8 @@ export interface SupervisorOptions {
   /** 0 ≤ x < 1: spreads the restarts. */
   random: () => number;
   startThread: StartThread;
+  /** True: not before there is a call for it. */
+  lazy?: boolean;
   limits: Limits;
   /** What the admissions of all shards share. */
   shared: Shared;
@@ -60,12 +70,13 @@ export interface SupervisorOptions {
  *        ▲  └──── exited ───┐ └─ exited ─┐◀─────────┘      └ also from every other state, by destroy
  *        └── backoff over ── backing_off ◀┘
  *
+ * A lazy one is `unstarted`, without a thread, until its first call.
  * After five threads in a row that failed it is `degraded`, from their exit until one serves: callers are refused.
  */
 export class Supervisor {
   readonly shard: number;
   readonly admission: Admission;
-  state: ShardState = 'starting';
+  state: ShardState = 'unstarted';
   /** Times the thread was started again. */
   restarts = 0;
   /** Resolves when the first thread serves, or rejects when it cannot be started. */
@@ -92,7 +103,14 @@ export class Supervisor {
     this.started = this.#started.promise;
     this.started.catch(() => {});
     this.stopped = this.#stopped.promise;
-    this.#start();
+    // Of one that is not started nothing is known that would keep an engine from being made.
+    if (options.lazy) this.#started.resolve();
+    else this.#start();
+  }
+
+  /** Has a lazy shard's thread started, at its first call. */
+  wake(): void {
+    if (this.state === 'unstarted') this.#start();
   }
 
   get client(): ShardClient | undefined {

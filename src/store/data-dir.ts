@@ -8,9 +8,14 @@ import { privateDirectory } from './directory.js';
  * `ERR_CONFIG` where it is not for this user alone, or cannot be.
  */
 export function dataDirectory(asked?: string, env: NodeJS.ProcessEnv = process.env): string {
-  const path = asked === undefined ? join(dataHome(env), 'keylane') : resolve(asked);
+  const path = dataPath(asked, env);
   privateDirectory(path);
   return path;
+}
+
+/** Where it is or would be. */
+export function dataPath(asked?: string, env: NodeJS.ProcessEnv = process.env): string {
+  return asked === undefined ? join(dataHome(env), 'keylane') : resolve(asked);
 }
 
 /** A path that is not absolute counts as none. (XDG Base Directory Specification 0.8) */

@@ -109,6 +109,7 @@ describe('the defaults', () => {
       closeTimeoutMs: 30_000,
       shardBlockedMs: 10_000,
       moveKeys: false,
+      lazyShards: false,
       limits: {
         groups: {},
         bytesInFlight: 268_435_456,

@@ -131,3 +131,38 @@ test('the connections of the process are split over the shards, the remainder is
   expect(of({ limits: { connectionsPerShard: 7 } })).toEqual([7, 7, 7]);
   expect(of({})).toEqual([1_000, 1_000, 1_000]);
 });
+
+test('a lazy shard has no thread before its first call, which waits for it, and the others get none', async () => {
+  const { shards, submit } = setUp({ options: { lazyShards: true } });
+  await shards.started();
+  expect(threads.all).toEqual([]);
+  expect((await shards.snapshots()).map(({ state }) => state)).toEqual(['unstarted', 'unstarted', 'unstarted']);
+  expect(await shards.invalidate(['*'])).toBe(0);
+  const calls = [submit('a'), submit('a')];
+  expect(threads.all).toHaveLength(1);
+  threads.last.ready();
+  await settled();
+  for (const run of threads.last.runs) threads.last.answer(run, 'well');
+  expect(calls.map(({ response }) => response)).toEqual(['well', 'well']);
+  const drained = shards.drain(10_000);
+  await threads.last.exit();
+  await drained;
+});
+
+test('lazy shards that never had a call are closed without a thread', async () => {
+  const { shards } = setUp({ options: { lazyShards: true } });
+  await shards.drain(10_000);
+  expect(threads.all).toEqual([]);
+  expect((await shards.snapshots()).map(({ state }) => state)).toEqual(['stopped', 'stopped', 'stopped']);
+});
+
+test('a lazy shard whose thread does not start is told to the calls that need it', async () => {
+  const { clock, submit } = setUp({ options: { lazyShards: true } });
+  const call = submit('a');
+  for (let i = 0; i < 5; i++) {
+    await threads.last.exit(new Error('no memory'));
+    if (i < 4) clock.advance((clock.nextAt ?? Number.NaN) - clock.now());
+  }
+  expect(call.error).toMatchObject({ code: 'ERR_SHARD_UNAVAILABLE', outcome: 'not_started' });
+  expect(call.error?.message).toContain('no memory');
+});

@@ -1,0 +1,60 @@
+import type { Call } from '../call.js';
+import type { CacheOptions, Parsed, Spec } from '../types.js';
+import type { CachePart } from '../wire/protocol.js';
+import type { CacheFront } from './front.js';
+import type { CachePlan } from './plan.js';
+import type { Remembered } from './second-level.js';
+
+/** Hands over one try of a request for whose answer nobody waits. Throws what keeps it from that. */
+export type Fetch = (parsed: Parsed, cache: CachePart, settled: (call: Call) => void) => void;
+
+/** The cache, as the requests of one driver use it. */
+export class DriverCache {
+  readonly #front: CacheFront;
+  readonly #driver: string;
+  readonly #spec: Spec;
+  readonly #fetch: Fetch;
+
+  constructor(front: CacheFront, driver: string, spec: Spec, fetch: Fetch) {
+    this.#front = front;
+    this.#driver = driver;
+    this.#spec = spec;
+    this.#fetch = fetch;
+  }
+
+  /** Throws `ERR_INPUT` where the request has no fixed form. */
+  plan(parsed: Parsed, options: true | CacheOptions): CachePlan {
+    return this.#front.plan(this.#driver, parsed, options);
+  }
+
+  /** What the disk has for a plan that persists: behind a stale answer another is fetched. */
+  async look(plan: CachePlan, parsed: Parsed): Promise<Remembered | undefined> {
+    const found = await this.#front.look(plan);
+    if (found?.status === 'stale') this.#refresh(plan, parsed);
+    return found;
+  }
+
+  /** A call by this plan is settled. */
+  heard(plan: CachePlan, call: Call): void {
+    this.#front.heard(plan, call, (response) => this.#spec.ok(response));
+  }
+
+  /** Has everybody forget what these patterns name. Never rejects. */
+  forget(patterns: readonly string[]): Promise<number> {
+    return this.#front.forget(patterns);
+  }
+
+  #refresh(plan: CachePlan, parsed: Parsed): void {
+    const again = this.#front.refresh(plan);
+    if (!again) return;
+    try {
+      this.#fetch(parsed, again.part, (call) => {
+        this.heard(again, call);
+        this.#front.refreshed(again);
+      });
+    } catch {
+      // The old answer is given as it is; who asks next tries again.
+      this.#front.refreshed(again);
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeylaneError } from '../errors.js';
+import { type OnEvent, teller } from '../events.js';
+import { dataPath } from '../store/data-dir.js';
+import type { Clock } from '../util/clock.js';
+import type { FrontHost } from './front.js';
+
+/** Of the options of an engine what says where answers are kept, and whom to tell that they cannot be. */
+interface Home {
+  dataDir: string | undefined;
+  cache: { diskBytes: number };
+  onEvent: OnEvent | undefined;
+}
+
+/** The surroundings of an engine's cache. Nothing is opened, loaded or made before its first use. */
+export function frontHost(shards: FrontHost['shards'], { dataDir, onEvent }: Home, clock: Clock): FrontHost {
+  const tell = teller(onEvent);
+  return {
+    shards,
+    clock,
+    wallNow: () => Date.now(),
+    failed: (message) => tell({ type: 'cache_failed', message }),
+    disk: {
+      exists() {
+        try {
+          return existsSync(join(dataPath(dataDir), 'cache'));
+        } catch {
+          // No home, no directory: nothing was ever kept.
+          return false;
+        }
+      },
+      open: () => Promise.reject(new KeylaneError('ERR_CONFIG_UNSUPPORTED', 'there is no disk yet')),
+    },
+  };
+}
