@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../e2e/exec-cli.js';
+import { canary, formsOf } from '../support/canaries.js';
 import { CRASH } from '../support/drivers/own.js';
 import { freePort } from '../support/ports.js';
 import { descendants } from '../support/process-tree.js';
@@ -13,7 +14,6 @@ import { type FaultProxy, startProxy } from '../support/proxy.js';
 import { newKey, type Sshd, startSshd } from '../support/sshd.js';
 
 /** PROMISES X1: no secret in any output, whatever goes wrong. Each is a word that nothing else in the world has. */
-const canary = () => `Canary${randomUUID().replaceAll('-', '')}`;
 const SECRETS = {
   password: canary(),
   filePassword: canary(),
@@ -303,17 +303,4 @@ function found(texts: Record<string, string>): string[] {
       .filter(([, secret]) => formsOf(secret).some((form) => text.includes(form) || lower.includes(form)))
       .map(([name]) => `${name} in ${where}`);
   });
-}
-
-function formsOf(secret: string): string[] {
-  const bytes = Buffer.from(secret);
-  const hex = bytes.toString('hex');
-  // Base64 depends on how many bytes are before it; those at the edges on what is around it.
-  const base64 = [0, 1, 2].map((before) => {
-    const text = Buffer.concat([Buffer.alloc(before), bytes])
-      .toString('base64')
-      .replace(/=+$/, '');
-    return text.slice(before === 0 ? 0 : 4, -2);
-  });
-  return [secret, hex, hex.replace(/../g, '$& ').trim(), [...bytes].join(','), ...base64];
 }
