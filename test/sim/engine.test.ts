@@ -22,6 +22,7 @@ const SOMETIMES = [
   'connections were prewarmed',
   'event breaker_closed',
   'event breaker_open',
+  'event key_moved',
   'event shard_blocked',
   'event shard_died',
   'outcome canceled ERR_CANCELED',

@@ -33,7 +33,8 @@ export function worldDriver(world: World, peers: Peers, thread: VirtualThread): 
 
   const open = ({ key, user }: WorldTarget, context: OpenContext): Promise<PeerConnection> => {
     const { refuses, ignores, forbids } = peers.mannersOf(key);
-    return new Promise((resolve, reject) => {
+    const open = peers.begin(thread, key);
+    return new Promise<PeerConnection>((resolve, reject) => {
       context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true });
       if (world.chance(ignores)) {
         world.sometimes.add('a host ignored a connection');
@@ -49,7 +50,7 @@ export function worldDriver(world: World, peers: Peers, thread: VirtualThread): 
         if (context.signal.aborted) return;
         resolve(peers.accept(thread, key, `${key} ${user}`, (lost) => context.lost(lost)));
       });
-    });
+    }).finally(open.end);
   };
 
   const execute = (connection: PeerConnection, request: number, context: ExecuteContext): Promise<boolean> => {

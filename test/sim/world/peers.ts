@@ -37,6 +37,7 @@ export class Peers {
   /** Request → times that a host has run it, and answered yes. */
   readonly ran = new Map<number, number>();
   readonly saidYes = new Map<number, number>();
+  readonly #opens = new Set<{ key: string; thread: VirtualThread }>();
   readonly #world: World;
   readonly #manners = new Map<string, Manners>();
 
@@ -54,11 +55,18 @@ export class Peers {
     return manners;
   }
 
+  /** A thread begins to connect. A key has one owner at most: nobody else may connect to it or be connected. */
+  begin(thread: VirtualThread, key: string): { end(): void } {
+    this.#refuseOthers(thread, key);
+    const open = { key, thread };
+    this.#opens.add(open);
+    const end = () => void this.#opens.delete(open);
+    thread.onEnd.push(end);
+    return { end };
+  }
+
   accept(thread: VirtualThread, key: string, lane: string, lost: (error: Error) => void): PeerConnection {
-    for (const other of this.connections) {
-      if (other.key === key && other.thread !== thread)
-        this.#world.never(`threads ${other.thread.number} and ${thread.number} both hold connections of ${key}`);
-    }
+    this.#refuseOthers(thread, key);
     const connection = { key, lane, thread, open: true, streams: 0, lost };
     this.connections.add(connection);
     thread.onEnd.push(() => this.drop(connection));
@@ -86,6 +94,13 @@ export class Peers {
   /** One host ends a connection. We hear of it later. */
   hangUp(): void {
     if (this.connections.size > 0) this.#hangUp(this.#world.random.pick([...this.connections]));
+  }
+
+  #refuseOthers(thread: VirtualThread, key: string): void {
+    for (const other of [...this.connections, ...this.#opens]) {
+      if (other.key === key && other.thread !== thread)
+        this.#world.never(`threads ${other.thread.number} and ${thread.number} are both at ${key}`);
+    }
   }
 
   #hangUp(connection: PeerConnection): void {

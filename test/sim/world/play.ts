@@ -73,6 +73,7 @@ class Play {
       maxInFlight,
       closeTimeoutMs: CLOSE_MS,
       shardBlockedMs: 2_000,
+      moveKeys: world.chance(0.7),
       limits: {
         ...this.#limits,
         opensPerKey: 1 + random.below(3),
@@ -106,6 +107,7 @@ class Play {
     this.#later(this.#prewarm.bind(this), world.random.below(3), HOSTILE_MS);
     this.#later(() => this.#peers.hangUp(), world.random.below(30), HOSTILE_MS);
     this.#later(this.#hurt.bind(this), world.random.below(5), HOSTILE_MS);
+    this.#later(this.#heat.bind(this), world.random.below(4), HOSTILE_MS);
     await world.live(HOSTILE_MS, () => {
       this.#watch();
       return false;
@@ -227,6 +229,13 @@ class Play {
       world.sometimes.add('a thread died');
       thread.die('killed');
     }
+  }
+
+  /** One thread has much to do from now on, the others little: time to move keys. */
+  #heat(): void {
+    if (this.#threads.alive.length === 0) return;
+    const hot = this.#world.random.pick(this.#threads.alive);
+    for (const thread of this.#threads.alive) thread.load(thread === hot ? 0.95 : this.#world.random.next() / 2);
   }
 
   #settle(settled: Settled): void {

@@ -52,6 +52,7 @@ export class VirtualThread implements ShardThread {
 
   constructor(world: World, number: number, task: ThreadTask, driver: (thread: VirtualThread) => Driver) {
     this.#world = world;
+    this.#readAt = world.clock.now();
     this.number = number;
     this.exited = this.#exited.promise;
     // What was posted before a death arrives: the frames are the other thread's by then.
@@ -74,10 +75,24 @@ export class VirtualThread implements ShardThread {
     });
   }
 
-  /** No time passes in a step of a simulated thread. */
+  /** No time passes in a step of a simulated thread: how busy it is, the world says. */
   loopTime(): { active: number; idle: number } {
-    return { active: 0, idle: 0 };
+    this.load(this.#share);
+    return { ...this.#time };
   }
+
+  /** From now on it is at work for that share of its time. */
+  load(share: number): void {
+    const passed = this.#world.clock.now() - this.#readAt;
+    this.#readAt += passed;
+    this.#time.active += passed * this.#share;
+    this.#time.idle += passed * (1 - this.#share);
+    this.#share = share;
+  }
+
+  readonly #time = { active: 0, idle: 0 };
+  #share = 0;
+  #readAt: number;
 
   #gone = false;
 
