@@ -75,6 +75,11 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return this.#waiters.size;
   }
 
+  /** The pool of its lane: this one, or the one that came after it has left for want of work. */
+  get ofNow(): Pool {
+    return this.#pools.of(this.keyName, this.lane, this.target, this.driver);
+  }
+
   /** Connections that take leases or will. */
   get live(): number {
     return this.#connections.live;

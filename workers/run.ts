@@ -128,6 +128,8 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
 
   passed(): void {
     this.#rate = 'passed';
+    // The lane's pool may have left meanwhile: what it would open then nobody would bound, move or end.
+    this.#pool = this.#pool?.ofNow;
     this.#pool?.acquire(this);
   }
 

@@ -257,7 +257,7 @@ describe('a run of a key with a rate', () => {
       run.start(driver, pools.of('host', lane, null, driver), clock.now());
       return run;
     };
-    return { clock, driver, rates, replies, start };
+    return { clock, driver, pools, rates, replies, start };
   }
 
   test('starts within the rate over all its lanes, also where many waited for a connection', async () => {
@@ -292,6 +292,27 @@ describe('a run of a key with a rate', () => {
     expect([driver.executes.length, next.waitsForRate]).toEqual([2, false]);
     await clock.advanceSettling(2_000);
     expect(rates.size).toBe(0);
+  });
+
+  test('that waited while its lane had nothing left starts in the pool that the lane has now', async () => {
+    const { clock, driver, pools, start } = world(1, 1);
+    start('lane');
+    start('lane');
+    const connection = driver.letOpen();
+    await settled();
+    connection.die();
+    driver.executes.shift()?.fail(new KeylaneError('ERR_CONNECTION_LOST'));
+    await settled();
+    expect(pools.size).toBe(0);
+    await clock.advanceSettling(1_000);
+    expect([pools.size, driver.opens.length]).toEqual([1, 1]);
+    // Another shard is to have the key: nothing of it stays here.
+    driver.letOpen();
+    await settled();
+    driver.executes.shift()?.open('answer');
+    await settled();
+    expect(await pools.release('host')).toBe(true);
+    expect(driver.alive).toBe(0);
   });
 
   test('whose connection is not to be had gives its token to the next', async () => {
