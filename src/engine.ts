@@ -150,6 +150,7 @@ export class ShardedEngine implements Engine {
     this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;
     this.#accounts = new EngineAccounts(this, options, clock);
+    shards.tokens = (about) => this.#accounts.token(about);
     this.#clock = clock;
     this.#retries = new RetryBudget(clock);
   }

@@ -6,7 +6,7 @@ import { KeylaneError } from './errors.js';
 import { type EngineEvent, teller } from './events.js';
 import type { GroupSnapshot } from './groups.js';
 import { hintOf } from './hint.js';
-import { Answers } from './host/answers.js';
+import { Answers, type TokenSource } from './host/answers.js';
 import { Blame } from './host/blame.js';
 import { MemoryWatch } from './host/memory-watch.js';
 import { secretReader } from './host/secret.js';
@@ -41,6 +41,7 @@ export class Shards {
   /** Requests in all shards at once. */
   readonly maxInFlight: number;
   readonly #clock: Clock;
+  readonly #answers: Answers;
   readonly #all: Supervisor[] = [];
   readonly #shared: Shared;
   readonly #deadlines: Deadlines<Call>;
@@ -68,7 +69,7 @@ export class Shards {
     const { shards, maxInFlight, maxQueued, limits, shardBlockedMs } = options;
     const total = { inFlight: maxInFlight, bytesInFlight: limits.bytesInFlight, queued: maxQueued };
     this.#shared = new Shared(total, limits.groups, limits, shards);
-    const answers = new Answers(
+    this.#answers = new Answers(
       clock,
       options.ssh.confirmHostKey,
       undefined,
@@ -102,13 +103,18 @@ export class Shards {
           heapMb: limits.shardHeapMb,
           shardBlockedMs,
           blame: this.#blame,
-          ask: (ask) => answers.answer(ask),
+          ask: (ask) => this.#answers.answer(ask),
           event,
           freed: () => this.#tellIfIdle(),
         }),
       );
     }
     this.#balancer = options.moveKeys && shards > 1 ? new Balancer(clock, this.#all, this.#moves) : undefined;
+  }
+
+  /** Who gives the shards access tokens. */
+  set tokens(source: TokenSource) {
+    this.#answers.tokens = source;
   }
 
   /** Resolves when all serve. */

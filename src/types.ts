@@ -294,6 +294,8 @@ export interface HostKeyQuestion {
 export interface Questions {
   /** The value behind `env:NAME` or `file:PATH`. */
   secret: { about: string; answer: string };
+  /** An access token of an account, by its name; another than the one that its peer has refused, where that is old enough. */
+  token: { about: { account: string; rejected?: string }; answer: { accessToken: string; expiresAt: number } };
   /** Addresses of a host name; single-flight, cached, at most 2 look-ups at once in the process. */
   lookup: { about: string; answer: { address: string; family: number }[] };
   /** May an unknown host's key be trusted? Asked of a person, one question at a time. */

@@ -3,6 +3,7 @@ import type { OnEvent } from '../events.js';
 import { secretReader } from '../host/secret.js';
 import { dataDirectory } from '../store/data-dir.js';
 import { TokenCache } from '../tokens/token-cache.js';
+import type { Questions } from '../types.js';
 import type { Clock } from '../util/clock.js';
 import type { Accounts } from './accounts.js';
 import { OpenAccounts } from './open.js';
@@ -36,6 +37,13 @@ export class EngineAccounts {
 
   async close(): Promise<void> {
     await Promise.all([this.#open.close(), this.#tokens?.close()]);
+  }
+
+  /** For a shard: `rejected` is a token that the account's peer has refused. */
+  async token({ account: name, rejected }: Questions['token']['about']): Promise<Questions['token']['answer']> {
+    const account = await this.accounts.get(name);
+    if (rejected !== undefined) this.#cache().reject(account, rejected);
+    return this.#cache().get(account);
   }
 
   #cache(): TokenCache {

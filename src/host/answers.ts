@@ -17,6 +17,7 @@ const LOOKUP_TIMEOUT_MS = 10_000;
 const MOST_KEPT = 10_000;
 
 type Addresses = Questions['lookup']['answer'];
+export type TokenSource = (about: Questions['token']['about']) => Promise<Questions['token']['answer']>;
 export type Resolve = (host: string) => Promise<Addresses>;
 
 /** Answers what shards ask: what only the main thread may do, or what must be done once for all shards. */
@@ -25,6 +26,8 @@ export class Answers {
   readonly #people: Confirmations;
   readonly #readSecret: ReadSecret;
   readonly #secrets = new SingleFlight<string>();
+  /** Who has the accounts: the engine, which is made after its shards. */
+  tokens: TokenSource = () => Promise.reject(new KeylaneError('ERR_INPUT', 'there are no accounts here'));
 
   constructor(
     clock: Clock,
@@ -41,6 +44,8 @@ export class Answers {
     switch (ask.question) {
       case 'secret':
         return this.#secrets.run(ask.about, () => this.#readSecret(ask.about));
+      case 'token':
+        return this.tokens(ask.about);
       case 'lookup':
         return this.#names.addresses(ask.about);
       case 'host_key':

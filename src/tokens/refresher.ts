@@ -1,11 +1,12 @@
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
 import type { OnEvent } from '../events.js';
+import type { ReadSecret } from '../host/secret.js';
 import type { Clock } from '../util/clock.js';
 import { type DatedToken, dated } from './lifetime.js';
 import type { Granted, OAuthServers } from './oauth.js';
 import { cannotStore, SecretFile } from './secret-file.js';
-import { fileOf, type ReadSecret, type Secrets, secretsOf } from './secrets.js';
+import { fileOf, type Secrets, secretsOf } from './secrets.js';
 import { errorOf, LONGEST_SETBACK_MS, type Setback, setbackOf } from './setback.js';
 import { type SealKey, sealKey } from './shared-tokens.js';
 import type { Sharing } from './sharing.js';

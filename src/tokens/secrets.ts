@@ -1,8 +1,7 @@
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
+import type { ReadSecret } from '../host/secret.js';
 import { type SealKey, sealKey } from './shared-tokens.js';
-
-export type ReadSecret = (reference: string) => Promise<string>;
 
 /** What is behind an account's references right now. */
 export interface Secrets {

@@ -27,7 +27,7 @@ export function checkOAuth({ name, oauth }: TokenAccount): AccountOAuth {
   for (const field of ['tokenUrl', 'issuer', 'deviceUrl'] as const) {
     const url = oauth[field];
     if (url === undefined || (URL.canParse(url) && isSafe(new URL(url)))) continue;
-    throw wrong(`.${field}`, 'expected an https URL: a secret is sent there');
+    throw wrong(`.${field}`, 'expected an https URL without a user and a password: a secret is sent there');
   }
   if (grant === 'client_credentials' && clientSecret === undefined)
     throw wrong('.clientSecret', 'expected a reference');
@@ -63,8 +63,9 @@ export function digestOf(name: string): string {
   return createHash('sha256').update(name).digest('hex');
 }
 
-/** May secrets be sent there? TLS, or no wire at all. */
-export function isSafe({ protocol, hostname }: URL): boolean {
+/** May secrets be sent there? TLS, or no wire at all; and none may be in the URL, which errors name. */
+export function isSafe({ protocol, hostname, username, password }: URL): boolean {
+  if (username !== '' || password !== '') return false;
   const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
   return protocol === 'https:' || (protocol === 'http:' && isLoopback);
 }

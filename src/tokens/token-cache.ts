@@ -1,5 +1,6 @@
 import { KeylaneError } from '../errors.js';
 import { type OnEvent, teller } from '../events.js';
+import type { ReadSecret } from '../host/secret.js';
 import { type Clock, systemClock } from '../util/clock.js';
 import { orAborted } from './aborts.js';
 import { canceled, named } from './asking.js';
@@ -7,7 +8,6 @@ import { type DevicePrompt, deviceGrant } from './device.js';
 import { type DatedToken, freshness, type Token } from './lifetime.js';
 import { OAuthServers } from './oauth.js';
 import { type Refreshed, Refresher } from './refresher.js';
-import type { ReadSecret } from './secrets.js';
 import { errorOf } from './setback.js';
 import { checkOAuth, identityOf, type TokenAccount } from './settings.js';
 import { Sharing } from './sharing.js';

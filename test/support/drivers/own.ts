@@ -3,6 +3,7 @@ export const PUPPET = new URL('./puppet.mjs', import.meta.url);
 export const CRASH = new URL('./crash.mjs', import.meta.url);
 export const SHELF = new URL('./shelf.mjs', import.meta.url);
 export const FLOOD = new URL('./flood.mjs', import.meta.url);
+export const TOKENS = new URL('./tokens.mjs', import.meta.url);
 
 /** A driver that does what the request says, within the interface or against it. */
 export interface PuppetRequest {
