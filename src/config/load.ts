@@ -8,8 +8,10 @@ import { entriesOf } from './entries.js';
 import { type FoundFile, findFiles, readFile, type Surroundings, userFile } from './files.js';
 import { problemsOfGroups } from './groups.js';
 import { isObject, type Layer, type Merged, merge, type Path, type Tree } from './merge.js';
+import { wordsOf } from './origins.js';
 import { absolutePaths } from './paths.js';
 import { configSchema } from './schema.js';
+import { borrowedTrust, untrusted } from './trust.js';
 import type { Config, ConfigFile, ConfigOrigin } from './types.js';
 import { variablesLayer } from './variables.js';
 
@@ -67,10 +69,14 @@ export async function readConfig(
     absolutePaths(layer.values, base, home);
     return layer;
   };
+  let project: Layer | undefined;
   const layers = [add(programLayer(defaults, { from: 'default' }), cwd)];
   for (const found of files) {
     const layer = await fileLayer(found);
-    if (found.kind === 'project') problems.push(...untrusted(layer));
+    if (found.kind === 'project') {
+      project = layer;
+      problems.push(...untrusted(layer));
+    }
     layers.push(add(layer, dirname(found.file)));
   }
   const variables = variablesLayer(env, configSchema);
@@ -78,20 +84,22 @@ export async function readConfig(
   absolutePaths(variables.values, cwd, home);
   layers.push(variables, add(programLayer(flags, { from: 'flag' }), cwd));
   refuse(problems);
+  const merged = merge(layers);
+  const own = files.find(({ kind }) => kind === 'user')?.file;
+  if (project && own !== undefined) refuse(borrowedTrust(project, merged, own));
   return configOf(
-    merge(layers),
+    merged,
     files.map(({ file }) => file),
   );
 }
 
 function configOf(merged: Merged, files: readonly string[]): Config {
   refuse(problemsIn(merged.values, merged.originOf));
-  const { groups = {}, inventories = [], allowCommands = false, ...rest } = merged.values as ConfigFile;
+  const { groups = {}, inventories = [], ...rest } = merged.values as ConfigFile;
   refuse([...contradictions(groups, rest, merged), ...told(problemsOfGroups(merged.values), merged.originOf)]);
   const limits = Object.entries(groups).flatMap(([name, { limit }]) => (limit === undefined ? [] : [[name, limit]]));
   const engine: EngineOptions = {
     ...rest,
-    ...(allowCommands && { allowCommands }),
     ...(limits.length > 0 && {
       limits: { ...rest.limits, groups: { ...rest.limits?.groups, ...Object.fromEntries(limits) } },
     }),
@@ -102,13 +110,12 @@ function configOf(merged: Merged, files: readonly string[]): Config {
     ...resolved,
     limits: { ...resolved.limits, groups: rest.limits?.groups },
     ssh: { ...SSH_DEFAULTS, ...resolved.ssh },
-    allowCommands,
   } as Tree;
   return deepFreeze({
     engine,
     groups,
     inventories,
-    allowCommands,
+    allowCommands: rest.allowCommands ?? false,
     files,
     entries: () => entriesOf(merged, all, Object.keys(configSchema.shape)),
   });
@@ -185,38 +192,8 @@ function withoutNothing(value: unknown): unknown {
   );
 }
 
-/** What runs code is not taken from a file that lies in a folder we happen to be in. */
-function untrusted({ values, originOf }: Layer): string[] {
-  const { ssh, drivers, allowCommands } = values;
-  const runs: [Path, boolean][] = [
-    [['drivers'], drivers !== undefined],
-    [['ssh', 'allowExec'], isObject(ssh) && ssh.allowExec === true],
-    [['allowCommands'], allowCommands === true],
-  ];
-  return runs
-    .filter(([, asked]) => asked)
-    .map(([path]) => {
-      const fix =
-        'write it in your own configuration (`keylane config path`), or name this file (--config, KEYLANE_CONFIG)';
-      return `${wordsOf(originOf(path))}: ${pathOf('', path)}: would run code, and this file was only found; ${fix}`;
-    });
-}
-
 function refuse(problems: readonly string[]): void {
   if (problems.length > 0) throw new KeylaneError('ERR_CONFIG', [...new Set(problems)].join('\n'));
-}
-
-function wordsOf(origin: ConfigOrigin | undefined): string {
-  switch (origin?.from) {
-    case 'file':
-      return `${origin.file}:${origin.line}`;
-    case 'variable':
-      return origin.name;
-    case 'flag':
-      return 'flags';
-    default:
-      return 'configuration';
-  }
 }
 
 function deepFreeze<T>(value: T): T {

@@ -64,7 +64,6 @@ export const configSchema = z.strictObject({
   drivers: z.array(path).optional(),
   groups: z.record(groupName, group).optional(),
   inventories: z.array(inventory).max(100).optional(),
-  allowCommands: z.boolean().optional(),
 });
 
 /** The same for editors, as JSON Schema, without descriptions: scripts/config-schema.mjs adds them. */

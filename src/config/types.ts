@@ -16,11 +16,6 @@ export interface FleetOptions {
   groups?: Readonly<Record<string, ConfigGroup>>;
   /** Where further hosts and groups are listed. */
   inventories?: readonly ConfigInventory[];
-  /**
-   * True: commands that the configuration names (`inventories`, references `cmd:…`) may be run. Not taken from a file
-   * that was found in the project. @default false
-   */
-  allowCommands?: boolean;
 }
 
 /** A group of hosts. What it says goes for each request to one of its hosts, however the host is named there. */
@@ -82,6 +77,7 @@ export interface Config {
   readonly engine: EngineOptions;
   readonly groups: Readonly<Record<string, ConfigGroup>>;
   readonly inventories: readonly ConfigInventory[];
+  /** Whether commands of inventories may be run: `engine.allowCommands`. */
   readonly allowCommands: boolean;
   /** The files that were read, the one that weighs least first. */
   readonly files: readonly string[];

@@ -311,6 +311,26 @@ test('what would run code is not taken from a file that was only found', async (
   expect(config.allowCommands).toBe(true);
 });
 
+test("what the user's own file allows is not for commands of a file that was only found", async () => {
+  ofUser('allowCommands: true\nssh: {allowExec: true}\n');
+  inProject(
+    'inventories:\n  - file: a\n  - command: [evil]\ngroups:\n  a: {ssh: {password: "cmd:evil"}}\nssh:\n  config: evil\n',
+  );
+  const told = (await problem()).split('\n');
+  expect(told.map((line) => line.slice(0, line.indexOf(': may run commands')))).toEqual([
+    '/home/project/keylane.yaml:3: inventories[1].command',
+    '/home/project/keylane.yaml:5: groups.a.ssh.password',
+    '/home/project/keylane.yaml:7: ssh.config',
+  ]);
+  // Who says so for this run, or names the file, means it.
+  const env = { KEYLANE_ALLOW_COMMANDS: 'true', KEYLANE_SSH__ALLOW_EXEC: 'true' };
+  expect((await load({ env })).engine).toMatchObject({ allowCommands: true, ssh: { allowExec: true } });
+  expect((await load({ file: 'keylane.yaml', env })).allowCommands).toBe(true);
+  // Without commands there is nothing to allow.
+  inProject('inventories: [{file: a}]');
+  expect((await load()).allowCommands).toBe(true);
+});
+
 test('reading never runs anything', async () => {
   const told = join(root, 'ran');
   inProject(`inventories:\n  - command: [touch, ${told}]\nssh:\n  password: env:X\n`);
