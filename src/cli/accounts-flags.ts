@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { HELP_OF } from './accounts-help.js';
+import { type ConfigFlags, configFlags } from './config-flags.js';
 import { UsageError } from './io.js';
 import { collect, type SshFlags, sshFlags } from './ssh-flags.js';
 import { bytes, duration, oneOf, whole } from './values.js';
 
 /** The flags of every `keylane accounts` command. */
-export interface AccountsFlags {
-  dataDir?: string;
+export interface AccountsFlags extends ConfigFlags {
   format: 'text' | 'json' | 'ndjson';
 }
 
@@ -105,7 +105,7 @@ export function accountsCommand(run: (work: (runs: AccountsRuns) => Promise<numb
   common(command('remove', 'Removes accounts, all of those named or none.', ['<names...>', 'their names'])).action(
     (names, flags) => run((runs) => runs.remove(names, flags)),
   );
-  common(
+  output(
     sshFlags(
       which(command('verify', 'Tries accounts out: a token, or a connection.', ['[names...]', 'default: all']))
         .option('-c, --concurrency <number>', 'accounts at once (default: 128)', whole('-c', 1, 10_000), 128)
@@ -126,9 +126,12 @@ export function accountsCommand(run: (work: (runs: AccountsRuns) => Promise<numb
 }
 
 function common(command: Command): Command {
+  return output(configFlags(command));
+}
+
+function output(command: Command): Command {
   return command
-    .optionsGroup('Where and how:')
-    .option('--data-dir <dir>', 'the data directory (default: ~/.local/share/keylane, or in XDG_DATA_HOME)')
+    .optionsGroup('Output:')
     .option(
       '--format <format>',
       'text, json or ndjson (default: text)',

@@ -22,7 +22,7 @@ import type {
   WhichFlags,
 } from './accounts-flags.js';
 import { accountsText, accountText, verdictsText, written } from './accounts-text.js';
-import { configured } from './configured.js';
+import { configOf, configured } from './configured.js';
 import { type Io, UsageError } from './io.js';
 import { startEngine } from './ssh-flags.js';
 import { visible } from './visible.js';
@@ -37,7 +37,8 @@ const MOST_IMPORT_BYTES = 256 * 1024 * 1024;
 /** The `keylane accounts` commands. */
 export function accountsRuns(io: Io, deps: AccountsDeps = { openAccounts, createEngine }): AccountsRuns {
   const withAccounts = async (flags: AccountsFlags, work: (accounts: OpenAccounts) => Promise<number>) => {
-    const accounts = deps.openAccounts(optionsOf(flags));
+    const { dataDir, allowCommands } = (await configOf(flags, io)).engine;
+    const accounts = deps.openAccounts({ dataDir, allowCommands });
     try {
       return await asUsage(() => work(accounts));
     } finally {
@@ -111,7 +112,7 @@ async function verify(
     throw new UsageError('name accounts, or choose them by --driver and --label; not both');
   const { concurrency, timeout: timeoutMs } = flags;
   const { options } = await configured(flags, io, { defaults: { shards: 1 } });
-  const engine = await startEngine(createEngine, { ...options, ...optionsOf(flags) });
+  const engine = await startEngine(createEngine, options);
   const stop = new AbortController();
   let status = 0;
   const interrupted = () => {
@@ -133,10 +134,6 @@ async function verify(
     if (stop.signal.aborted) await engine.destroy('keylane accounts verify was interrupted');
     else await engine.close();
   }
-}
-
-function optionsOf({ dataDir }: AccountsFlags): { dataDir?: string } {
-  return dataDir === undefined ? {} : { dataDir: resolve(dataDir) };
 }
 
 function filterOf({ driver, label }: WhichFlags): { driver?: string; labels: string[] } {

@@ -5,6 +5,7 @@ import { oneOf } from './values.js';
 export interface ConfigFlags {
   /** A file instead of those that are found; or `none`. */
   config?: string;
+  dataDir?: string;
 }
 
 /** The flags of `keylane config show` and `path`. */
@@ -16,7 +17,8 @@ export interface ShowFlags extends ConfigFlags {
 export function configFlags(command: Command): Command {
   return command
     .optionsGroup('Configuration:')
-    .option('--config <file>', "this file instead of keylane.yaml of the project and the user's own; or none");
+    .option('--config <file>', "this file instead of keylane.yaml of the project and the user's own; or none")
+    .option('--data-dir <dir>', 'where things are kept (default: ~/.local/share/keylane, or in XDG_DATA_HOME)');
 }
 
 const HELP = `

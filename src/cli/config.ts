@@ -1,28 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Config, type ConfigEntry, type ConfigOrigin, configFiles, loadConfig } from '../index.js';
+import { type Config, type ConfigEntry, type ConfigOrigin, configFiles } from '../index.js';
 import type { ConfigAction, ShowFlags } from './config-flags.js';
-import { asConfigured } from './configured.js';
+import { configOf } from './configured.js';
 import type { Io } from './io.js';
 import { visible } from './visible.js';
 
 const SCHEMA = new URL('../../../docs/keylane.schema.json', import.meta.url);
 
 /** `keylane config`: what the configuration is, and where from. Resolves with the exit status. */
-export async function config(
-  action: ConfigAction,
-  { config: file, format, all, path }: ShowFlags & { path?: true },
-  io: Io,
-): Promise<number> {
-  const options = { env: io.env, ...(file !== undefined && { file }) };
+export async function config(action: ConfigAction, flags: ShowFlags & { path?: true }, io: Io): Promise<number> {
+  const { config: named, format, all, path } = flags;
   if (action === 'schema') {
     io.stdout.write(path ? `${fileURLToPath(SCHEMA)}\n` : readFileSync(SCHEMA, 'utf8'));
   } else if (action === 'path') {
-    const files = configFiles(options);
+    const files = configFiles({ env: io.env, ...(named !== undefined && { file: named }) });
     const lines = files.map(({ kind, file, found }) => `${file}  (${kind}${found ? '' : ', not there'})\n`);
     io.stdout.write(format === 'json' ? `${JSON.stringify(files)}\n` : visibleLines(lines.join('')));
   } else {
-    const loaded = await asConfigured(() => loadConfig(options));
+    const loaded = await configOf(flags, io);
     if (action === 'check') io.stdout.write(visibleLines(checked(loaded)));
     else io.stdout.write(shown(loaded, format, all ?? false));
   }

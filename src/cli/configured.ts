@@ -5,7 +5,7 @@ import { type Io, UsageError } from './io.js';
 import { type SshFlags, sshSaid } from './ssh-flags.js';
 
 /** Flags of the engine that some commands have. */
-interface EngineFlags extends ConfigFlags, SshFlags {
+interface EngineFlags extends SshFlags {
   shards?: number;
 }
 
@@ -26,26 +26,38 @@ export interface Configured {
 
 /** Where flags meet configuration: the engine's options for a command, and the configuration that they are of. */
 export async function configured(flags: EngineFlags, io: Io, says: CommandSays = {}): Promise<Configured> {
-  const { shards, connectTimeout, config: file } = flags;
+  const { shards, connectTimeout } = flags;
   const ssh = sshSaid(flags);
-  const config = await asConfigured(() =>
-    loadConfig({
-      env: io.env,
-      ...(file !== undefined && { file }),
-      defaults: { ...says.defaults, ssh: { ...ssh.defaults, ...says.defaults?.ssh } },
-      flags: {
-        ...says.flags,
-        ...(shards !== undefined && { shards }),
-        ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
-        ssh: { ...ssh.flags, ...says.flags?.ssh },
-      },
-    }),
-  );
+  const config = await configOf(flags, io, {
+    defaults: { ...says.defaults, ssh: { ...ssh.defaults, ...says.defaults?.ssh } },
+    flags: {
+      ...says.flags,
+      ...(shards !== undefined && { shards }),
+      ...(connectTimeout !== undefined && { limits: { connectTimeoutMs: connectTimeout } }),
+      ssh: { ...ssh.flags, ...says.flags?.ssh },
+    },
+  });
   const { engine } = config;
   if (engine.ssh?.hostKeys === 'ask' && !canAsk(io)) {
     throw new UsageError('--host-keys ask: there is no terminal to ask on; write strict, accept-new or insecure');
   }
   return { config, said: ssh.flags, options: { ...engine, ssh: { ...engine.ssh, ...ssh.asking(io) } } };
+}
+
+/** The configuration of a command that has no engine, or not yet. */
+export async function configOf(
+  { config: file, dataDir }: ConfigFlags,
+  { env }: Pick<Io, 'env'>,
+  { defaults = {}, flags = {} }: CommandSays = {},
+): Promise<Config> {
+  return asConfigured(() =>
+    loadConfig({
+      env,
+      ...(file !== undefined && { file }),
+      defaults,
+      flags: { ...flags, ...(dataDir !== undefined && { dataDir }) },
+    }),
+  );
 }
 
 /** What is wrong with the configuration is wrong with the command line: exit status 2. */

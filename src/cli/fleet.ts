@@ -50,7 +50,7 @@ export async function readHosts(
   { inventory, skipBad }: FleetFlags,
   io: Io,
 ): Promise<Hosts> {
-  const { dataDir } = config.engine as { dataDir?: string };
+  const { dataDir } = config.engine;
   const fleet = await asConfigured(() =>
     loadFleet(config, {
       inventories: inventory,

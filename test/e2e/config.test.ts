@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -134,4 +134,13 @@ it('an inventory of the configuration names hosts and where they are', async () 
   const wrong = await run(['exec', '@webb', '--', 'true']);
   expect(wrong.err).toContain('@webb is no group that is known; did you mean @web?');
   expect(wrong.status).toBe(2);
+});
+
+it('accounts are kept where the configuration says, or the flag', async () => {
+  writeFileSync(file, 'dataDir: kept\n');
+  const add = ['accounts', 'add', 'web-1', '--host', HOSTS[0] as string];
+  expect((await run(add)).status).toBe(0);
+  expect(existsSync(join(dir, 'kept', 'accounts'))).toBe(true);
+  expect((await run(['accounts', 'list'])).out).toContain('web-1');
+  expect((await run(['accounts', 'list', '--data-dir', join(dir, 'elsewhere')])).out).not.toContain('web-1');
 });

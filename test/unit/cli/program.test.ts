@@ -42,7 +42,7 @@ describe('the keylane command line', () => {
     expect(await run()).toMatchObject({ status: 2, out: '', err: help.out });
   });
 
-  it('prints the help of exec with flags, examples and exit statuses, and promises nothing that is not there', async () => {
+  it('prints the help of exec with flags, examples and exit statuses', async () => {
     const { status, out } = await run('exec', '--help');
     expect(status).toBe(0);
     for (const word of [
@@ -54,9 +54,9 @@ describe('the keylane command line', () => {
       'Ctrl-C',
       '--config',
       '--inventory',
+      '--data-dir',
     ])
       expect(out).toContain(word);
-    for (const word of ['--data-dir']) expect(out).not.toContain(`${word} `);
     expect(await run('help', 'exec')).toMatchObject({ status: 0, out });
   });
 });
