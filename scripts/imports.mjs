@@ -13,6 +13,11 @@ export const RULES = [
   { files: ['src/wire/'], may: [...BASE, 'src/wire/'] },
   // What ssh_config says of a host is a part of what a request for it means.
   { files: ['src/specs/'], may: [...BASE, 'src/specs/', 'src/targets/ssh-config/'] },
+  // What a command printed is kept in the data directory, as files of its own.
+  {
+    files: ['src/targets/inventory/'],
+    may: [...BASE, 'src/targets/', 'src/store/data-dir.ts', 'src/store/directory.ts'],
+  },
   { files: ['src/targets/'], may: [...BASE, 'src/targets/'] },
   { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
   { files: ['src/store/'], may: [...BASE, 'src/store/'] },

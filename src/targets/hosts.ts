@@ -16,7 +16,7 @@ const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/;
  *     root@web-1:2222          user and port stay with the host; `parseHost` takes them apart
  *     [::1]:22  ::1            IPv6 addresses are no ranges
  *     a,b c                    commas and white space separate
- *     @web                     the hosts of a group, where `groups` knows groups
+ *     @web  @web&@eu           the hosts of a group, or of both, where `groups` knows groups
  *
  * @throws KeylaneError `ERR_INPUT`, which names the pattern and the fix.
  */
@@ -41,10 +41,13 @@ export type GroupHosts = (group: string) => Iterable<string> | undefined;
 function hostsOf(pattern: string, groups: GroupHosts | undefined): Iterable<string> {
   if (!groups)
     throw bad(pattern, 'is a group', 'groups are those of keylane.yaml or of an inventory, and none was read');
-  const hosts = groups(pattern.slice(1));
-  if (hosts === undefined)
-    throw bad(pattern, 'is no group that is known', 'name it as keylane.yaml or the inventory does');
-  return hosts;
+  // `@web&@eu`: those in both.
+  const all = pattern.split('&').map((name) => {
+    const hosts = name.startsWith('@') ? groups(name.slice(1)) : undefined;
+    if (hosts !== undefined) return new Set(hosts);
+    throw bad(name, 'is no group that is known', 'name it, behind @, as keylane.yaml or the inventory does');
+  });
+  return [...all[0]!].filter((host) => all.every((hosts) => hosts.has(host)));
 }
 
 /** A host as it is typed, taken apart. */

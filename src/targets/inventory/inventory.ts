@@ -1,5 +1,7 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { KeylaneError } from '../../errors.js';
+import { dataDirectory } from '../../store/data-dir.js';
+import { privateDirectory } from '../../store/directory.js';
 import { type Clock, systemClock } from '../../util/clock.js';
 import { SingleFlight } from '../../util/single-flight.js';
 import { nameOf, runCommand } from './command.js';
@@ -20,7 +22,9 @@ export interface InventoryOptions {
   skipBad?: boolean;
   /** Sources that are commands may be run. @default false */
   allowCommands?: boolean;
-  /** Keep the outputs of commands here too, for later processes. @default memory only */
+  /** Keep the outputs of commands on disk too, for later processes. @default false */
+  persist?: boolean;
+  /** Where. @default `keylane` in the XDG data home */
   dataDir?: string;
   /** @internal */
   clock?: Clock;
@@ -69,14 +73,15 @@ async function readSource(
 
 async function readCommand(source: InventoryCommand, how: How, options: InventoryOptions): Promise<void> {
   const { command, ttlMs = TTL_MS, staleOk = false, timeoutMs = TIMEOUT_MS } = source;
-  const { dataDir, clock = systemClock, wallNow = Date.now } = options;
+  const { clock = systemClock, wallNow = Date.now } = options;
   const name = nameOf(command);
   if (!options.allowCommands) {
     throw new KeylaneError('ERR_CONFIG', `${name}: is not run for an inventory: allow it by \`allowCommands\``);
   }
   const cwd = resolve(source.cwd ?? '.');
   const key = outputKey(command, cwd);
-  const known = await keptOutput(key, dataDir);
+  const folder = options.persist ? folderOf(options.dataDir, how.mistakes) : undefined;
+  const known = await keptOutput(key, folder);
   const read = (text: string) => {
     how.groups.isForeign = true;
     parse(text, name, source.format ?? (source.map && 'json'), how);
@@ -100,7 +105,20 @@ async function readCommand(source: InventoryCommand, how: How, options: Inventor
   const problem = await keepOutput(
     key,
     { text, storedAt: wallNow() },
-    how.mistakes.leftOut === before ? dataDir : undefined,
+    how.mistakes.leftOut === before ? folder : undefined,
   );
   if (problem !== undefined) how.mistakes.warn(problem);
+}
+
+/** Where outputs are kept; undefined, with a warning, where they cannot be: a cache that fails costs time, no inventory. */
+function folderOf(dataDir: string | undefined, mistakes: Mistakes): string | undefined {
+  try {
+    const folder = join(dataDirectory(dataDir), 'inventories');
+    privateDirectory(folder);
+    return folder;
+  } catch (error) {
+    if (!(error instanceof KeylaneError)) throw error;
+    mistakes.warn(`outputs of commands are not kept on disk: ${error.message}`);
+    return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What a command printed, and when. */
@@ -23,27 +23,21 @@ export function outputKey(command: readonly string[], cwd: string): string {
     .digest('hex');
 }
 
-/** What a command printed last, as far as anybody knows: this process, else any other with this data directory. */
-export async function keptOutput(key: string, dataDir: string | undefined): Promise<Output | undefined> {
+/** What a command printed last, as far as anybody knows: this process, else any other with this folder. */
+export async function keptOutput(key: string, folder: string | undefined): Promise<Output | undefined> {
   const ours = kept.get(key);
-  const theirs = dataDir === undefined ? undefined : await readKept(join(dataDir, 'inventories', `${key}.json`));
+  const theirs = folder === undefined ? undefined : await readKept(join(folder, `${key}.json`));
   return ours !== undefined && (theirs === undefined || theirs.storedAt <= ours.storedAt) ? ours : theirs;
 }
 
 /** Keeps an output that has been found good. Resolves with what went wrong on disk, which costs nothing but time. */
-export async function keepOutput(
-  key: string,
-  output: Output,
-  dataDir: string | undefined,
-): Promise<string | undefined> {
+export async function keepOutput(key: string, output: Output, folder: string | undefined): Promise<string | undefined> {
   kept.delete(key);
   kept.set(key, output);
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value!);
-  if (dataDir === undefined) return undefined;
-  const folder = join(dataDir, 'inventories');
+  if (folder === undefined) return undefined;
   const unfinished = join(folder, `.${randomUUID()}`);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
     const handle = await open(unfinished, 'wx', 0o600);
     try {
       const { text, storedAt } = output;
