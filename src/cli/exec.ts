@@ -27,7 +27,7 @@ export async function exec(
   const conf = await configured(flags, io, saysOf(flags));
   const known = await readHosts(conf, flags, io);
   const stdin = await readStdin(hosts, flags, io.stdin);
-  const items = await readItems(hosts, flags, io.stdin, known.groups);
+  const items = await readItems(hosts, flags, io.stdin, known);
   const run = new ExecRun(items, flags, io, deps.clock);
   const startedAt = deps.clock.now();
   const engine = await startEngine(deps.createEngine, conf.options);

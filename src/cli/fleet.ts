@@ -33,6 +33,16 @@ export class Hosts {
     this.#said = Object.keys(said);
   }
 
+  /** How `-x` may mean a host: by its name or its address, each with the user and the port that its request has. */
+  readonly formsOf = (typed: string): readonly string[] => {
+    const { host, user, port } = this.of(typed).request;
+    const names = new Set([parseHost(typed).host, host]);
+    return [...names].map((name) => {
+      const shown = name.includes(':') && port !== undefined ? `[${name}]` : name;
+      return `${user === undefined ? '' : `${user}@`}${shown}${port === undefined ? '' : `:${port}`}`;
+    });
+  };
+
   /** What goes into the request for a host, as typed: typed with it, else by a flag (in the engine), else as configured. */
   of(typed: string): FleetHost {
     const { request, labels } = this.#fleet.of(typed);
@@ -54,6 +64,7 @@ export async function readHosts(
   const fleet = await asConfigured(() =>
     loadFleet(config, {
       inventories: inventory,
+      persist: true,
       ...(skipBad && { skipBad: true }),
       ...(dataDir !== undefined && { dataDir }),
     }),

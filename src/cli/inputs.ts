@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { excludeHosts, expandHosts, type GroupHosts, KeylaneError, parseHost } from '../index.js';
 import type { ExecFlags } from './flags.js';
+import type { Hosts } from './fleet.js';
 import { UsageError } from './io.js';
 import type { Item } from './item.js';
 
@@ -18,10 +19,11 @@ export async function readItems(
   typed: readonly string[],
   flags: Pick<ExecFlags, 'hosts' | 'exclude' | 'user' | 'port'>,
   stdin: Readable,
-  groups?: GroupHosts,
+  known: Pick<Hosts, 'groups' | 'formsOf'>,
 ): Promise<Item[]> {
+  const { groups } = known;
   if (typed.length === 0 && flags.hosts.length === 0)
-    throw new UsageError('no hosts: name some, or a file of them with -H');
+    throw new UsageError('no hosts: name some, a group as @all, or a file of them with -H');
   const hosts = new Set<string>();
   const bad = new Map<string, KeylaneError>();
   for (const source of [...typed, ...flags.hosts.map((file) => ({ file }))]) {
@@ -29,13 +31,25 @@ export async function readItems(
     else addLines(await readList(typeof source === 'string' ? '-' : source.file, stdin), hosts, bad, groups);
     if (hosts.size > MOST_HOSTS) throw new UsageError('more than 1,000,000 hosts: split the list');
   }
-  const kept = asUsage(() => excludeHosts([...hosts], flags.exclude, { user: flags.user, port: flags.port }, groups));
+  const kept = asUsage(() => without([...hosts], flags, known));
   const items = [
     ...kept.map((id) => ({ id, address: parseHost(id), error: undefined })),
     ...[...bad].map(([id, error]) => ({ id, address: undefined, error })),
   ];
   if (items.length === 0) throw new UsageError('no hosts are left: the lists are empty, or -x leaves all of them out');
   return items.map((item, index) => ({ index, ...item }));
+}
+
+/** The hosts that `-x` leaves: it names neither their name nor their address nor a group that they are in. */
+function without(
+  hosts: readonly string[],
+  { exclude, user, port }: Pick<ExecFlags, 'exclude' | 'user' | 'port'>,
+  { groups, formsOf }: Pick<Hosts, 'groups' | 'formsOf'>,
+): readonly string[] {
+  if (exclude.length === 0) return hosts;
+  const forms = hosts.map((host) => formsOf(host));
+  const kept = new Set(excludeHosts(forms.flat(), exclude, { user, port }, groups));
+  return hosts.filter((_, at) => forms[at]?.every((form) => kept.has(form)));
 }
 
 /** What every host gets on its stdin; undefined where nothing is asked for. */

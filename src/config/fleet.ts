@@ -6,7 +6,7 @@ import type { Inventory, InventoryGroup, InventoryHost, InventorySource } from '
 import { noGroup, partsOf } from './groups.js';
 import type { Config, ConfigGroup, GroupSsh } from './types.js';
 
-export interface LoadFleetOptions extends Pick<InventoryOptions, 'skipBad' | 'dataDir'> {
+export interface LoadFleetOptions extends Pick<InventoryOptions, 'skipBad' | 'persist' | 'dataDir'> {
   /** Beside those of the configuration. */
   inventories?: readonly InventorySource[];
 }

@@ -1,7 +1,6 @@
 import type { Groups } from './groups.js';
 import { typedHosts } from './list.js';
-import { BadEntry, type Mistakes } from './mistakes.js';
-import { guardValue } from './secrets.js';
+import type { Mistakes } from './mistakes.js';
 import type { InventoryGroup, InventoryGroups } from './types.js';
 
 /** Takes groups that a program has already, such as those of a configuration. */
@@ -21,22 +20,22 @@ export function readGiven(
 
 function readGroup(name: string, given: InventoryGroup, from: string, groups: Groups, mistakes: Mistakes): void {
   const group = groups.group(name);
-  const { hosts = [], labels = [], vars = {}, ssh } = given;
-  for (const [variable, value] of Object.entries(vars)) {
-    groups.setVariable(group, variable, structuredClone(value), () => from);
+  const { hosts = [], children = [], labels = [], vars = {} } = given;
+  const fields = { ansible_port: given.port, ansible_user: given.user, ansible_ssh_private_key_file: given.identity };
+  for (const [variable, value] of [...Object.entries(fields), ...Object.entries(vars)]) {
+    if (value !== undefined) groups.setVariable(group, variable, structuredClone(value), () => from);
   }
-  const place = () => `${from}.hosts`;
+  for (const child of children) {
+    mistakes.entry(
+      () => `${from}.children`,
+      () => groups.addChild(group, groups.group(child), () => `${from}.children`),
+    );
+  }
   for (const patterns of [hosts].flat()) {
-    mistakes.entry(place, () => {
-      if (/@[^\s,]*&/.test(patterns)) throw new BadEntry('expected single groups: one group holds all of another');
-      const inner: string[] = [];
-      typedHosts(patterns, groups, group, inner);
-      for (const child of inner) groups.addChild(group, groups.group(child), place);
-    });
+    mistakes.entry(
+      () => `${from}.hosts`,
+      () => typedHosts(patterns, groups, group),
+    );
   }
   if (labels.length > 0) group.labels = [...new Set([...(group.labels ?? []), ...labels])];
-  if (ssh === undefined) return;
-  const own = structuredClone(ssh);
-  guardValue('ssh', own);
-  group.ssh = { ...own, ...group.ssh };
 }

@@ -1,6 +1,5 @@
 import { KeylaneError } from '../../errors.js';
 import { BadEntry, type Mistakes, shown, tooManyHosts } from './mistakes.js';
-import type { InventoryAccess } from './types.js';
 import { type Access, accessIn, checkVariable, isPasswordReference } from './variables.js';
 
 /** Where something is written, told only when it is needed. */
@@ -39,8 +38,6 @@ export class Group {
   readonly parents = new Set<Group>();
   readonly variables = new Map<string, unknown>();
   labels: readonly string[] | undefined;
-  /** How its hosts are reached, where that is not said by variables. */
-  ssh: InventoryAccess | undefined;
   /** `ansible_group_priority`: of groups of one depth the higher counts. */
   priority = 1;
   /** The longest way from `all`. */

@@ -1,6 +1,6 @@
 import { KeylaneError } from '../../errors.js';
 import { expandHosts, parseHost } from '../hosts.js';
-import type { Group, Groups } from './groups.js';
+import type { Group, Groups, Host } from './groups.js';
 import { linesOf } from './lines.js';
 import { BadEntry, type Mistakes, tooManyHosts } from './mistakes.js';
 
@@ -15,28 +15,24 @@ export function readList(text: string, from: string, groups: Groups, mistakes: M
   }
 }
 
-/**
- * Puts the hosts that typed patterns stand for into a group. With user or port, these are a part of the name. `@group`
- * is not allowed but where `inner` takes the names of such groups.
- */
-export function typedHosts(patterns: string, groups: Groups, group: Group, inner?: string[]): void {
-  for (const name of expanded(patterns, inner)) {
+/** Puts the hosts that a typed pattern stands for into a group. With user or port, these are a part of the name. */
+export function typedHosts(patterns: string, groups: Groups, group: Group): Host[] {
+  const found: Host[] = [];
+  for (const name of expanded(patterns)) {
     const { host: address, user, port } = parseHost(name);
     const host = groups.host(name);
     groups.join(host, group);
     if (address !== name) host.set('ansible_host', address);
     if (user !== undefined) host.set('ansible_user', user);
     if (port !== undefined) host.set('ansible_port', port);
+    found.push(host);
   }
+  return found;
 }
 
-function expanded(patterns: string, inner: string[] | undefined): string[] {
-  const take = (name: string) => {
-    inner?.push(name);
-    return [];
-  };
+function expanded(patterns: string): string[] {
   try {
-    return expandHosts(patterns, inner && take);
+    return expandHosts(patterns);
   } catch (error) {
     if (!(error instanceof KeylaneError)) throw error;
     if (error.message.includes('more than 1,000,000')) throw tooManyHosts();

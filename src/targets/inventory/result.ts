@@ -1,6 +1,6 @@
 import { KeylaneError } from '../../errors.js';
 import type { Group, Groups, Host } from './groups.js';
-import type { Inventory, InventoryAccess, InventoryHost } from './types.js';
+import type { Inventory, InventoryHost } from './types.js';
 import { type Access, accessIn, LABELS, readLabels } from './variables.js';
 
 /** Of all groups that hosts are in, counted by the sets of groups that differ. */
@@ -12,7 +12,6 @@ interface Kin {
   readonly groups: readonly Group[];
   readonly names: readonly string[];
   readonly access: Access;
-  readonly ssh: InventoryAccess;
   readonly labels: readonly string[];
   variables: ReadonlyMap<string, unknown> | undefined;
 }
@@ -35,9 +34,8 @@ class LoadedHost implements InventoryHost {
   readonly host: string;
   declare readonly port?: number;
   declare readonly user?: string;
-  declare readonly identity?: string | readonly string[];
+  declare readonly identity?: string;
   declare readonly password?: string;
-  readonly ssh: Readonly<InventoryAccess>;
   readonly labels: readonly string[];
   readonly groups: readonly string[];
   readonly #own: ReadonlyMap<string, unknown>;
@@ -48,7 +46,6 @@ class LoadedHost implements InventoryHost {
     this.name = host.name;
     this.host = host.name;
     Object.assign(this, kin.access, accessIn(host.variables));
-    this.ssh = kin.ssh;
     this.groups = kin.names;
     this.labels = labelsOf(host, kin);
     this.#own = host.variables;
@@ -109,7 +106,6 @@ class Kinships {
     this.#count(all.size);
     const groups = [...all].sort(byPrecedence);
     const labels = [...new Set(groups.flatMap((group) => group.labels ?? []))];
-    const { port, user, identity, password, ...ssh } = sshOf(groups);
     return {
       groups,
       names: Object.freeze(
@@ -118,8 +114,7 @@ class Kinships {
           .filter((name) => name !== 'all')
           .sort(),
       ),
-      access: Object.assign({}, ...groups.map((group) => group.access), said({ port, user, identity, password })),
-      ssh: Object.freeze(ssh),
+      access: Object.assign({}, ...groups.map((group) => group.access)),
       labels: Object.freeze(labels),
       variables: undefined,
     };
@@ -142,17 +137,6 @@ class Kinships {
       throw new KeylaneError('ERR_CONFIG', 'the inventory has too many groups within groups: split it');
     }
   }
-}
-
-/** The outer first; among groups of one depth the one that was named first has the last word. */
-function sshOf(groups: readonly Group[]): InventoryAccess {
-  const some = groups.filter((group) => group.ssh !== undefined);
-  some.sort((a, b) => a.depth - b.depth || b.number - a.number);
-  return Object.assign({}, ...some.map((group) => group.ssh));
-}
-
-function said(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /** As Ansible merges: the shallower first, then the lower priority, then by name; what comes later counts. */

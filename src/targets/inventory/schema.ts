@@ -35,11 +35,13 @@ const command = z.strictObject({
   cwd: text.optional(),
   timeoutMs: ms.min(1).optional(),
 });
-/** Fields of `ssh` are the spec's to check, with the request. */
 const group = z.strictObject({
   hosts: z.union([z.string(), z.array(z.string())]).optional(),
+  children: z.array(z.string()).optional(),
+  port: z.int().optional(),
+  user: z.string().optional(),
+  identity: z.string().optional(),
   labels: texts.optional(),
-  ssh: z.record(z.string(), z.unknown()).optional(),
   vars: z.record(z.string(), z.unknown()).optional(),
 });
 const groups = z.strictObject({ groups: z.record(z.string(), group), from: text.optional() });

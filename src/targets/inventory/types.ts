@@ -1,5 +1,3 @@
-import type { SshAccess, SshHop } from '../../ssh-types.js';
-
 /**
  * The words of this folder.
  *
@@ -65,18 +63,15 @@ export interface InventoryGroups {
 }
 
 export interface InventoryGroup {
-  /** Hosts and patterns, as on the command line: `deploy@web-[01-20]:2222`, `@group`. */
+  /** Hosts and patterns, as on the command line: `deploy@web-[01-20]:2222`. */
   hosts?: string | readonly string[];
+  /** Groups whose hosts are also here. */
+  children?: readonly string[];
+  port?: number;
+  user?: string;
+  identity?: string;
   labels?: readonly string[];
-  /** How its hosts are reached. Of several groups what an inner one says goes before, else what the first one says. */
-  ssh?: InventoryAccess;
   vars?: Readonly<Record<string, unknown>>;
-}
-
-/** Fields of a request that say how its host is reached. */
-export interface InventoryAccess extends SshAccess {
-  /** Hosts to go through. */
-  jump?: string | readonly (string | SshHop)[];
 }
 
 /** A file's path, or more about it, or another place. */
@@ -90,11 +85,9 @@ export interface InventoryHost {
   readonly port?: number;
   readonly user?: string;
   /** A private key's path. */
-  readonly identity?: string | readonly string[];
+  readonly identity?: string;
   /** A reference (`env:NAME`, `file:PATH`), never the password. */
   readonly password?: string;
-  /** What else its groups' `ssh` says; `{}` where that is nothing. */
-  readonly ssh: Readonly<InventoryAccess>;
   readonly labels: readonly string[];
   /** All that it is in, by itself or through others, by name; without `all`. */
   readonly groups: readonly string[];

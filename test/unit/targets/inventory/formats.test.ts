@@ -214,7 +214,7 @@ it('joins several sources: the later add, and count more', async () => {
   const second = file('second.ini', '[web]\nc\n[db]\na ansible_user=two\n[web:vars]\ncolor=blue\n');
   const given = {
     groups: {
-      site: { hosts: '@web,@db', ssh: { user: 'deploy', jump: 'bastion' }, labels: ['on-site'] },
+      site: { children: ['web', 'db'], user: 'deploy', labels: ['on-site'] },
       more: { hosts: 'x-[1-2],root@y:2222' },
     },
   };
@@ -258,9 +258,9 @@ it('gives out nothing that can be changed', async () => {
 });
 
 it('can be written as JSON, with all variables', async () => {
-  const inventory = await loadInventory({ groups: { g: { hosts: 'h', ssh: { user: 'me', hostKeys: 'ask' } } } });
+  const inventory = await loadInventory({ groups: { g: { hosts: 'h', user: 'me' } } });
   expect(JSON.parse(JSON.stringify(inventory))).toEqual({
-    hosts: [{ name: 'h', host: 'h', user: 'me', ssh: { hostKeys: 'ask' }, labels: [], groups: ['g'], vars: {} }],
+    hosts: [{ name: 'h', host: 'h', user: 'me', labels: [], groups: ['g'], vars: { ansible_user: 'me' } }],
     groups: { all: ['h'], ungrouped: [], g: ['h'] },
     warnings: [],
   });
