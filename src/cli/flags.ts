@@ -46,7 +46,7 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     .usage('[flags] <hosts…> -- <command…>')
     .argument(
       '[hosts...]',
-      'hosts and patterns: web-[01-20,30].example  user@host:port  [::1]:22; - reads them from stdin',
+      'hosts and patterns: web-[01-20,30].example  user@host:port  [::1]:22  @group  @group&@other; - reads from stdin',
     )
     .optionsGroup('Hosts:')
     .option(

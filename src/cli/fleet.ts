@@ -13,7 +13,10 @@ export interface FleetFlags {
 export function fleetFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('--inventory <file>', 'hosts and groups beside those of keylane.yaml; may be repeated')
+      new Option(
+        '--inventory <file>',
+        'hosts and groups beside those of keylane.yaml: INI or YAML as Ansible has them, JSON, ssh_config, a list; may be repeated',
+      )
         .argParser((file: string, before: string[]) => [...before, file])
         .default([], ''),
     )

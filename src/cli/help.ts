@@ -8,6 +8,7 @@ The first Ctrl-C lets finish what has begun and begins no more. The second cuts.
 Examples:
   keylane exec 'web-[01-20].example' -- uptime
   keylane exec -b -l root 'web-[01-20],db-[1-3]' -x web-07 -- uname -r
+  keylane exec --inventory hosts.ini '@web&@eu' -x @canary -- systemctl is-active app
   keylane exec -H hosts.txt --timeout 10s --format ndjson -- df -h / > df.ndjson
   keylane exec --argv web-1 -- touch 'a file with $signs'
   keylane exec --shell bash web-1 -- 'set -o pipefail; make 2>&1 | tail -3'
