@@ -43,7 +43,7 @@ export type {
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
 export { excludeHosts, expandHosts, type GroupHosts, type HostAddress, parseHost } from './targets/hosts.js';
-export { type InventoryOptions, loadInventory } from './targets/inventory/inventory.js';
+export { type InventoryOptions, loadInventory } from './targets/inventory/load.js';
 export type {
   Inventory,
   InventoryCommand,

@@ -1,7 +1,7 @@
 import { KeylaneError } from '../errors.js';
 import type { SshAccess } from '../ssh-types.js';
 import { parseHost } from '../targets/hosts.js';
-import { type InventoryOptions, loadInventory } from '../targets/inventory/inventory.js';
+import { type InventoryOptions, loadInventory } from '../targets/inventory/load.js';
 import type { Inventory, InventoryGroup, InventoryHost, InventorySource } from '../targets/inventory/types.js';
 import { noGroup, partsOf } from './groups.js';
 import type { Config, ConfigGroup, GroupSsh } from './types.js';
