@@ -11,7 +11,7 @@ export interface AccountStore {
   get(key: string): Uint8Array | undefined;
   put(key: string, value: Uint8Array): void;
   remove(key: string): void;
-  range(range: { prefix: string }): Iterable<[key: string | Uint8Array, value: Uint8Array]>;
+  range(range: { prefix: string; limit?: number }): Iterable<[key: string | Uint8Array, value: Uint8Array]>;
   /** When it resolves, what `work` wrote is on the disk. */
   transaction<T>(work: () => T): Promise<T>;
 }
@@ -42,6 +42,7 @@ const PREFIX = 'account/';
 const MOST_IMPORTED = 1_000_000;
 /** Problems that one error tells of. */
 const MOST_TOLD = 20;
+const MOST_CANDIDATES = 200;
 
 /**
  * The accounts of a data directory. One index, by name: an account is found in one step, and whoever chooses by driver or
@@ -202,13 +203,19 @@ function isName(name: unknown): name is string {
 }
 
 function unknownName(store: AccountStore, name: string): string {
-  const near = nearest(name, namesOf(store));
+  const near = nearest(name, candidates(store, name));
   const hint = near === undefined ? '`keylane accounts list` has them' : `did you mean \`${near}\`?`;
   return `there is no account ${JSON.stringify(name.slice(0, 255))}: ${hint}`;
 }
 
-function* namesOf(store: AccountStore): Iterable<string> {
-  for (const [, value] of store.range({ prefix: PREFIX })) yield decode(value).name;
+/** Some names to choose from: all of a few, of many those that begin alike. A batch may ask for 10,000 that are not there. */
+function* candidates(store: AccountStore, name: string): Iterable<string> {
+  for (const prefix of [PREFIX, `${PREFIX}${name.slice(0, 3)}`])
+    for (const [key] of store.range({ prefix, limit: MOST_CANDIDATES })) yield nameIn(key);
+}
+
+function nameIn(key: string | Uint8Array): string {
+  return Buffer.from(key).toString().slice(PREFIX.length);
 }
 
 function encode(account: Account): Uint8Array {

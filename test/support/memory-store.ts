@@ -15,9 +15,15 @@ export class MemoryStore {
     this.values.delete(key);
   }
 
-  *range({ prefix }: { prefix: string }): Iterable<[string, Uint8Array]> {
-    for (const key of [...this.values.keys()].sort())
-      if (key.startsWith(prefix)) yield [key, this.values.get(key) as Uint8Array];
+  *range({
+    prefix,
+    limit = Number.POSITIVE_INFINITY,
+  }: {
+    prefix: string;
+    limit?: number;
+  }): Iterable<[string, Uint8Array]> {
+    const keys = [...this.values.keys()].filter((key) => key.startsWith(prefix)).sort();
+    for (const key of keys.slice(0, limit)) yield [key, this.values.get(key) as Uint8Array];
   }
 
   async transaction<T>(work: () => T): Promise<T> {

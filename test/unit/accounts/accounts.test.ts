@@ -71,6 +71,22 @@ describe('accounts', () => {
     expect((await unknown('x'.repeat(5_000)))[0]).toContain('there is no account "xxx');
   });
 
+  it('looks at a few of very many names for the nearest one, first at those that begin alike', async () => {
+    const { accounts, store } = make();
+    await accounts.import(Array.from({ length: 2_000 }, (_, i) => web(`host-${i}`)));
+    await accounts.add(web('zeppelin'));
+    let looked = 0;
+    const { range } = store;
+    store.range = function* (of) {
+      for (const entry of range.call(store, of)) {
+        looked++;
+        yield entry;
+      }
+    };
+    await expect(accounts.get('zepelin')).rejects.toThrow('did you mean `zeppelin`?');
+    expect(looked).toBeLessThanOrEqual(400);
+  });
+
   it('lists in the order of names, by driver and by labels that must all be there', async () => {
     const { accounts } = make();
     await accounts.add(web('b', { labels: ['eu', 'web'] }));
