@@ -1,7 +1,7 @@
 import { type Clock, type Driver, systemClock } from 'keylane';
 // The pool is no part of the public surface. Its speed is promised all the same, and can be measured only from within.
-import type { Lease } from '../../workers/lease.js';
 import { Pools } from '../../workers/pools.js';
+import { fill, lend } from '../idle-pools.js';
 import { interleave, median, round } from '../measure.js';
 import type { Measured, Scenario } from '../scenario.js';
 
@@ -68,31 +68,12 @@ async function filled(lanes: number, connections: number): Promise<Pools> {
     connectTimeoutMs: 86_400_000,
   };
   const pools = new Pools(clock, { inFlightPerKey: 1, queuedPerKey: 1, ...limits } as never, () => Promise.resolve({}));
-  for (let lane = 0; lane < lanes; lane++) {
-    await new Promise((done) => pools.of(`key-${lane}`, `lane-${lane}`, undefined, driver).warm(connections, done));
-  }
-  if (pools.counts.idle !== lanes * connections) throw new Error(`${pools.counts.idle} idle connections`);
+  await fill(pools, lanes, connections, driver, undefined);
   return pools;
 }
 
 function nsEach(pools: Pools, lanes: number): number {
-  let lease: Lease | undefined;
-  const waiter = {
-    priority: 0,
-    inQueue: undefined as never,
-    granted(granted: Lease) {
-      lease = granted;
-    },
-    refused(error: Error) {
-      throw error;
-    },
-  };
-  const names = Array.from({ length: lanes }, (_, lane) => [`key-${lane}`, `lane-${lane}`] as const);
   const started = performance.now();
-  for (let i = 0; i < LOOKS; i++) {
-    const [key, lane] = names[i % lanes]!;
-    pools.of(key, lane, undefined, driver).acquire(waiter);
-    lease!.release();
-  }
+  lend(pools, lanes, driver, LOOKS);
   return ((performance.now() - started) * 1e6) / LOOKS;
 }

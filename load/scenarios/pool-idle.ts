@@ -3,8 +3,8 @@ import { runInNewContext } from 'node:vm';
 import { type Clock, type Driver, KeylaneError, systemClock } from 'keylane';
 // The pool is no part of the public surface. Its speed is promised all the same, and can be measured only from within.
 import { load } from '../../workers/drivers/echo/index.js';
-import type { Lease } from '../../workers/lease.js';
 import { Pools } from '../../workers/pools.js';
+import { fill, lend } from '../idle-pools.js';
 import { medianOf, round, stopwatch } from '../measure.js';
 import type { Measured, Scenario } from '../scenario.js';
 
@@ -134,32 +134,13 @@ async function filled(driver: Driver, clock: Clock): Promise<Pools> {
     driver.open(pool.target, { ...context, signal } as never);
   const pools = new Pools(clock, limits as never, open);
   const target = { openMs: 0, fault: undefined };
-  for (let key = 0; key < KEYS; key++) {
-    await new Promise((done) => pools.of(`key-${key}`, `lane-${key}`, target, driver).warm(EACH, done));
-  }
-  if (pools.counts.idle !== ALL) throw new Error(`${pools.counts.idle} idle connections`);
+  await fill(pools, KEYS, EACH, driver, target);
   return pools;
 }
 
 function nsEach(pools: Pools, driver: Driver): number {
-  let lease: Lease | undefined;
-  const waiter = {
-    priority: 0,
-    inQueue: undefined as never,
-    granted(granted: Lease) {
-      lease = granted;
-    },
-    refused(error: Error) {
-      throw error;
-    },
-  };
-  const names = Array.from({ length: KEYS }, (_, key) => [`key-${key}`, `lane-${key}`] as const);
   const work = stopwatch();
-  for (let i = 0; i < LOOKS; i++) {
-    const [key, lane] = names[i % KEYS]!;
-    pools.of(key, lane, undefined, driver).acquire(waiter);
-    lease!.release();
-  }
+  lend(pools, KEYS, driver, LOOKS);
   return (work().cpuUs * 1000) / LOOKS;
 }
 

@@ -2,12 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd.ts';
-import { run } from './exec-cli.ts';
+import { loginFlags, MAIN, run } from './exec-cli.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 let sshd: Sshd;
 beforeAll(async () => {
   sshd = await startSshd();
@@ -15,9 +13,8 @@ beforeAll(async () => {
 afterAll(() => sshd.stop());
 
 function argvOf(knownHosts: string): string[] {
-  const login = ['-F', 'none', '-l', sshd.user, '-p', String(sshd.port), '-i', sshd.identity];
-  const policy = ['--known-hosts', knownHosts, '--host-keys', 'ask', '--attempts', '1', '-q'];
-  return ['exec', ...login, ...policy, '127.0.0.1', '--', 'echo the-command-ran'];
+  const policy = ['--host-keys', 'ask', '--attempts', '1', '-q'];
+  return ['exec', ...loginFlags({ ...sshd, knownHosts }), ...policy, '127.0.0.1', '--', 'echo the-command-ran'];
 }
 
 /** On a terminal, where a person types `answer` when they are asked. */

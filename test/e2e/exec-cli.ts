@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Sshd } from '../support/sshd.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
 /** Whoever runs the tests may have a configuration of their own. */
 const NO_CONFIG = { KEYLANE_CONFIG: 'none' };
@@ -53,6 +54,16 @@ export class Cli {
     this.#changed = [];
     for (const call of changed) call();
   }
+}
+
+/** Flags by which the fixture lets us in, and nothing else is read. */
+export function loginFlags({
+  user,
+  port,
+  identity,
+  knownHosts,
+}: Pick<Sshd, 'user' | 'port' | 'identity' | 'knownHosts'>) {
+  return ['-F', 'none', '-l', user, '-p', String(port), '-i', identity, '--known-hosts', knownHosts];
 }
 
 /** Runs the command line to its end. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd.ts';
-import { run } from './exec-cli.ts';
+import { loginFlags, run } from './exec-cli.ts';
 
 const HOSTS = ['127.6.0.1', '127.6.0.2', '127.6.0.3'];
 let sshd: Sshd;
@@ -13,18 +13,7 @@ let login: string[];
 beforeAll(async () => {
   sshd = await startSshd({ addresses: HOSTS });
   dir = mkdtempSync(join(tmpdir(), 'keylane-exec-'));
-  login = [
-    '-F',
-    'none',
-    '-l',
-    sshd.user,
-    '-p',
-    String(sshd.port),
-    '-i',
-    sshd.identity,
-    '--known-hosts',
-    sshd.knownHosts,
-  ];
+  login = loginFlags(sshd);
 });
 afterAll(async () => {
   await sshd?.stop();

@@ -4,25 +4,14 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd.ts';
-import { Cli, run } from './exec-cli.ts';
+import { Cli, loginFlags, run } from './exec-cli.ts';
 
 let sshd: Sshd;
 let login: string[];
 
 beforeAll(async () => {
   sshd = await startSshd({ addresses: ['127.6.1.1', '127.6.1.2', '127.6.1.3', '127.6.1.4'] });
-  login = [
-    '-F',
-    'none',
-    '-l',
-    sshd.user,
-    '-p',
-    String(sshd.port),
-    '-i',
-    sshd.identity,
-    '--known-hosts',
-    sshd.knownHosts,
-  ];
+  login = loginFlags(sshd);
 });
 afterAll(async () => {
   await sshd?.stop();
