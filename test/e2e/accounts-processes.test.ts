@@ -22,7 +22,7 @@ test('processes that add and change accounts at once lose none of each other’s
   try {
     await accounts.add({ name: 'shared', driver: 'ssh', endpoint: { host: 'h' }, labels: ['kept'] });
     const children = Array.from({ length: PROCESSES }, (_, i) => {
-      const args = [PROGRAM, dataDir, `p${i}`, String(EACH)];
+      const args = [PROGRAM, dataDir, String(i), String(EACH)];
       return spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     });
     const ends = children.map((child) => once(child, 'close'));
@@ -35,9 +35,16 @@ test('processes that add and change accounts at once lose none of each other’s
     const meant = Array.from({ length: PROCESSES * EACH }, (_, i) => `p${Math.floor(i / EACH)}-${i % EACH}`);
     expect(all.map(({ name }) => name).sort()).toEqual([...meant, 'shared'].sort());
     expect(all.find(({ name }) => name === 'p1-7')?.endpoint).toEqual({ host: 'p1-7.example' });
-    expect(await accounts.get('shared')).toMatchObject({
+    const last = EACH - 1 - ((EACH - 1) % 3);
+    expect(await accounts.get('shared')).toEqual({
+      name: 'shared',
+      driver: 'ssh',
+      endpoint: { host: 'h', port: 1 + last, jump: `j${last}`, knownHosts: `/h${last}` },
+      user: `u${last}`,
+      identity: `/k${last}`,
+      secrets: { password: `env:P${last}`, passphrase: `env:Q${last}` },
+      limits: { timeoutMs: 1 + last, maxOutputBytes: last },
       labels: ['kept'],
-      limits: { timeoutMs: 1_000, maxOutputBytes: 1_000 },
     });
   } finally {
     await accounts.close();
