@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Config, type ConfigEntry, type ConfigOrigin, configFiles } from '../index.js';
+import { type Config, type ConfigEntry, type ConfigOrigin, configFiles, loadFleet, loadInventory } from '../index.js';
 import type { ConfigAction, ShowFlags } from './config-flags.js';
-import { configOf } from './configured.js';
+import { asConfigured, configOf } from './configured.js';
+import { counted } from './figures.js';
 import type { Io } from './io.js';
 import { visible } from './visible.js';
 
@@ -19,15 +20,29 @@ export async function config(action: ConfigAction, flags: ShowFlags & { path?: t
     io.stdout.write(format === 'json' ? `${JSON.stringify(files)}\n` : visibleLines(lines.join('')));
   } else {
     const loaded = await configOf(flags, io);
-    if (action === 'check') io.stdout.write(visibleLines(checked(loaded)));
+    if (action === 'check') io.stdout.write(visibleLines(await checked(loaded)));
     else io.stdout.write(shown(loaded, format, all ?? false));
   }
   return 0;
 }
 
-function checked({ files, groups }: Config): string {
-  const read = files.length === 0 ? 'no file' : files.join(', ');
-  return `valid: ${read}; ${Object.keys(groups).length} groups\n`;
+/** Reads what the configuration names, too; runs nothing. */
+async function checked(config: Config): Promise<string> {
+  const { files, groups, inventories } = config;
+  const lists = inventories.filter(({ command }) => command === undefined);
+  const commands = inventories.length - lists.length;
+  const said = [
+    `valid: ${files.length === 0 ? 'no file' : files.join(', ')}`,
+    counted(Object.keys(groups).length, 'group'),
+  ];
+  await asConfigured(async () => {
+    // What a command would print may have the groups that others name.
+    if (commands === 0) await loadFleet(config);
+    else await loadInventory(lists.map(({ file, format }) => ({ file: file as string, ...(format && { format }) })));
+  });
+  if (lists.length > 0) said.push(counted(lists.length, 'inventory file'));
+  if (commands > 0) said.push(`${counted(commands, 'inventory command')} not run`);
+  return `${said.join('; ')}\n`;
 }
 
 function shown(config: Config, format: 'text' | 'json', all: boolean): string {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -69,6 +69,24 @@ test('config check says all that is wrong with file and line, and ends with 2', 
   );
   expect(err).not.toContain('canary');
   expect({ status, out }).toEqual({ status: 2, out: '' });
+});
+
+test('config check reads the inventories that are files, and runs no command', async () => {
+  writeFileSync(join(dir, 'hosts'), 'web-1\nweb-[2\n');
+  writeFileSync(file, 'inventories:\n  - {file: hosts, format: list}\n');
+  const bad = await run(['check']);
+  expect(bad.err).toContain('/hosts:2: ');
+  expect(bad.status).toBe(2);
+  writeFileSync(join(dir, 'hosts'), 'web-1\n');
+  const ran = join(dir, 'ran');
+  writeFileSync(
+    file,
+    `allowCommands: true\ninventories:\n  - {file: hosts, format: list}\n  - command: [touch, ${ran}]\n`,
+  );
+  expect((await run(['check'])).out).toBe(
+    'valid: /keylane.yaml; 0 groups; 1 inventory file; 1 inventory command not run\n',
+  );
+  expect(existsSync(ran)).toBe(false);
 });
 
 test('config path prints what is looked for', async () => {
