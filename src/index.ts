@@ -55,6 +55,7 @@ export type {
   InventoryMap,
   InventorySource,
 } from './targets/inventory/types.js';
+export type { DevicePrompt } from './tokens/device.js';
 export {
   type Attempt,
   type BatchOptions,

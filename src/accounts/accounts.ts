@@ -1,7 +1,9 @@
 import { KeylaneError } from '../errors.js';
+import type { DevicePrompt } from '../tokens/device.js';
 import type { Clock } from '../util/clock.js';
 import { nearest } from '../util/nearest.js';
 import type { Account, AccountChange, AccountFilter } from './account.js';
+import type { AccountTokens } from './account-tokens.js';
 import { changed } from './change.js';
 import { type AccountRules, checkAccount, checkFilter } from './schema.js';
 import { type AccountVerdict, type Verifiers, type VerifyOptions, verifyAll } from './verify.js';
@@ -53,13 +55,21 @@ export class Accounts {
   readonly #open: () => Promise<AccountStore>;
   readonly #rules: AccountRules;
   readonly #verifiers: Verifiers;
+  readonly #tokens: Pick<AccountTokens, 'cache'>;
   readonly #clock: Clock;
 
   /** `open` is called at first use, and each time: it hands out the one store that it has. */
-  constructor(open: () => Promise<AccountStore>, rules: AccountRules, verifiers: Verifiers, clock: Clock) {
+  constructor(
+    open: () => Promise<AccountStore>,
+    rules: AccountRules,
+    verifiers: Verifiers,
+    tokens: Pick<AccountTokens, 'cache'>,
+    clock: Clock,
+  ) {
     this.#open = open;
     this.#rules = rules;
     this.#verifiers = verifiers;
+    this.#tokens = tokens;
     this.#clock = clock;
   }
 
@@ -139,6 +149,20 @@ export class Accounts {
       accounts = await this.list(which);
     }
     return verifyAll(accounts, this.#verifiers, options, this.#clock);
+  }
+
+  /**
+   * Logs a person in, for an account of the grant `device`: `onPrompt` shows them a code and the page where it goes.
+   * Resolves when they have said yes and the login is stored in the `file:` of the account's refresh token. Rejects with
+   * `ERR_AUTH_EXPIRED` if they say no, or nothing in time, and with `ERR_CANCELED` at the signal.
+   */
+  async login(
+    name: string,
+    onPrompt: (prompt: DevicePrompt) => unknown,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const account = read(await this.#open(), name);
+    await (await this.#tokens.cache()).startDevice(account, onPrompt, signal);
   }
 
   /** One transaction. Nothing is written before all is known: what throws has changed nothing. */

@@ -3,6 +3,7 @@ import { KeylaneError } from '../errors.js';
 import { dataDirectory } from '../store/data-dir.js';
 import type { Store } from '../store/store.js';
 import { type Clock, systemClock } from '../util/clock.js';
+import { AccountTokens } from './account-tokens.js';
 import { Accounts } from './accounts.js';
 import type { Verifiers } from './verify.js';
 
@@ -18,16 +19,18 @@ const VERSION = 1;
 /** Accounts whose store is opened at first use. `close` it when done. */
 export class OpenAccounts extends Accounts implements AsyncDisposable {
   readonly #home: Home;
+  readonly #tokens: AccountTokens;
 
   /** @internal */
-  constructor(options: AccountsOptions, verifiers: Verifiers, clock: Clock) {
+  constructor(options: AccountsOptions, verifiers: Verifiers, tokens: AccountTokens, clock: Clock) {
     const home = new Home(options.dataDir);
-    super(() => home.open(), { allowCommands: options.allowCommands ?? false }, verifiers, clock);
+    super(() => home.open(), { allowCommands: options.allowCommands ?? false }, verifiers, tokens, clock);
     this.#home = home;
+    this.#tokens = tokens;
   }
 
-  close(): Promise<void> {
-    return this.#home.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#home.close(), this.#tokens.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -42,7 +45,9 @@ export class OpenAccounts extends Accounts implements AsyncDisposable {
 export function openAccounts(options: AccountsOptions = {}): OpenAccounts {
   const needsEngine = () =>
     Promise.reject(new KeylaneError('ERR_CONFIG', 'accounts are verified by an engine: `engine.accounts.verify`'));
-  return new OpenAccounts(options, { token: needsEngine, connection: needsEngine }, systemClock);
+  const { dataDir, allowCommands = false } = options;
+  const tokens = new AccountTokens({ dataDir, allowCommands, onEvent: undefined }, systemClock);
+  return new OpenAccounts(options, { token: needsEngine, connection: needsEngine }, tokens, systemClock);
 }
 
 /** The one store of the accounts, opened once. */

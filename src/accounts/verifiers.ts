@@ -1,14 +1,14 @@
 import type { Engine } from '../engine.js';
 import { KeylaneError } from '../errors.js';
-import type { TokenCache } from '../tokens/token-cache.js';
 import type { Account } from './account.js';
+import type { AccountTokens } from './account-tokens.js';
 import type { Verifiers } from './verify.js';
 
-/** How an engine tries accounts out. `tokens` is asked for at first use. */
-export function verifiersOf(engine: Pick<Engine, 'prewarm'>, tokens: () => TokenCache): Verifiers {
+/** How an engine tries accounts out. */
+export function verifiersOf(engine: Pick<Engine, 'prewarm'>, tokens: AccountTokens): Verifiers {
   return {
     // One that is kept says nothing of whether the account still works.
-    token: (account, signal) => tokens().get(account, { signal, fresh: true }),
+    token: async (account, signal) => (await tokens.cache()).get(account, { signal, fresh: true }),
     connection: (account, signal) => connect(engine, account, signal),
   };
 }

@@ -68,6 +68,7 @@ export interface AccountsRuns {
   remove(names: readonly string[], flags: AccountsFlags): Promise<number>;
   verify(names: readonly string[], flags: VerifyFlags): Promise<number>;
   import(file: string, flags: ImportFlags): Promise<number>;
+  login(name: string, flags: AccountsFlags): Promise<number>;
 }
 
 /** `keylane accounts` with its commands; `run` gets what is to be done with them. */
@@ -112,6 +113,9 @@ export function accountsCommand(run: (work: (runs: AccountsRuns) => Promise<numb
         .option('--timeout <time>', 'for each account (default: 30s)', duration('--timeout', 1), 30_000),
     ),
   ).action((names, flags) => run((runs) => runs.verify(names, flags)));
+  common(command('login', 'Logs a person in by a code, for an account of the grant device.', name)).action(
+    (account, flags) => run((runs) => runs.login(account, flags)),
+  );
   common(
     command('import', 'Adds the accounts of a file.', ['<file>', 'CSV, JSON or NDJSON; - is stdin'])
       .option(

@@ -51,6 +51,13 @@ Examples:
   keylane accounts verify --driver smtp --format ndjson
   keylane accounts verify web-1 web-2 --timeout 5s
 ${STATUS}`,
+  login: `
+Shows a code and a web page on stderr, and waits until somebody has typed the code there, on whatever device, and said yes.
+What the server gives is stored in the file of the account's refresh token.
+
+Example:
+  keylane accounts login sales
+${STATUS}`,
   import: `
 CSV begins with a line that names the columns: name, driver, host, port, user, identity, labels, password, passphrase, jump,
 knownHosts, hostKeys, grant, tokenUrl, issuer, clientId, clientSecret, refreshToken, scope, timeoutMs, maxOutputBytes.

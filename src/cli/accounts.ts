@@ -6,6 +6,7 @@ import {
   type AccountChange,
   type AccountsOptions,
   createEngine,
+  type DevicePrompt,
   type Engine,
   type EngineOptions,
   KeylaneError,
@@ -86,6 +87,8 @@ export function accountsRuns(io: Io, deps: AccountsDeps = { openAccounts, create
 
     import: (file, flags) => withAccounts(flags, (accounts) => importFile(file, flags, accounts, io)),
 
+    login: (name, flags) => withAccounts(flags, (accounts) => login(name, flags, accounts, io)),
+
     verify: (names, flags) => asUsage(() => verify(names, flags, io, deps)),
   };
 }
@@ -100,6 +103,28 @@ async function importFile(file: string, flags: ImportFlags, accounts: OpenAccoun
   const words = Object.entries(counts).map(([what, count]) => `${count.toLocaleString('en-US')} ${what}`);
   io.stdout.write(flags.format === 'text' ? `${words.join(', ')}\n` : written([counts], 'ndjson'));
   return skipped.length > 0 ? 1 : 0;
+}
+
+async function login(name: string, flags: AccountsFlags, accounts: OpenAccounts, io: Io): Promise<number> {
+  const stop = new AbortController();
+  const interrupted = () => stop.abort();
+  const show = ({ userCode, verificationUri, expiresInMs }: DevicePrompt) => {
+    const minutes = Math.max(1, Math.round(expiresInMs / 60_000));
+    io.stderr.write(`open ${verificationUri} and type ${userCode}, within ${minutes} min\n`);
+  };
+  io.on('SIGINT', interrupted);
+  try {
+    await accounts.login(name, show, { signal: stop.signal });
+  } catch (error) {
+    if (stop.signal.aborted) return 130;
+    if (!(error instanceof KeylaneError) || !/^ERR_(AUTH|TOKEN)/.test(error.code)) throw error;
+    io.stderr.write(`${visible(error.message)}\n`);
+    return 1;
+  } finally {
+    io.off('SIGINT', interrupted);
+  }
+  io.stdout.write(flags.format === 'text' ? `logged in ${name}\n` : written([{ name }], 'ndjson'));
+  return 0;
 }
 
 async function verify(

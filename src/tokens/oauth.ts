@@ -40,7 +40,7 @@ const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /**
  * The only file that knows the OAuth library (openid-client). It makes the requests and judges the answers; what goes
- * over the wire, and for how long, is `exchange`'s. Loaded at the first use: 40 ms that a program without tokens saves.
+ * over the wire, and for how long, is `exchange`'s. Loaded at the first use: 20 ms that a program without tokens saves.
  */
 export class OAuthServers {
   readonly #clock: Clock;

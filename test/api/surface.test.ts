@@ -51,6 +51,7 @@ const TYPES = [
   'ConfigInventory',
   'ConfigOrigin',
   'ConfigSourceOptions',
+  'DevicePrompt',
   'Driver',
   'DriverLease',
   'DriverName',

@@ -13,7 +13,8 @@ function make(allowCommands = false) {
     opened++;
     return store;
   };
-  const accounts = new Accounts(open, { allowCommands }, { token: never, connection: never }, new FakeClock());
+  const verifiers = { token: never, connection: never };
+  const accounts = new Accounts(open, { allowCommands }, verifiers, { cache: never }, new FakeClock());
   return { accounts, store, opened: () => opened };
 }
 
