@@ -42,9 +42,9 @@ export interface SshAccess {
   forwardAgent?: boolean | string;
   /** The ways to log in that are tried, in this order, and no others. @default publickey, password, keyboard-interactive */
   methods?: readonly SshMethod[];
-  /** Passphrase of the private key, as a reference: `env:NAME` or `file:PATH`. */
+  /** Passphrase of the private key, as a reference: `env:NAME`, `file:PATH`, or `cmd:COMMAND` with `allowCommands`. */
   passphrase?: string;
-  /** Password, as a reference: `env:NAME` or `file:PATH`. */
+  /** Password, as a reference: `env:NAME`, `file:PATH`, or `cmd:COMMAND` with `allowCommands`. */
   password?: string;
   /** Paths of the known_hosts files; new keys are added to the first. @default ~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts */
   knownHosts?: string | readonly string[];
