@@ -2,7 +2,8 @@ import type { KeylaneError } from '../src/errors.js';
 import type { DriverLease } from '../src/types.js';
 import { Link } from '../src/util/queue.js';
 import type { Lease } from './lease.js';
-import type { Pool, Waiter } from './pool.js';
+import type { Pool } from './pool.js';
+import type { Waiter } from './waiter.js';
 
 /**
  * A stream of `pool` for a driver that is opening another connection; no longer wanted when `signal` aborts. `given` is

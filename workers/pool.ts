@@ -9,15 +9,8 @@ import type { Key } from './keys.js';
 import { LaneConnections } from './lane-connections.js';
 import { Lease, type LeaseOwner } from './lease.js';
 import type { Pools } from './pools.js';
+import type { Waiter } from './waiter.js';
 import { type Warming, Warmings } from './warming.js';
-
-/** Who wants a stream. Gets exactly one of `granted` and `refused`, unless it left by `abandon`. */
-export interface Waiter {
-  readonly priority: number;
-  readonly inQueue: Link<Waiter>;
-  granted(lease: Lease): void;
-  refused(error: KeylaneError): void;
-}
 
 /** After a failed open, a lane that has other connections does not open one more for so long. */
 const REOPEN_MS = 1_000;

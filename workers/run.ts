@@ -8,9 +8,10 @@ import type { Reply, RunCommand } from '../src/wire/protocol.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Input } from './input.js';
 import type { Lease } from './lease.js';
-import type { Pool, Waiter } from './pool.js';
+import type { Pool } from './pool.js';
 import type { Rated, Rates } from './rate.js';
 import type { Trace } from './trace.js';
+import type { Waiter } from './waiter.js';
 import type { Warming } from './warming.js';
 
 /** What a driver gets to end a request that was aborted, before the answer is given without it. */

@@ -5,8 +5,9 @@ import { Link } from '../../src/util/queue.ts';
 import type { Limits } from '../../src/wire/limits.ts';
 import type { Opener } from '../../workers/driver-steps.ts';
 import type { Lease } from '../../workers/lease.ts';
-import type { Pool, Waiter } from '../../workers/pool.ts';
+import type { Pool } from '../../workers/pool.ts';
 import { Pools, type PoolsParameters } from '../../workers/pools.ts';
+import type { Waiter } from '../../workers/waiter.ts';
 
 /** A driver whose opens, closes and executes wait at gates, the oldest first, until a test lets them through. */
 export class FakeDriver implements Driver<unknown, FakeConnection> {

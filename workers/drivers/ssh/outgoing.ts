@@ -11,30 +11,23 @@ export interface OutgoingChannel {
 
 const END_OF_TRANSMISSION = Buffer.from('\x04\x04');
 
-/** Sends what a command is to read; undefined where that is nothing but its end. */
-export function feed(
+/** Ends what a command reads. A terminal has no end: ^D ends one read at the beginning of a line, and needs a second one within. */
+export function sendEnd(transport: Transport, peer: number, { pty }: Pick<ExecOrder, 'pty'>): void {
+  if (pty) transport.channelData(peer, END_OF_TRANSMISSION);
+  else transport.channelEOF(peer);
+}
+
+export function channelTo(
   transport: Transport,
   peer: number,
-  limits: { window: number; packet: number },
-  { stdin, pty }: ExecOrder,
-  input: AsyncIterable<Uint8Array> | undefined,
-  failed: (error: unknown) => void,
+  order: Pick<ExecOrder, 'pty'>,
   pressure: Pick<OutgoingChannel, 'tooMuch'>,
-): Outgoing | undefined {
-  // A terminal has no end: ^D ends one read at the beginning of a line, and needs a second one within a line.
-  const end = () => (pty ? transport.channelData(peer, END_OF_TRANSMISSION) : transport.channelEOF(peer));
-  if (stdin === undefined && input === undefined) {
-    end();
-    return undefined;
-  }
-  const outgoing = new Outgoing(
-    { send: (data) => transport.channelData(peer, data), end, tooMuch: (call) => pressure.tooMuch(call) },
-    limits,
-    { stdin, input },
-    failed,
-  );
-  outgoing.resume();
-  return outgoing;
+): OutgoingChannel {
+  return {
+    send: (data) => transport.channelData(peer, data),
+    end: () => sendEnd(transport, peer, order),
+    tooMuch: (call) => pressure.tooMuch(call),
+  };
 }
 
 /**

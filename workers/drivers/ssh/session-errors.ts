@@ -82,3 +82,8 @@ export const NOBODY_KNOWS = {
 export function silent(ms: number): KeylaneError {
   return new KeylaneError('ERR_TIMEOUT', `the command wrote nothing for ${ms} ms`);
 }
+
+/** What a request is called off with. */
+export function asCanceled(reason: Error): KeylaneError {
+  return reason instanceof KeylaneError ? reason : new KeylaneError('ERR_CANCELED', undefined, { cause: reason });
+}

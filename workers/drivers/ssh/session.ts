@@ -3,11 +3,12 @@ import type { ExecOrder } from '../../../src/specs/ssh.js';
 import type { SshResponse } from '../../../src/ssh-types.js';
 import { type ExecuteContext, StreamsExceeded } from '../../../src/types.js';
 import type { Due } from '../../../src/util/deadlines.js';
+import { deferred } from '../../../src/util/deferred.js';
 import { Incoming, type IncomingOwner, WINDOW } from './incoming.js';
 import { Linger } from './linger.js';
-import { feed, type Outgoing } from './outgoing.js';
-import { printable } from './printable.js';
+import { channelTo, Outgoing, sendEnd } from './outgoing.js';
 import {
+  asCanceled,
   channelClosed,
   cutShort,
   execRefused,
@@ -22,7 +23,8 @@ import {
 } from './session-errors.js';
 import type { SessionHost, SudoOf } from './session-host.js';
 import type { SessionState } from './session-state.js';
-import { Setup } from './setup.js';
+import { askFirst, type Setup } from './setup.js';
+import { signalName } from './signal-name.js';
 import { Stopping } from './stopping.js';
 import { Sudo, type SudoPeer } from './sudo.js';
 import { Sweep } from './sweep.js';
@@ -36,15 +38,13 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   dueAt: number;
   /** Our number of the channel. */
   channel = -1;
-  readonly result: Promise<SshResponse>;
   readonly #host: SessionHost;
   readonly #order: ExecOrder;
   readonly #context: ExecuteContext;
   readonly #incoming: Incoming;
   #outgoing: Outgoing | undefined = undefined;
   #stopping: Stopping | undefined = undefined;
-  #resolve!: (response: SshResponse) => void;
-  #reject!: (error: Error) => void;
+  readonly #settled = deferred<SshResponse>();
   /** The server's number of the channel, and what it takes. */
   #peer = -1;
   #window = 0;
@@ -71,11 +71,11 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
     this.#sudo = sudo ? new Sudo(this.#order, sudo.password, host.key) : undefined;
     this.#incoming = new Incoming(order, context, this);
     this.dueAt = host.now() + host.answerMs;
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    context.onAbort((reason) => this.#aborted(reason));
+    context.onAbort((reason) => this.#stop(asCanceled(reason)));
+  }
+
+  get result(): Promise<SshResponse> {
+    return this.#settled.promise;
   }
 
   /** True while the caller waits for the result. */
@@ -101,16 +101,9 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
     this.#packet = packet;
     if (this.state === 'abandoned') this.#close();
     if (this.state !== 'opening') return;
-    if (this.#asksFirst(channel)) this.state = 'setting';
+    this.#setup = askFirst(this.#order, this.#host, channel);
+    if (this.#setup) this.state = 'setting';
     else this.#start();
-  }
-
-  #asksFirst(channel: number): boolean {
-    const { forwardAgent, transport, key } = this.#host;
-    const { env, wishedEnv, pty } = this.#order;
-    if (!forwardAgent && !env && !wishedEnv && !pty) return false;
-    this.#setup = new Setup(this.#order, key);
-    return this.#setup.ask(transport, channel, forwardAgent);
   }
 
   refused(reason: number, description: string): void {
@@ -224,15 +217,17 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   /** Sends what the command is to read. */
   #feed(): void {
     const { transport, pressure } = this.#host;
-    const { input } = this.#context;
-    const { stdin, pty } = this.#order;
-    if (stdin === undefined && input === undefined && !pty) {
-      transport.channelEOF(this.#peer);
+    const what = { stdin: this.#order.stdin, input: this.#context.input };
+    if (what.stdin === undefined && what.input === undefined) {
+      sendEnd(transport, this.#peer, this.#order);
       return;
     }
+    const channel = channelTo(transport, this.#peer, this.#order, pressure);
     const limits = { window: this.#window, packet: this.#packet };
-    const failed = (cause: unknown) => this.#inputFailed(cause);
-    this.#outgoing = feed(transport, this.#peer, limits, this.#order, input, failed, pressure);
+    this.#outgoing = new Outgoing(channel, limits, what, (cause) =>
+      this.#stop(new KeylaneError('ERR_CANCELED', 'the input of the command failed', { cause })),
+    );
+    this.#outgoing.resume();
   }
 
   #exit(code: number | null, signal: string | null): void {
@@ -264,16 +259,6 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   #lookIn(ms: number): void {
     this.dueAt = this.#host.now() + ms;
     this.#host.watch(this.dueAt);
-  }
-
-  #aborted(reason: Error): void {
-    this.#stop(
-      reason instanceof KeylaneError ? reason : new KeylaneError('ERR_CANCELED', undefined, { cause: reason }),
-    );
-  }
-
-  #inputFailed(cause: unknown): void {
-    this.#stop(new KeylaneError('ERR_CANCELED', 'the input of the command failed', { cause }));
   }
 
   // What its output says: IncomingOwner.
@@ -400,12 +385,12 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
     }
     this.#settle();
     const response = this.#incoming.response(this.#code, this.#signal, this.#order.encoding);
-    this.#incoming.whenRead(() => this.#resolve(response));
+    this.#incoming.whenRead(() => this.#settled.resolve(response));
   }
 
   #fail(error: Error): void {
     this.#settle();
-    this.#reject(error);
+    this.#settled.reject(error);
   }
 
   #settle(): void {
@@ -414,10 +399,4 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
     this.#outgoing?.stop();
     this.#context.onAbort(undefined);
   }
-}
-
-/** As Node names it: the protocol leaves `SIG` away, and has names of its own with an `@` in them. */
-function signalName(name: string): string {
-  const clean = printable(name);
-  return clean.startsWith('SIG') ? clean : `SIG${clean}`;
 }

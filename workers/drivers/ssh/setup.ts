@@ -1,7 +1,19 @@
 import type { KeylaneError } from '../../../src/errors.js';
 import type { ExecOrder } from '../../../src/specs/ssh.js';
 import { envRefused, ptyRefused } from './session-errors.js';
+import type { SessionHost } from './session-host.js';
 import type { Transport } from './transport.js';
+
+/** Asks for what the command needs; undefined where no answer is to be waited for. */
+export function askFirst(
+  order: ExecOrder,
+  { transport, key, forwardAgent }: Pick<SessionHost, 'transport' | 'key' | 'forwardAgent'>,
+  channel: number,
+): Setup | undefined {
+  if (!forwardAgent && !order.env && !order.wishedEnv && !order.pty) return undefined;
+  const setup = new Setup(order, key);
+  return setup.ask(transport, channel, forwardAgent) ? setup : undefined;
+}
 
 /** What a channel is asked before its command: variables and a terminal (RFC 4254, 6.2 and 6.4). */
 export class Setup {
