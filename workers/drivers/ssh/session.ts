@@ -379,10 +379,7 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
 
   #succeed(): void {
     // Only now: its status may come before what it wrote.
-    if (this.#sudo && !this.#sudo.begun) {
-      this.#fail(this.#sudo.refusal(this.#how()));
-      return;
-    }
+    if (this.#sudo && !this.#sudo.begun) return this.#fail(this.#sudo.refusal(this.#how()));
     this.#settle();
     const response = this.#incoming.response(this.#code, this.#signal, this.#order.encoding);
     this.#incoming.whenRead(() => this.#settled.resolve(response));
