@@ -379,7 +379,11 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
 
   #succeed(): void {
     // Only now: its status may come before what it wrote.
-    if (this.#sudo && !this.#sudo.begun) return this.#fail(this.#sudo.refusal(this.#how()));
+    if (this.#sudo && !this.#sudo.begun) this.#fail(this.#sudo.refusal(this.#how()));
+    else this.#tell();
+  }
+
+  #tell(): void {
     this.#settle();
     const response = this.#incoming.response(this.#code, this.#signal, this.#order.encoding);
     this.#incoming.whenRead(() => this.#settled.resolve(response));
