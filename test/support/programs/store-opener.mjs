@@ -3,13 +3,13 @@
 import { openStore } from '../../../dist/src/store/store.js';
 
 const [dir, kind, what, count] = process.argv.slice(2);
-const valueOf = (key) => Buffer.alloc(Number(/\d+/.exec(key)) % 9 === 0 ? 15_000 : 500, key);
+const contentOf = (key) => Buffer.alloc(Number(/\d+/.exec(key)) % 9 === 0 ? 15_000 : 500, key);
 const say = (line) => console.log(JSON.stringify(line));
 
 try {
   const store = await openStore(dir, { durable: kind === 'durable', version: 1 });
   if (what === 'fill') {
-    for (let i = 0; i < Number(count); i++) void store.put(`k${i}`, valueOf(`k${i}`));
+    for (let i = 0; i < Number(count); i++) void store.put(`k${i}`, contentOf(`k${i}`));
     await store.flushed();
     // So that there are free pages, too.
     await store.transaction(() => {
@@ -20,13 +20,13 @@ try {
   let wrong = 0;
   for (const [key, value] of store.range({ prefix: 'k' })) {
     found++;
-    if (!value.equals(valueOf(key.toString()))) wrong++;
+    if (!value.equals(contentOf(key.toString()))) wrong++;
   }
   say({ found, wrong });
   if (what === 'hold') await new Promise((resolve) => process.stdin.once('data', resolve));
   for (let round = 0; what === 'write'; round++) {
     for (let i = 0; i < 100; i++)
-      void store.put(`k${(round * 37 + i) % 1_000}`, valueOf(`k${(round * 37 + i) % 1_000}`));
+      void store.put(`k${(round * 37 + i) % 1_000}`, contentOf(`k${(round * 37 + i) % 1_000}`));
     await store.transaction(() => void store.remove(`k${(round * 53) % 1_000}`));
     if (round === 3) say('writing');
   }
