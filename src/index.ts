@@ -13,6 +13,7 @@ export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accou
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
 export type { CacheStats, EngineCache } from './cache/front.js';
 export type { OperationStats } from './cache/ratios.js';
+export type { DiskStats, Listed, ListOptions } from './cache/second-level.js';
 export { type Fleet, type FleetHost, type LoadFleetOptions, loadFleet } from './config/fleet.js';
 export { configFiles, type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';

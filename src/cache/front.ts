@@ -1,10 +1,18 @@
+import { KeylaneError } from '../errors.js';
 import type { CacheOptions, Parsed } from '../types.js';
 import type { Clock } from '../util/clock.js';
 import type { CacheNote, ShardCacheStats } from '../wire/protocol.js';
 import { checkPatterns } from './pattern.js';
 import { type CachePlan, planOf, type TtlOptions } from './plan.js';
 import { type OperationStats, Ratios } from './ratios.js';
-import { type DiskLevel, type Remembered, SecondLevel } from './second-level.js';
+import {
+  type DiskLevel,
+  type DiskStats,
+  type Listed,
+  type ListOptions,
+  type Remembered,
+  SecondLevel,
+} from './second-level.js';
 
 /** What an engine remembers. */
 export interface EngineCache {
@@ -13,8 +21,12 @@ export interface EngineCache {
    * when it is done everywhere here, with how many answers the shards forgot; other processes follow within a second.
    */
   invalidate(...patterns: string[]): Promise<number>;
-  /** Counts since the engine started. */
+  /** What is in memory and on disk, and counts since the engine started. */
   stats(): Promise<CacheStats>;
+  /** What is remembered on disk, the last used first, at most 1,000 unless asked for otherwise. Empty where there is no disk. */
+  list(which?: ListOptions): Promise<Listed[]>;
+  /** Forgets everything, in every shard and on disk, for all processes. */
+  clear(): Promise<void>;
 }
 
 export interface CacheStats {
@@ -22,6 +34,8 @@ export interface CacheStats {
   shards: (ShardCacheStats | undefined)[];
   /** How often answers were remembered, by operation: the first 100, the rest under `other`. */
   operations: Record<string, OperationStats>;
+  /** What is on disk, for all processes; undefined where nothing ever was, or it cannot be read. */
+  disk: DiskStats | undefined;
 }
 
 export interface FrontOptions extends TtlOptions {
@@ -39,6 +53,8 @@ export interface FrontHost {
   wallNow(): number;
   failed(message: string): void;
 }
+
+const MOST_LISTED = 1_000;
 
 /** A call that was answered. */
 interface Answered {
@@ -61,7 +77,22 @@ export class CacheFront {
       checkPatterns(patterns, 'patterns');
       return this.forget(patterns);
     },
-    stats: async () => ({ shards: await this.#host.shards.cacheStats(), operations: this.#ratios.snapshot() }),
+    stats: async () => {
+      const [shards, disk] = await Promise.all([
+        this.#host.shards.cacheStats(),
+        this.#second.ask((level) => level.stats()),
+      ]);
+      return { shards, operations: this.#ratios.snapshot(), disk };
+    },
+    list: async (which: ListOptions = {}) => {
+      checkList(which);
+      const limited = { limit: MOST_LISTED, ...which };
+      return (await this.#second.ask((level) => Array.from(level.list(limited), shown))) ?? [];
+    },
+    clear: async () => {
+      await this.forget(['*']);
+      await this.#second.ask((level) => level.clear());
+    },
   });
 
   constructor(options: FrontOptions, host: FrontHost) {
@@ -128,6 +159,22 @@ export class CacheFront {
   close(): Promise<void> {
     return this.#second.close();
   }
+}
+
+function shown({ name, key, tags, bytes, storedAt, staleAt }: Listed): Listed {
+  return { name, key, tags, bytes, storedAt, staleAt };
+}
+
+function checkList({ operation, limit, ...others }: ListOptions): void {
+  const says =
+    Object.keys(others).length > 0
+      ? `unknown option \`${Object.keys(others).join(', ')}\`: it takes operation, limit`
+      : operation !== undefined && typeof operation !== 'string'
+        ? '`operation` must be a string'
+        : limit !== undefined && !(Number.isInteger(limit) && limit >= 1)
+          ? '`limit` must be a whole number from 1'
+          : undefined;
+  if (says) throw new KeylaneError('ERR_INPUT', says);
 }
 
 /** A driver that cannot read its own response says nothing that is worth keeping. */

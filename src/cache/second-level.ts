@@ -19,6 +19,30 @@ export interface DiskEntry {
   readonly deadAt: number;
 }
 
+/** An answer that is remembered on disk. Times are of the wall clock, in milliseconds. */
+export interface Listed {
+  /** `<operation>:<the first 8 hex digits of its digest>` */
+  name: string;
+  key: string;
+  tags: readonly string[];
+  /** Of the answer. */
+  bytes: number;
+  storedAt: number;
+  /** Until then it is fresh. */
+  staleAt: number;
+}
+
+export interface ListOptions {
+  operation?: string | undefined;
+  limit?: number | undefined;
+}
+
+/** What is remembered on disk: answers, and bytes that they take. */
+export interface DiskStats {
+  entries: number;
+  bytes: number;
+}
+
 /** What is remembered on disk, as the second level needs it. */
 export interface DiskLevel {
   get(digest: string): DiskEntry | undefined;
@@ -30,6 +54,11 @@ export interface DiskLevel {
   since(seq: number): Iterable<{ seq: number; patterns: readonly string[] }>;
   /** Where the log ends. */
   lastSeq(): number;
+  stats(): DiskStats;
+  /** Without their responses, the last used first. */
+  list(which: ListOptions): Iterable<Listed>;
+  /** Forgets everything, and gives its space back. */
+  clear(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -140,6 +169,19 @@ export class SecondLevel<Disk extends DiskLevel> {
     }
   }
 
+  /** What the disk says, where there is one; undefined where there is none, or it fails. */
+  async ask<T>(question: (disk: Disk) => T): Promise<Awaited<T> | undefined> {
+    if (!this.#disk && !this.#options.exists()) return undefined;
+    const disk = await this.disk();
+    if (!disk || this.#hasFailed) return undefined;
+    try {
+      return await question(disk);
+    } catch (error) {
+      this.#fail('read', error);
+      return undefined;
+    }
+  }
+
   /** The disk, opened; undefined where it cannot be, or is closed. */
   disk(): Promise<Disk | undefined> {
     if (this.#closed) return NOTHING;
@@ -202,7 +244,7 @@ export class SecondLevel<Disk extends DiskLevel> {
   #catchUp(disk: Disk): void {
     for (const { seq, patterns } of disk.since(this.#seen)) {
       if (!this.#own.delete(seq)) this.#options.invalidated(patterns);
-      this.#seen = Math.max(this.#seen, seq);
+      this.#seen = seq;
     }
   }
 

@@ -17,7 +17,7 @@ import type { Output } from './output.js';
 import { OutputFiles } from './output-files.js';
 import { FoldedText } from './output-fold.js';
 import { Json, Ndjson } from './output-json.js';
-import { LiveText, OrderedText } from './output-text.js';
+import { GatheredText, LiveText } from './output-text.js';
 import { Progress } from './progress.js';
 import { Screen } from './screen.js';
 import { Summary } from './summary.js';
@@ -45,7 +45,7 @@ export type RunFlags = Pick<
   ExecFlags,
   'out' | 'color' | 'quiet' | 'progress' | 'timeout' | 'attempts' | 'concurrency' | 'format' | 'prefix'
 > &
-  Partial<Pick<ExecFlags, 'maxRc' | 'fold' | 'ordered' | 'outDir'>>;
+  Partial<Pick<ExecFlags, 'maxRc' | 'fold' | 'ordered' | 'outDir' | 'cache' | 'fresh'>>;
 
 /** What another command than `exec` does otherwise. */
 export interface RunKind {
@@ -99,7 +99,7 @@ export class ExecRun {
   async settleAll(engine: ExecEngine, ask: (item: Item) => Asked): Promise<void> {
     const good = this.#items.filter((item) => item.error === undefined);
     const interrupts = new Interrupts(this.#io, { drain: () => this.#drain(), cut: () => this.#cutNow() });
-    const { quiet, progress, timeout, attempts, concurrency } = this.#flags;
+    const { quiet, progress, timeout, attempts, concurrency, cache, fresh = false } = this.#flags;
     if (!quiet && progress && this.#screen.isTerminal('err')) {
       this.#progress = new Progress(this.#screen, this.#tally, this.#clock);
     }
@@ -117,6 +117,7 @@ export class ExecRun {
         attempts,
         signal: this.cut,
         ...(this.#output.live ? { onChunk } : {}),
+        ...(cache === undefined ? {} : { cache: { ttlMs: cache, persist: true, fresh } }),
       });
       for await (const { index, request: _, ...result } of results) {
         this.#tally.returned++;
@@ -216,9 +217,10 @@ function outputOf(flags: RunFlags, screen: Screen, paint: Record<'out' | 'err', 
 
 /** What is printed besides files; undefined for text that nobody asked to gather. */
 function printedOf(flags: RunFlags, screen: Screen, paint: Record<'out' | 'err', Paint>): Output | undefined {
-  const { format, fold, ordered = false, outDir, prefix } = flags;
+  const { format, fold, ordered = false, outDir, prefix, cache } = flags;
   if (format === 'json') return new Json(screen);
   if (format === 'ndjson') return new Ndjson(screen, ordered);
   if (fold) return new FoldedText(screen, ordered);
-  return ordered && outDir === undefined ? new OrderedText(screen, { prefix, paint }) : undefined;
+  const gathered = (ordered || cache !== undefined) && outDir === undefined;
+  return gathered ? new GatheredText(screen, { prefix, paint }, ordered) : undefined;
 }

@@ -1,6 +1,6 @@
 import { type Clock, createEngine, type EngineOptions, systemClock } from '../index.js';
 import { type CommandSays, configured } from './configured.js';
-import { type ExecEngine, ExecRun } from './exec-run.js';
+import { type ExecEngine, ExecRun, type RunKind } from './exec-run.js';
 import { type ExecFlags, isLive } from './flags.js';
 import { readHosts } from './fleet.js';
 import { readItems, readStdin } from './inputs.js';
@@ -20,6 +20,7 @@ export async function exec(
   flags: ExecFlags,
   io: Io,
   deps: ExecDeps = { createEngine, clock: systemClock },
+  kind?: RunKind,
 ): Promise<number> {
   if (words === undefined || words.length === 0) {
     throw new UsageError('no command: write it after --, as in keylane exec web-1 -- uptime');
@@ -28,9 +29,11 @@ export async function exec(
   const known = await readHosts(conf, flags, io);
   const stdin = await readStdin(hosts, flags, io.stdin);
   const items = await readItems(hosts, flags, io.stdin, known);
-  const run = new ExecRun(items, flags, io, deps.clock);
+  const run = new ExecRun(items, flags, io, deps.clock, kind);
   const startedAt = deps.clock.now();
-  const engine = await startEngine(deps.createEngine, conf.options);
+  // Where all is remembered no thread need be started.
+  const lazyShards = flags.cache !== undefined;
+  const engine = await startEngine(deps.createEngine, { ...conf.options, ...(lazyShards && { lazyShards }) });
   try {
     await run.settleAll(engine, (item) => {
       const { request, labels } = known.of(item.id);

@@ -20,6 +20,9 @@ export interface ExecFlags extends SshFlags {
   detach?: true | string;
   shards?: number;
   concurrency: number | 'auto';
+  /** Milliseconds for which answers are remembered. */
+  cache?: number;
+  fresh?: true;
   /** Milliseconds. */
   timeout: number;
   attempts: number;
@@ -39,10 +42,19 @@ export interface ExecFlags extends SshFlags {
 
 const MIB = 1024 * 1024;
 
+/** What another command with the flags of `exec` is called, and for how long its answers are remembered. */
+interface ExecLike {
+  name: string;
+  description: string;
+  cache?: string;
+}
+
+const EXEC: ExecLike = { name: 'exec', description: 'Runs one command on every host, over SSH.' };
+
 /** The `exec` command; `run` gets the hosts as typed and the flags. */
-export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<void>): Command {
-  const command = new Command('exec')
-    .description('Runs one command on every host, over SSH.')
+export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<void>, like = EXEC): Command {
+  const command = new Command(like.name)
+    .description(like.description)
     .usage('[flags] <hosts…> -- <command…>')
     .argument(
       '[hosts...]',
@@ -86,6 +98,13 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
       'auto',
     )
     .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
+    .optionsGroup('Cache:')
+    .option(
+      `--cache <time>`,
+      `answer from what is remembered on disk where that is no older, and remember${like.cache ? ` (default: ${like.cache})` : ''}`,
+      duration('--cache', 1),
+    )
+    .option('--fresh', 'with --cache: ask every host, and remember anew')
     .optionsGroup('Output:')
     .option('-b, --fold', 'at the end, print equal outputs once, under the hosts that gave them')
     .option('--ordered', 'in the order of the hosts; what comes early is held in memory')
@@ -113,25 +132,31 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     .option('-q, --quiet', 'neither progress nor summary')
     .option('--max-rc', 'exit with the largest remote exit code instead of 1')
     .helpOption('-h, --help', 'print this help')
-    .addHelpText('after', HELP)
+    .addHelpText('after', like.cache ? '' : HELP)
     .action(async (hosts: string[], flags: ExecFlags) => {
+      if (like.cache !== undefined) flags.cache ??= duration('--cache')(like.cache);
       refuseContradictions(flags);
       await run(hosts, flags);
     });
 }
 
 /** Text is printed as it comes: nothing of it is kept, so nothing is cut. */
-export function isLive({ format, fold, ordered, outDir }: ExecFlags): boolean {
-  return format === 'text' && !fold && !ordered && outDir === undefined;
+export function isLive({ format, fold, ordered, outDir, cache }: ExecFlags): boolean {
+  // What is remembered came at another time.
+  return format === 'text' && !fold && !ordered && outDir === undefined && cache === undefined;
 }
 
 function refuseContradictions(flags: ExecFlags): void {
   if (flags.sudoPassword !== undefined && flags.sudo === undefined)
     throw new UsageError('--sudo-password goes with --sudo');
+  if (flags.fresh && flags.cache === undefined)
+    throw new UsageError('--fresh goes with --cache: without it every host is asked');
+  if (flags.detach && flags.cache !== undefined)
+    throw new UsageError('--cache does not go with --detach: what is remembered starts nothing');
   if (flags.argv && flags.shell !== undefined) throw new UsageError('--argv and --shell exclude each other');
   if (flags.maxOutput !== undefined && isLive(flags)) {
     throw new UsageError(
-      '--max-output: text is printed as it comes and never cut; it goes with -b, --ordered, --out-dir, json',
+      '--max-output: text is printed as it comes and never cut; it goes with -b, --ordered, --out-dir, --cache, json',
     );
   }
   if (flags.format !== 'text') {

@@ -51,7 +51,7 @@ export class Json implements Output {
 
 /** A result as JSON. The order of the members is part of the format. */
 function record(item: Item, result: HostResult): Record<string, unknown> {
-  const { key, outcome, response, error, attempts, shard, reused, cache, timing, history } = result;
+  const { key, outcome, response, error, attempts, shard, reused, cache, cached, timing, history } = result;
   return {
     index: item.index,
     id: item.id,
@@ -63,6 +63,7 @@ function record(item: Item, result: HostResult): Record<string, unknown> {
     shard,
     reused,
     cache,
+    ...(cached && { cached }),
     timing: { queuedMs: rounded(timing.queuedMs), openMs: rounded(timing.openMs), runMs: rounded(timing.runMs) },
     history,
   };

@@ -45,27 +45,31 @@ export class LiveText implements Output {
   end(): void {}
 }
 
-/** The same lines, but host by host in the order of the hosts. */
-export class OrderedText implements Output {
+/** The same lines, but host by host, as they settle or in the order of the hosts. */
+export class GatheredText implements Output {
   readonly live = false;
-  readonly #inOrder: InOrder<[Item, HostResult]>;
+  readonly #writer: LineWriter;
+  readonly #inOrder: InOrder<[Item, HostResult]> | undefined;
 
-  constructor(screen: Screen, options: TextOptions) {
-    const writer = new LineWriter(screen, options);
-    this.#inOrder = new InOrder(([item, { response }]) => {
-      if (response === undefined) return;
-      writer.write('out', item, linesOf(response.stdout));
-      writer.write('err', item, linesOf(response.stderr));
-    });
+  constructor(screen: Screen, options: TextOptions, ordered: boolean) {
+    this.#writer = new LineWriter(screen, options);
+    this.#inOrder = ordered ? new InOrder(([item, result]) => this.#write(item, result)) : undefined;
   }
 
   chunk(): void {}
 
   result(item: Item, result: HostResult): void {
-    this.#inOrder.put(item.index, [item, result]);
+    if (this.#inOrder) this.#inOrder.put(item.index, [item, result]);
+    else this.#write(item, result);
   }
 
   end(): void {}
+
+  #write(item: Item, { response }: HostResult): void {
+    if (response === undefined) return;
+    this.#writer.write('out', item, linesOf(response.stdout));
+    this.#writer.write('err', item, linesOf(response.stderr));
+  }
 }
 
 /** Writes lines of hosts to the screen: as they are, or made safe to look at where it is a terminal. */

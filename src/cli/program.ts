@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './accounts-flags.js';
+import { cacheCommand } from './cache-flags.js';
 import { configCommand } from './config-flags.js';
 import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
@@ -42,6 +43,12 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     configCommand(async (action, flags) => {
       const { config } = await import('./config.js');
       status = await config(action, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    cacheCommand(async (work) => {
+      const { cacheRuns } = await import('./cache.js');
+      status = await work(cacheRuns(io, words));
     }),
   );
   keylane.addCommand(

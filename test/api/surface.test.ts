@@ -55,6 +55,7 @@ const TYPES = [
   'Driver',
   'DriverLease',
   'DriverName',
+  'DiskStats',
   'Drivers',
   'EchoFault',
   'EchoRequest',
@@ -87,6 +88,8 @@ const TYPES = [
   'InventoryOptions',
   'InventorySource',
   'LimitOptions',
+  'ListOptions',
+  'Listed',
   'LoadConfigOptions',
   'LoadFleetOptions',
   'OpenAccounts',
@@ -155,7 +158,7 @@ test('an engine has these methods, and no other', async () => {
     ]);
     expect(engine[Symbol.asyncDispose]).toBeTypeOf('function');
     expect(Object.keys(engine)).toEqual([]);
-    expect(Object.keys(engine.cache).sort()).toEqual(['invalidate', 'stats']);
+    expect(Object.keys(engine.cache).sort()).toEqual(['clear', 'invalidate', 'list', 'stats']);
   } finally {
     await engine.close();
   }

@@ -1,5 +1,5 @@
 import { matchesAny } from '../../src/cache/pattern.ts';
-import type { DiskEntry, DiskLevel } from '../../src/cache/second-level.ts';
+import type { DiskEntry, DiskLevel, Listed, ListOptions } from '../../src/cache/second-level.ts';
 
 /** Answers "on disk", shared by all that open it, as processes share a directory. A test can let any step of it fail. */
 export class FakeDisk implements DiskLevel {
@@ -46,6 +46,19 @@ export class FakeDisk implements DiskLevel {
 
   lastSeq(): number {
     return this.log.length;
+  }
+
+  stats() {
+    return { entries: this.entries.size, bytes: 0 };
+  }
+
+  list({ operation, limit }: ListOptions): Listed[] {
+    const listed = [...this.entries.values()].filter(({ name }) => !operation || name.startsWith(`${operation}:`));
+    return listed.slice(0, limit).map(({ digest: _, response, ...entry }) => ({ ...entry, bytes: response.length }));
+  }
+
+  async clear(): Promise<void> {
+    this.entries.clear();
   }
 
   async close(): Promise<void> {
