@@ -1,4 +1,4 @@
-import { createEngine, type Engine, type EngineCache, type EngineOptions, KeylaneError, loadConfig } from '../index.js';
+import { createEngine, type Engine, type EngineCache, type EngineOptions, KeylaneError } from '../index.js';
 import type { CacheFlags, CacheRuns } from './cache-flags.js';
 import { configOf } from './configured.js';
 import { exec } from './exec.js';
