@@ -53,7 +53,6 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   #certain = true;
   #setup: Setup | undefined = undefined;
   readonly #sudo: Sudo | undefined;
-  readonly #sudoOf: SudoOf | undefined;
   readonly #sweep: Sweep | undefined;
   /** When it last wrote something; kept where silence has a limit. */
   #heardAt = 0;
@@ -67,8 +66,7 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
     this.#context = context;
     this.#sweep = order.killTree ? new Sweep() : undefined;
     this.#order = this.#sweep ? { ...order, command: this.#sweep.mark(order.command) } : order;
-    this.#sudoOf = sudo;
-    this.#sudo = sudo ? new Sudo(this.#order, sudo.password, host.key) : undefined;
+    this.#sudo = sudo ? new Sudo(this.#order, sudo, host.key) : undefined;
     this.#incoming = new Incoming(order, context, this);
     this.dueAt = host.now() + host.answerMs;
     context.onAbort((reason) => this.#stop(asCanceled(reason)));
@@ -299,7 +297,7 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
           this.#close();
           this.#host.outlived();
         },
-        sweep: this.#sweep && (() => this.#host.sweep(this.#sweep as Sweep, this.#sudoOf)),
+        sweep: this.#sweep && (() => this.#host.sweep(this.#sweep as Sweep, this.#sudo?.of)),
         fail: (error) => this.#fail(error),
       });
       this.#stopping.next();

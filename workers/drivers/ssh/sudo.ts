@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { KeylaneError } from '../../../src/errors.js';
 import type { ExecOrder } from '../../../src/specs/ssh.js';
 import { quoteArgv, scriptLine } from '../../../src/util/quote.js';
+import type { SudoOf } from './session-host.js';
 
 /** What sudo may say before the command begins; a lecture is shorter. */
 const MOST_WORDS = 64 << 10;
@@ -28,24 +29,22 @@ export class Sudo {
   readonly #key: string;
   readonly #question: string;
   readonly #mark: string;
-  readonly #user: string;
-  readonly #password: string | undefined;
+  readonly of: SudoOf;
   readonly #words = { stdout: '', stderr: '' };
   #asked = 0;
 
-  constructor(order: ExecOrder, password: string | undefined, key: string) {
+  constructor(order: ExecOrder, of: SudoOf, key: string) {
     const token = randomBytes(12).toString('hex');
     this.#key = key;
     this.#question = `[keylane ${token} password]`;
     this.#mark = `[keylane ${token} begins]`;
-    this.#user = order.sudo?.user ?? 'root';
-    this.#password = password;
+    this.of = of;
     const names = Object.keys(order.env ?? {});
     // The answer may wait for the question only where there is one: -n fails where sudo would ask.
-    const how = password === undefined ? ['-n'] : ['-S', '-p', this.#question];
+    const how = of.password === undefined ? ['-n'] : ['-S', '-p', this.#question];
     if (names.length > 0) how.push(`--preserve-env=${names.join(',')}`);
     const inner = `printf %s ${quoteArgv([this.#mark])} >&2; exec sh -c ${quoteArgv([order.command])}`;
-    const words = quoteArgv([...how, '-u', this.#user, '--', 'sh', '-c', inner]);
+    const words = quoteArgv([...how, '-u', this.of.user, '--', 'sh', '-c', inner]);
     this.command = scriptLine(`LC_ALL=C exec sudo ${words}`);
   }
 
@@ -69,7 +68,7 @@ export class Sudo {
     if (questions > this.#asked) {
       this.#asked = questions;
       if (questions > 1) peer.failed(this.refusal('the password is wrong'));
-      else peer.say(`${this.#password}\n`);
+      else peer.say(`${this.of.password}\n`);
     } else if (words.length > MOST_WORDS) {
       peer.failed(this.refusal('it says too much'));
     }
@@ -80,10 +79,11 @@ export class Sudo {
   refusal(what: string): KeylaneError {
     const said = `${this.#words.stdout}\n${this.#words.stderr}`.replaceAll(this.#question, '');
     const words = Buffer.from(said, 'latin1').toString('utf8').split(/\s+/).join(' ').trim().slice(0, 500);
-    const hint = this.#password === undefined && /password/i.test(words) ? '; give `sudo.password` as a reference' : '';
+    const hint =
+      this.of.password === undefined && /password/i.test(words) ? '; give `sudo.password` as a reference' : '';
     return new KeylaneError(
       'ERR_SUDO',
-      `sudo on ${this.#key} did not run the command as ${this.#user}: ${what}${words === '' ? '' : ` (${words})`}${hint}`,
+      `sudo on ${this.#key} did not run the command as ${this.of.user}: ${what}${words === '' ? '' : ` (${words})`}${hint}`,
       { key: this.#key },
     );
   }
