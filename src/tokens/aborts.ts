@@ -6,7 +6,7 @@ const calls = new WeakMap<AbortSignal, Set<() => void>>();
  * Calls back when the signal is aborted, until the function that it gives is called. One listener a signal, however many
  * wait: a thousand callers may share one, and Node warns of the eleventh listener.
  */
-function onAbort(signal: AbortSignal, call: () => void): () => void {
+export function onAbort(signal: AbortSignal, call: () => void): () => void {
   const known = calls.get(signal);
   const all = known ?? new Set();
   if (!known) {
@@ -23,6 +23,7 @@ function onAbort(signal: AbortSignal, call: () => void): () => void {
 /** The promise, or the signal's reason if that is first. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
     const forget = onAbort(signal, () => reject(signal.reason));
     promise.then(resolve, reject).finally(forget);
   });

@@ -1,5 +1,6 @@
 import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { onAbort } from './aborts.js';
 import { isSafe } from './settings.js';
 
 /** For the whole exchange: connecting, waiting and reading. (REQUIREMENTS D19) */
@@ -29,12 +30,14 @@ export function shownUrl(url: URL): string {
 
 /**
  * One exchange, bounded in time and size, that follows no redirect: a secret goes where it was meant to go or nowhere.
- * Rejects with `ERR_TOKEN`; nothing of the answer is in the error.
+ * Rejects with `ERR_TOKEN`, or with the signal's reason; nothing of the answer is in the error.
  */
-export async function exchange(url: URL, init: Init, clock: Clock): Promise<Answered> {
+export async function exchange(url: URL, init: Init, clock: Clock, signal?: AbortSignal): Promise<Answered> {
   if (!isSafe(url)) throw refused(url, 'is not https, so no secret is sent there', false);
+  signal?.throwIfAborted();
   const stop = new AbortController();
   const timer = clock.timer(TIMEOUT_MS, () => stop.abort());
+  const forget = signal && onAbort(signal, () => stop.abort());
   try {
     const response = await fetch(url, {
       method: init.method,
@@ -51,10 +54,12 @@ export async function exchange(url: URL, init: Init, clock: Clock): Promise<Answ
     };
   } catch (cause) {
     if (cause instanceof KeylaneError) throw cause;
+    if (signal?.aborted) throw signal.reason;
     if (stop.signal.aborted) throw refused(url, `has not answered within ${TIMEOUT_MS / 1000} s`);
     throw refused(url, `cannot be asked: ${reasonOf(cause)}`);
   } finally {
     timer.cancel();
+    forget?.();
   }
 }
 

@@ -62,7 +62,8 @@ export class Lock {
 
   /** Never rejects: what cannot be removed is taken over when this process has ended. */
   async release(): Promise<void> {
-    if ((await ownerIn(this.#path))?.id === this.#owner.id) await unlink(this.#path).catch(() => undefined);
+    const holder = await ownerIn(this.#path).catch(() => undefined);
+    if (holder?.id === this.#owner.id) await unlink(this.#path).catch(() => undefined);
   }
 }
 
@@ -81,12 +82,16 @@ async function tryTake(path: string, draft: string, mine: Owner): Promise<'taken
     if (!next) return 'changed';
     last = next;
   }
-  if ((await ownerIn(path))?.id !== first.id) {
-    await unlink(heirs.at(-1) as string);
-    return 'changed';
+  let isOurs = false;
+  try {
+    if ((await ownerIn(path))?.id !== first.id) return 'changed';
+    // Renaming one name of a file to another name of the same file does nothing (rename(2)), but F is another file.
+    await rename(draft, path);
+    isOurs = true;
+  } finally {
+    // An heir that is alive and takes nothing over would keep all others out.
+    if (!isOurs) await unlink(heirs.at(-1) as string).catch(() => undefined);
   }
-  // Renaming one name of a file to another name of the same file does nothing (rename(2)), but F is another file.
-  await rename(draft, path);
   for (const heir of heirs) await unlink(heir).catch(() => undefined);
   await sweep(path, mine);
   return 'taken';
@@ -108,7 +113,10 @@ async function ownerIn(path: string): Promise<Owner | undefined> {
     // What is no owner's file is held by nobody whom one could ask: it counts as an unknown one's, by its age.
     return readOwner(await readFile(path, 'utf8')) ?? NOBODY;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    // Another user's: somebody has it.
+    if (code === 'EACCES') return NOBODY;
     throw error;
   }
 }

@@ -44,17 +44,21 @@ const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
  */
 export class OAuthServers {
   readonly #clock: Clock;
+  readonly #signal: AbortSignal;
   readonly #known = new Map<string, { until: number; server: Metadata }>();
   readonly #discoveries = new SingleFlight<Metadata>();
 
-  constructor(clock: Clock) {
+  /** `signal` cuts what may be asked again without harm. */
+  constructor(clock: Clock, signal: AbortSignal) {
     this.#clock = clock;
+    this.#signal = signal;
   }
 
   /** Asks once. Rejects with a KeylaneError that names the server; the account's name is for who knows it to add. */
   async ask(oauth: AccountOAuth, grant: Grant, secret: string | undefined): Promise<Granted> {
     const { scope, audience } = oauth;
-    const talk = new Talk(this.#clock);
+    // The answer to a refresh token may hold its only successor: that is waited for.
+    const talk = new Talk(this.#clock, grant.type === 'refresh_token' ? undefined : this.#signal);
     const { library, config } = await this.#configured(oauth, secret, talk);
     const more = { ...(scope && grant.type !== 'device_code' ? { scope } : {}), ...(audience ? { audience } : {}) };
     try {
@@ -78,7 +82,7 @@ export class OAuthServers {
 
   async deviceCode(oauth: AccountOAuth, secret: string | undefined): Promise<DeviceCode> {
     const { scope, audience } = oauth;
-    const talk = new Talk(this.#clock);
+    const talk = new Talk(this.#clock, this.#signal);
     const { library, config } = await this.#configured(oauth, secret, talk);
     try {
       const given = await library.initiateDeviceAuthorization(config, {
@@ -127,7 +131,7 @@ export class OAuthServers {
   /** At the place of OpenID Connect, else at that of RFC 8414. */
   async #discover(library: Library, oauth: AccountOAuth, issuer: URL): Promise<Metadata> {
     for (const algorithm of ['oidc', 'oauth2'] as const) {
-      const talk = new Talk(this.#clock);
+      const talk = new Talk(this.#clock, this.#signal);
       try {
         const config = await library.discovery(issuer, oauth.clientId, undefined, library.None(), {
           algorithm,
@@ -150,15 +154,18 @@ class Talk {
   rotated: { refreshToken?: string } = {};
   #at = '';
   readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, signal: AbortSignal | undefined) {
     this.#clock = clock;
+    this.#signal = signal;
   }
 
   readonly fetch: CustomFetch = async (url, { method, headers, body }) => {
     const at = new URL(url);
     this.#at = shownUrl(at);
-    const answer = await exchange(at, { method, headers, body: body == null ? undefined : String(body) }, this.#clock);
+    const init = { method, headers, body: body == null ? undefined : String(body) };
+    const answer = await exchange(at, init, this.#clock, this.#signal);
     this.last = answer;
     const readable = answer.status === 200 ? this.#usable(answer.body) : answer.body;
     // A Response of these statuses must have no body.

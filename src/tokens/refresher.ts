@@ -99,9 +99,11 @@ export class Refresher {
   }
 
   async #ask(account: Refreshed, secrets: Secrets): Promise<DatedToken> {
-    const { oauth, held } = account;
+    const { oauth } = account;
     const { wall, servers, random, sharing } = this.#tools;
-    const sent = held?.after === secrets.refreshToken ? held?.refreshToken : secrets.refreshToken;
+    // Another login is behind the reference by now.
+    if (account.held?.after !== secrets.refreshToken) account.held = undefined;
+    const sent = account.held?.refreshToken ?? secrets.refreshToken;
     const room = await roomFor(oauth);
     // By then the server had not begun to count.
     const obtainedAt = wall();
@@ -245,6 +247,6 @@ function grantOf(refreshToken: string | undefined) {
 function used({ oauth }: Refreshed): KeylaneError {
   const text =
     `the refresh token behind ${oauth.refreshToken} was used up: the token server replaces it at each use, and the new one ` +
-    'could not be stored there; authorize the account anew and give `file:/path`';
+    'could not be stored there; authorize the account anew, and give file:/PATH that keylane may write';
   return new KeylaneError('ERR_AUTH_EXPIRED', text);
 }

@@ -3,6 +3,8 @@ import { basename, dirname, join } from 'node:path';
 import { KeylaneError } from '../errors.js';
 
 const DRAFT_BYTES = 4_096;
+/** Where the group may do nothing it does not matter which group that is, and not everybody may give a file to any. */
+const GROUP = 0o070;
 
 /**
  * The file behind a `file:` reference, about to get a new secret. The place is made before the server is asked: a folder
@@ -37,7 +39,9 @@ export class SecretFile {
     try {
       await file.chmod(old?.mode ?? 0o600);
       const own = await file.stat();
-      if (old && (old.uid !== own.uid || old.gid !== own.gid)) await file.chown(old.uid, old.gid);
+      if (old && (old.uid !== own.uid || (old.gid !== own.gid && (old.mode & GROUP) !== 0))) {
+        await file.chown(old.uid, old.gid);
+      }
       await file.write(Buffer.alloc(DRAFT_BYTES));
       await file.sync();
       return opened;

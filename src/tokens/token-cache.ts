@@ -76,7 +76,7 @@ export class TokenCache {
     this.#clock = clock;
     this.#wall = wall;
     this.#readSecret = readSecret;
-    this.#servers = new OAuthServers(clock);
+    this.#servers = new OAuthServers(clock, this.#closing.signal);
     const tell = teller(onEvent);
     this.#refresher = new Refresher({
       clock,
@@ -140,7 +140,7 @@ export class TokenCache {
     entry.token = undefined;
   }
 
-  /** Takes no more questions, gives up waiting for other processes, and lets end what servers have been asked already. */
+  /** Takes no more questions and gives up what it waits for, but for the answer to a refresh token: 10 s at most. */
   async close(): Promise<void> {
     this.#closing.abort(new KeylaneError('ERR_CLOSED', 'the engine is closed'));
     await Promise.allSettled([...this.#entries.values()].map(({ flight }) => flight?.token));

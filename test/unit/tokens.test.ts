@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { settled } from '../support/fake-clock.ts';
 import { TokenHarness } from '../support/token-harness.ts';
@@ -275,7 +276,7 @@ describe('a refresh token', () => {
     await h.clock.advanceSettling(3_600_000);
     await expect(h.cache(h.shared()).get(account)).rejects.toMatchObject({
       code: 'ERR_AUTH_EXPIRED',
-      message: expect.stringMatching(/env:REFRESH was used up.*give `file:\/path`$/),
+      message: expect.stringMatching(/env:REFRESH was used up.*give file:\/PATH/),
     });
     await cache.get(account);
     expect(h.server.counts).toMatchObject({ token: 2, reused: 0 });
@@ -286,10 +287,30 @@ describe('a refresh token', () => {
         message: expect.stringContaining('env:REFRESH cannot be written; give file:/PATH'),
       },
     ]);
-    // A new login behind the reference is noticed.
+    // A new login behind the reference is noticed, and is not used up yet.
     h.env.REFRESH = h.server.login();
+    h.server.options.rotate = false;
+    await cache.get(account, { fresh: true });
+    await h.clock.advanceSettling(3_600_000);
     await h.cache(h.shared()).get(account);
-    expect(h.server.counts.reused).toBe(0);
+    expect(h.server.counts).toMatchObject({ token: 4, reused: 0 });
+  });
+
+  test('whose file cannot be written is the same, and is found out before the server is asked', async () => {
+    const h = await setUp({ rotate: true });
+    const { account, file, refreshToken } = await h.login();
+    // Where the draft would be.
+    await mkdir(join(h.folder, '.refresh.keylane-new', 'taken'), { recursive: true });
+    const cache = h.cache(h.shared());
+    await cache.get(account);
+    await h.clock.advanceSettling(3_600_000);
+    await cache.get(account);
+    expect(await readFile(file, 'utf8')).toBe(`${refreshToken}\n`);
+    await expect(h.cache(h.shared()).get(account, { fresh: true })).resolves.toBeDefined();
+    await h.clock.advanceSettling(3_600_000);
+    await expect(h.cache(h.shared()).get(account)).rejects.toMatchObject({ code: 'ERR_AUTH_EXPIRED' });
+    expect(h.server.counts).toMatchObject({ token: 2, reused: 0 });
+    expect(h.told('token_unstored')).toHaveLength(1);
   });
 
   test('that comes with client credentials is not kept', async () => {
@@ -369,6 +390,22 @@ describe('an account that cannot be used', () => {
     await h.clock.advanceSettling(1_000);
     await cache.get(h.client({ clientSecret: 'env:EMPTY' }));
   });
+});
+
+test('closing does not wait for a server, but for the answer to a refresh token, which is stored', async () => {
+  const h = await setUp({ rotate: true });
+  const { account, file, refreshToken } = await h.login();
+  const cache = h.cache(h.shared());
+  const release = h.server.hold();
+  const asked = cache.get(account);
+  const other = cache.get(h.client());
+  await h.server.came(2);
+  const closed = cache.close();
+  await expect(other).rejects.toMatchObject({ code: 'ERR_CLOSED', key: 'mail' });
+  release();
+  await Promise.all([closed, asked]);
+  expect(await readFile(file, 'utf8')).not.toContain(refreshToken);
+  expect(h.events).toEqual([]);
 });
 
 test('nothing keeps the process busy once a token is there, and a closed cache asks nobody', async () => {
