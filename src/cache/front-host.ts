@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { KeylaneError } from '../errors.js';
 import { type OnEvent, teller } from '../events.js';
-import { dataPath } from '../store/data-dir.js';
+import { dataDirectory, dataPath } from '../store/data-dir.js';
 import type { Clock } from '../util/clock.js';
 import type { FrontHost } from './front.js';
 
@@ -14,7 +13,7 @@ interface Home {
 }
 
 /** The surroundings of an engine's cache. Nothing is opened, loaded or made before its first use. */
-export function frontHost(shards: FrontHost['shards'], { dataDir, onEvent }: Home, clock: Clock): FrontHost {
+export function frontHost(shards: FrontHost['shards'], { dataDir, cache, onEvent }: Home, clock: Clock): FrontHost {
   const tell = teller(onEvent);
   return {
     shards,
@@ -30,7 +29,18 @@ export function frontHost(shards: FrontHost['shards'], { dataDir, onEvent }: Hom
           return false;
         }
       },
-      open: () => Promise.reject(new KeylaneError('ERR_CONFIG_UNSUPPORTED', 'there is no disk yet')),
+      async open() {
+        // Loaded here: the store's library is 30 ms that most programs need not spend.
+        const { DiskCache } = await import('./disk.js');
+        const wasDamaged = (aside: string, { message }: Error) =>
+          tell({ type: 'cache_failed', message: `${message}; it was moved to ${aside}, and a new one is begun` });
+        return DiskCache.open(join(dataDirectory(dataDir), 'cache'), {
+          bytes: cache.diskBytes,
+          wallNow: Date.now,
+          wasDamaged,
+          clock,
+        });
+      },
     },
   };
 }

@@ -1,23 +1,8 @@
 import { KeylaneError } from '../errors.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { unpackValue } from '../wire/codec.js';
+import type { DiskEntry } from './disk-entry.js';
 import type { CachePlan } from './plan.js';
-
-/** An answer on disk. Times are of the wall clock, in milliseconds: other processes read them. */
-export interface DiskEntry {
-  readonly digest: string;
-  readonly key: string;
-  readonly name: string;
-  readonly tags: readonly string[];
-  /** Packed. */
-  readonly response: Uint8Array;
-  readonly etag?: string | undefined;
-  readonly storedAt: number;
-  /** Until then it is fresh. */
-  readonly staleAt: number;
-  /** From then on it may be dropped. */
-  readonly deadAt: number;
-}
 
 /** An answer that is remembered on disk. Times are of the wall clock, in milliseconds. */
 export interface Listed {
@@ -33,8 +18,10 @@ export interface Listed {
 }
 
 export interface ListOptions {
-  operation?: string | undefined;
-  limit?: number | undefined;
+  /** Only its answers. @default all */
+  operation?: string;
+  /** @default 1_000 */
+  limit?: number;
 }
 
 /** What is remembered on disk: answers, and bytes that they take. */

@@ -1,5 +1,6 @@
+import type { DiskEntry } from '../../src/cache/disk-entry.ts';
 import { matchesAny } from '../../src/cache/pattern.ts';
-import type { DiskEntry, DiskLevel, Listed, ListOptions } from '../../src/cache/second-level.ts';
+import type { DiskLevel, Listed, ListOptions } from '../../src/cache/second-level.ts';
 
 /** Answers "on disk", shared by all that open it, as processes share a directory. A test can let any step of it fail. */
 export class FakeDisk implements DiskLevel {
