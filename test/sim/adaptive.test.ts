@@ -29,6 +29,11 @@ function refusing(room: (now: number) => number, ms: number): Peer {
     inFlight > room(now) ? { ms: 1, refused: true } : { ms: ms * (0.98 + 0.04 * random.next()) };
 }
 
+/** As above, with the same room all the time. */
+function full(room: number, ms: number): Peer {
+  return refusing(() => room, ms);
+}
+
 /** The key of the request of this index: one host, or a host of its own for each, all behind the same peer. */
 type KeyOf = (index: number) => string;
 const oneHost: KeyOf = () => 'host';
@@ -139,13 +144,15 @@ describe('after 5 virtual seconds it gives at least nine tenths of the answers o
     [oneHost, 20, 50],
     [oneHost, 60, 10],
     [oneHost, 300, 50],
+    [oneHost, 40, 200],
     [ownHost, 60, 20],
     [ownHost, 150, 20],
     [ownHost, 500, 20],
     [ownHost, 1_200, 50],
   ] as const;
   for (const [keyOf, room, ms] of rooms) {
-    for (const kind of [queueing, thrashing]) {
+    // What one host of a fleet refuses says nothing of the others.
+    for (const kind of keyOf === oneHost ? [queueing, thrashing, full] : [queueing, thrashing]) {
       const to = keyOf === oneHost ? 'one host' : 'a fleet behind one peer';
       test.each(seeds)(`${to} with room for ${room} for ${ms} ms, ${kind.name}, seed %i`, (seed) => {
         const fixed = [room, 2 * room].map((at) => rate(play(at, keyOf, kind(room, ms), seed, 2_500), 1_000, 2_500));
