@@ -29,6 +29,11 @@ export interface LoadConfigOptions {
   file?: string;
 }
 
+/** Of a file: some 30,000 hosts, a line each; read in a second or two at worst, within 100 MB. */
+const MOST_LEXEMES = 200_000;
+/** Aliases as often as they are used. */
+const MOST_VALUES = 500_000;
+
 /**
  * Reads the configuration. In the order of growing weight: defaults, `keylane.yaml` of the project (the nearest one upwards),
  * `keylane/keylane.yaml` in $XDG_CONFIG_HOME or ~/.config, variables `KEYLANE_…`, flags. Nothing is ever run.
@@ -174,7 +179,7 @@ async function fileLayer(found: FoundFile): Promise<Layer> {
   const text = readFile(found);
   // The parser is loaded where there is something to parse: it takes longer than all else.
   const { parseYaml } = await import('../util/yaml.js');
-  const { value, lineOf } = parseYaml(text, found.file);
+  const { value, lineOf } = parseYaml(text, found.file, { mostLexemes: MOST_LEXEMES, mostValues: MOST_VALUES });
   const originOf = (path: Path): ConfigOrigin => ({ from: 'file', file: found.file, line: lineOf(path) });
   if (value !== null && !isObject(value))
     throw new KeylaneError('ERR_CONFIG', `${found.file}:1: expected options by name, as in \`shards: 4\``);

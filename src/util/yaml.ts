@@ -1,6 +1,19 @@
-import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  Parser,
+} from 'yaml';
 import { KeylaneError } from '../errors.js';
-import { refuseDeepNesting } from './yaml-depth.js';
+import { YamlBounds } from './yaml-bounds.js';
 
 /** A YAML document as plain values, and where each of them stands. */
 export interface Yaml {
@@ -17,11 +30,14 @@ export interface YamlOptions {
   textTags?: readonly string[];
   /** Characters of the text. @default 16 Mi */
   mostCharacters?: number;
+  /** What the text falls into: values, signs, spaces; each takes some 400 bytes while it is read. @default 1_500_000 */
+  mostLexemes?: number;
   /** Values, those that aliases stand for each time they are used. @default 2_000_000 */
   mostValues?: number;
 }
 
 const MOST_CHARACTERS = 16 * 1024 * 1024;
+const MOST_LEXEMES = 1_500_000;
 const MOST_VALUES = 2_000_000;
 /** Levels of what holds what; nothing that people write comes near. */
 const MOST_LEVELS = 64;
@@ -33,7 +49,7 @@ const MOST_LEVELS = 64;
  * @throws KeylaneError `ERR_CONFIG`, which names `file` and the line; never a value of the file, it may be secret.
  */
 export function parseYaml(text: string, file: string, options: YamlOptions = {}): Yaml {
-  const { dialect = '1.2', textTags = [], mostCharacters = MOST_CHARACTERS } = options;
+  const { mostCharacters = MOST_CHARACTERS } = options;
   if (text.length > mostCharacters) {
     const size = mostCharacters.toLocaleString('en-US');
     throw new KeylaneError('ERR_CONFIG', `${file}: is longer than ${size} characters; split it`);
@@ -42,26 +58,55 @@ export function parseYaml(text: string, file: string, options: YamlOptions = {})
   const fail = (offset: number, problem: string): never => {
     throw new KeylaneError('ERR_CONFIG', `${file}:${Math.max(1, lines.linePos(offset).line)}: ${problem}`);
   };
-  // Before the parser, which recurses: 20,000 levels end the whole process in V8, they do not throw.
-  const deep = refuseDeepNesting(new Lexer().lex(text), MOST_LEVELS);
-  if (deep !== undefined) {
-    throw new KeylaneError('ERR_CONFIG', `${file}:${deep}: is nested more than ${MOST_LEVELS} levels deep`);
-  }
-  const document = parseDocument(text, {
+  const [document, more] = documentsIn(text, lines, file, options);
+  if (!document) return { value: null, lineOf: () => 1 };
+  const [problem] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  if (problem) fail(problem.pos[0], PROBLEMS[problem.code] ?? 'is not valid YAML');
+  if (more) fail(more.range[0], 'begins a second document; one file holds one');
+  const reader = new Reader(lines, options.mostValues ?? MOST_VALUES, fail);
+  const value = document.contents === null ? null : reader.read(document.contents).value;
+  return { value, lineOf: (path) => reader.lineOf(value, path) };
+}
+
+/** The first two documents: more need not be known. */
+function documentsIn(text: string, lines: LineCounter, file: string, options: YamlOptions): Document.Parsed[] {
+  const { dialect = '1.2', textTags = [] } = options;
+  const composer = new Composer({
     version: dialect,
     resolveKnownTags: false,
     // Its own check compares each key with each other one.
     uniqueKeys: false,
-    prettyErrors: false,
     logLevel: 'error',
-    lineCounter: lines,
     customTags: textTags.map((tag) => ({ tag, resolve: (scalar: string) => scalar })),
   });
-  const [problem] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
-  if (problem) fail(problem.pos[0], PROBLEMS[problem.code] ?? 'is not valid YAML');
-  const reader = new Reader(lines, options.mostValues ?? MOST_VALUES, fail);
-  const value = document.contents === null ? null : reader.read(document.contents as Node).value;
-  return { value, lineOf: (path) => reader.lineOf(value, path) };
+  const documents: Document.Parsed[] = [];
+  const limit = Error.stackTraceLimit;
+  // Each mistake that it finds is an Error, and there may be a million.
+  Error.stackTraceLimit = 0;
+  try {
+    for (const document of composer.compose(tokensOf(text, lines, file, options), true, text.length)) {
+      if (documents.push(document as Document.Parsed) === 2) break;
+    }
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+  return documents;
+}
+
+/**
+ * The parser's tokens: a document is one. What holds what is bounded here, where nothing recurses: of 20,000 levels the
+ * composer, which does, would end the whole process in V8 instead of throwing.
+ */
+function* tokensOf(text: string, lines: LineCounter, file: string, options: YamlOptions): Generator<CST.Token> {
+  const bounds = new YamlBounds(MOST_LEVELS, options.mostLexemes ?? MOST_LEXEMES);
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    const problem = bounds.add(lexeme);
+    if (problem !== undefined) throw new KeylaneError('ERR_CONFIG', `${file}:${bounds.line}: ${problem}`);
+    yield* parser.next(lexeme);
+  }
+  yield* parser.end();
 }
 
 /** The parser's own words may quote the file. */
@@ -76,7 +121,6 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   KEY_OVER_1024_CHARS: 'has a key of more than 1,024 characters; is a quote missing?',
   MISSING_CHAR: 'lacks a character: a quote, a bracket, a comma, a space or a colon after a key',
   MULTILINE_IMPLICIT_KEY: 'has a key of several lines; is a colon missing?',
-  MULTIPLE_DOCS: 'begins a second document; one file holds one',
   TAB_AS_INDENT: 'is indented by a tab; use spaces',
   TAG_RESOLVE_FAILED: 'has a tag (!…) that keylane does not take; take it out',
   UNEXPECTED_TOKEN: 'has something that does not belong there; is a quote, a bracket or a colon missing or too many?',

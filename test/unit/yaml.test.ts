@@ -157,6 +157,20 @@ test('5,000 aliases of 5,000 anchors are fine', () => {
   expect(value(text)).toHaveProperty('l4999', { x: 4_999 });
 });
 
+test('what falls into too many pieces is refused where it does, before it is parsed', () => {
+  expect(problem(`a: 1\n${'- 1\n'.repeat(2_000)}`, { mostLexemes: 1_000 })).toMatch(
+    /^f\.yaml:\d+: has too many values by here/,
+  );
+  expect(value('- 1\n'.repeat(200), { mostLexemes: 1_100 })).toHaveLength(200);
+});
+
+test('a million mistakes cost no more than one', () => {
+  const since = performance.now();
+  expect(problem('}\n'.repeat(100_000))).toMatch(/^f\.yaml:1: /);
+  expect(performance.now() - since).toBeLessThan(10_000);
+  expect(Error.stackTraceLimit).toBeGreaterThan(0);
+});
+
 test('a text that is too long is refused unread', () => {
   expect(problem('a: 1'.padEnd(101), { mostCharacters: 100 })).toBe('f.yaml: is longer than 100 characters; split it');
 });
