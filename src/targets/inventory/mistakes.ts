@@ -11,6 +11,8 @@ export class BadEntry extends Error {
 }
 
 const MOST_WARNINGS = 100;
+/** Beyond, nobody reads what it was meant to be. */
+const MOST_LEFT_OUT = 10_000;
 
 /** What becomes of bad entries: the first is the error of all, or each is told and left out. */
 export class Mistakes {
@@ -29,9 +31,10 @@ export class Mistakes {
       work();
     } catch (error) {
       if (!(error instanceof BadEntry)) throw error;
-      const text = `${place()}: ${error.message}`;
+      const text = onOneLine(`${place()}: ${error.message}`);
       if (!this.#skip) throw new KeylaneError(error.code, text);
-      this.#leftOut++;
+      if (++this.#leftOut > MOST_LEFT_OUT)
+        throw new KeylaneError('ERR_CONFIG', `${text}; and so are 10,000 before it: is it another format?`);
       this.warn(`${text}; left out`);
     }
   }
@@ -51,7 +54,12 @@ export class Mistakes {
   }
 }
 
-/** As it may stand in a message: short, on one line, without what would move a cursor. */
+/** Without what would move a cursor or begin a line of its own: JSON.stringify leaves some of it as it is. */
+function onOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** As it may stand in a message: short and in quotes. */
 export function shown(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }

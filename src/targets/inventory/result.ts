@@ -4,7 +4,7 @@ import type { Inventory, InventoryHost } from './types.js';
 import { type Access, accessIn, LABELS, readLabels } from './variables.js';
 
 /** Of all groups that hosts are in, counted by the sets of groups that differ. */
-const MOST_MEMBERSHIPS = 20_000_000;
+const MOST_MEMBERSHIPS = 5_000_000;
 
 /** What hosts share that are in the same groups. */
 interface Kin {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Inventory, loadInventory } from '../../../../src/index.js';
 import { seeded, seedsOf } from '../../../support/seed.js';
-import { ansibleMissing, type Listed, listedByAnsible } from './ansible.js';
+import { ansibleMissing, type Listed, listedByAnsible, printedByAnsible } from './ansible.js';
 import { literalsIni, randomIni, randomYaml } from './generate.js';
 
 const missing = ansibleMissing();
@@ -50,7 +50,7 @@ describe.skipIf(missing !== undefined)(
         );
         expect(theirs.filter((their) => !(their instanceof Error)).length).toBeGreaterThan(cases.length / 3);
         for (const [n, { file, text }] of cases.entries()) {
-          const their = theirs[n] as Listed | Error;
+          const their = theirs[n]!;
           if (their instanceof Error) {
             // A value that Python cannot print, such as a set, costs it the file.
             if (make === literalsIni) continue;
@@ -59,9 +59,20 @@ describe.skipIf(missing !== undefined)(
           }
           const ours = listed(await loadInventory(file));
           expect(withoutEmpty(ours), text).toEqual(withoutEmpty(their));
+          // What it prints is an inventory too: of one that has any host, the same.
+          if (ours.groups.all?.length === 0 || make === literalsIni) continue;
+          writeFileSync(`${file}.list`, their.text);
+          const printed = listed(await loadInventory({ file: `${file}.list`, format: 'ansible-json' }));
+          expect(withoutEmpty(printed), their.text).toEqual(withoutEmpty(their));
         }
       },
       120_000,
     );
+
+    it('and the program prints what the driver of these tests says', () => {
+      const file = join(dir, 'one.ini');
+      writeFileSync(file, '[web]\nw[1:2] x=[1]\n[eu:children]\nweb\n');
+      expect(listedByAnsible([file], 'ini')).toMatchObject([{ text: printedByAnsible(file) }]);
+    });
   },
 );

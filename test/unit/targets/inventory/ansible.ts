@@ -32,6 +32,7 @@ const ENV = {
   ANSIBLE_LOCAL_TEMP: '/tmp/keylane-ansible',
 };
 
+/** What an inventory comes to. */
 export interface Listed {
   /** Members of each group, those of its children too, sorted. */
   groups: Record<string, string[]>;
@@ -40,7 +41,10 @@ export interface Listed {
 }
 
 /** What Ansible makes of each file; an Error where it refuses it. `plugin` is the only one that may read it. */
-export function listedByAnsible(files: readonly string[], plugin: 'ini' | 'yaml'): (Listed | Error)[] {
+export function listedByAnsible(
+  files: readonly string[],
+  plugin: 'ini' | 'yaml',
+): ((Listed & { text: string }) | Error)[] {
   const { stdout, stderr, status } = spawnSync(pythonOfAnsible() ?? '', ['-c', DRIVER], {
     input: files.join('\n'),
     env: { ...ENV, ANSIBLE_INVENTORY_ENABLED: plugin },
@@ -51,8 +55,13 @@ export function listedByAnsible(files: readonly string[], plugin: 'ini' | 'yaml'
   const lines = stdout.trim().split('\n');
   return lines.map((line) => {
     const { error, list } = JSON.parse(line) as { error: string | null; list: string };
-    return error === null ? listed(JSON.parse(list)) : new Error(error);
+    return error === null ? { ...listed(JSON.parse(list)), text: list } : new Error(error);
   });
+}
+
+/** What the program itself prints for a file. */
+export function printedByAnsible(file: string): string {
+  return spawnSync('ansible-inventory', ['-i', file, '--list'], { env: ENV, encoding: 'utf8' }).stdout;
 }
 
 /** Why there is no Ansible to compare with; undefined where there is one. */

@@ -110,6 +110,12 @@ describe('with skipBad', () => {
     await expect(loadInventory(file('all: [', 'yml'), { skipBad: true })).rejects.toThrow(KeylaneError);
   });
 
+  it('a file of nothing but bad entries is refused', async () => {
+    await expect(loadInventory(file('a b\n'.repeat(10_001), 'ini'), { skipBad: true })).rejects.toThrow(
+      ':10001: expected name=value behind the host; and so are 10,000 before it: is it another format?',
+    );
+  });
+
   it('warnings are bounded', async () => {
     const { warnings } = await loadInventory(file('a b\n'.repeat(1_000), 'ini'), { skipBad: true });
     expect(warnings).toHaveLength(101);
