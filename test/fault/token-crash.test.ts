@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { settled } from '../support/fake-clock.js';
+import { seeded } from '../support/seed.js';
 import { TokenAsker } from '../support/token-asker.js';
 import { TokenHarness } from '../support/token-harness.js';
 
@@ -87,6 +89,35 @@ describe('a process that is killed while the server has its question', () => {
     writeFileSync(file, h.server.login());
     await expect.poll(async () => (await next.ask())[0], { timeout: 15_000 }).toMatch(/^access-/);
   });
+});
+
+test('a process that is killed at any moment leaves a whole refresh token, and nothing that stops the next one', {
+  timeout: 300_000,
+}, async () => {
+  const { h, file, asker } = await setUp(true);
+  const random = seeded();
+  const rounds = process.env.KEYLANE_LONG ? 50 : 5;
+  let lost = 0;
+  for (let round = 0; round < rounds; round++) {
+    const { refreshToken } = await h.login();
+    const [dying, next] = [await asker(), await asker()];
+    const { token } = h.server.counts;
+    dying.askAndDie();
+    if (random.next() < 0.8) await h.server.came(token + 1);
+    for (let turns = random.below(60); turns > 0; turns--) await settled();
+    await dying.kill();
+    const left = readFileSync(file, 'utf8');
+    expect(left).toMatch(/^refresh-[0-9a-f-]{36}\n$/);
+    const [got = ''] = await next.ask();
+    await next.end();
+    if (got.startsWith('access-')) continue;
+    // The server had decided, and its answer had not been stored: the one thing that cannot be helped.
+    expect(got).toContain('ERR_AUTH_EXPIRED');
+    expect(left).toBe(`${refreshToken}\n`);
+    lost++;
+  }
+  expect(readdirSync(h.folder).sort()).toEqual(['data', 'refresh']);
+  expect(h.server.counts.reused).toBe(lost);
 });
 
 test('a process that stands still keeps its turn: nobody sends its refresh token a second time', async () => {

@@ -392,6 +392,22 @@ describe('an account that cannot be used', () => {
   });
 });
 
+test('of more than 100,000 accounts the oldest is forgotten, and asked for anew', async () => {
+  const h = await setUp();
+  const cache = h.cache();
+  const kept = h.client({ scope: 'kept' });
+  await cache.get(h.client());
+  await cache.get(kept);
+  for (let i = 0; i < 99_998; i++) cache.reject(h.client({ scope: `${i}` }), 'no token of it');
+  await cache.get(h.client());
+  expect(h.server.counts.token).toBe(2);
+  cache.reject(h.client({ scope: 'one more' }), 'no token of it');
+  await cache.get(kept);
+  expect(h.server.counts.token).toBe(2);
+  await cache.get(h.client());
+  expect(h.server.counts.token).toBe(3);
+});
+
 test('closing does not wait for a server, but for the answer to a refresh token, which is stored', async () => {
   const h = await setUp({ rotate: true });
   const { account, file, refreshToken } = await h.login();
