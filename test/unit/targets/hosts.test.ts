@@ -86,6 +86,34 @@ describe('a group', () => {
   });
 });
 
+describe('groups in patterns', () => {
+  const groups = (name: string) => ({ web: ['w1', 'w2'], eu: ['w2', 'd1'], none: [] })[name];
+
+  it.each([
+    ['@web,x', ['w1', 'w2', 'x']],
+    ['@web&@eu', ['w2']],
+    ['@eu&@web&@eu', ['w2']],
+    ['@web&@none', []],
+    ['@none', []],
+  ])('%s is %j', (pattern, hosts) => {
+    expect(expandHosts(pattern, groups)).toEqual(hosts);
+  });
+
+  it.each([
+    ['@db', '"@db" is no group that is known'],
+    ['@web&w1', '"w1" is no group that is known'],
+    ['@web&', '"" is no group that is known'],
+    ['@', '"@" is no group that is known'],
+    ['w1&@web', 'has "&"'],
+  ])('%s is refused', (pattern, message) => {
+    expect(() => expandHosts(pattern, groups)).toThrow(message);
+  });
+
+  it('leave their hosts out with -x', () => {
+    expect(excludeHosts(['w1', 'w2', 'd1', 'x'], '@web&@eu,x', {}, groups)).toEqual(['w1', 'd1']);
+  });
+});
+
 describe('parseHost', () => {
   it.each([
     ['web-1', { host: 'web-1' }],
