@@ -33,8 +33,11 @@ export function borrowedTrust(found: Layer, merged: Merged, ownFile: string): st
   };
   const { allowCommands, ssh } = merged.values;
   const named: [Path, string][] = [];
-  if (allowCommands === true && isOwn(['allowCommands']))
+  if (allowCommands === true && isOwn(['allowCommands'])) {
     for (const path of commandsIn(found.values, [])) named.push([path, 'KEYLANE_ALLOW_COMMANDS=true']);
+    // Where the accounts lie, whose references may be commands.
+    if (found.values.dataDir !== undefined) named.push([['dataDir'], 'KEYLANE_ALLOW_COMMANDS=true']);
+  }
   const execs = isObject(ssh) && ssh.allowExec === true && isOwn(['ssh', 'allowExec']);
   if (execs && isObject(found.values.ssh) && typeof found.values.ssh.config === 'string')
     named.push([['ssh', 'config'], '--allow-exec']);

@@ -326,6 +326,9 @@ test("what the user's own file allows is not for commands of a file that was onl
   const env = { KEYLANE_ALLOW_COMMANDS: 'true', KEYLANE_SSH__ALLOW_EXEC: 'true' };
   expect((await load({ env })).engine).toMatchObject({ allowCommands: true, ssh: { allowExec: true } });
   expect((await load({ file: 'keylane.yaml', env })).allowCommands).toBe(true);
+  // Accounts lie there, and their references may be commands.
+  inProject('dataDir: data');
+  expect(await problem()).toContain('keylane.yaml:1: dataDir: may run commands');
   // Without commands there is nothing to allow.
   inProject('inventories: [{file: a}]');
   expect((await load()).allowCommands).toBe(true);
