@@ -19,6 +19,7 @@ const SCENARIOS: readonly string[] = [
   'ssh-warm',
   'ssh-cold',
   'ssh-config',
+  'config',
   'ssh-bastion',
   'ssh-copy',
   'fleet-10k',

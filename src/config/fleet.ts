@@ -4,7 +4,7 @@ import { parseHost } from '../targets/hosts.js';
 import { type InventoryOptions, loadInventory } from '../targets/inventory/load.js';
 import type { Inventory, InventoryGroup, InventoryHost, InventorySource } from '../targets/inventory/types.js';
 import { noGroup, partsOf } from './groups.js';
-import type { Config, ConfigGroup, GroupSsh } from './types.js';
+import type { Config, GroupSsh } from './types.js';
 
 export interface LoadFleetOptions extends Pick<InventoryOptions, 'skipBad' | 'persist' | 'dataDir'> {
   /** Beside those of the configuration. */
@@ -76,14 +76,17 @@ function isKnown(name: string, groups: Config['groups'], inventory: Inventory): 
 class LoadedFleet implements Fleet {
   readonly warnings: readonly string[];
   readonly #inventory: Inventory | undefined;
-  readonly #groups: [string, ConfigGroup][];
+  /** Of the groups that say how their hosts are reached, what they say, in their order. */
+  readonly #ssh: ReadonlyMap<string, { place: number; ssh: GroupSsh }>;
   readonly #limits: Readonly<Record<string, number>>;
   /** By name of the host alone, lower case: whoever has it, with whatever user and port. */
   readonly #byHost = new Map<string, InventoryHost[]>();
 
   constructor(inventory: Inventory | undefined, { groups, engine }: Config) {
     this.#inventory = inventory;
-    this.#groups = Object.entries(groups);
+    this.#ssh = new Map(
+      Object.entries(groups).flatMap(([name, { ssh }], place) => (ssh ? [[name, { place, ssh }]] : [])),
+    );
     this.#limits = engine.limits?.groups ?? {};
     this.warnings = inventory?.warnings ?? [];
     for (const host of inventory?.hosts ?? []) {
@@ -118,7 +121,10 @@ class LoadedFleet implements Fleet {
   #say(request: FleetHost['request'], own: InventoryHost, groups: ReadonlySet<string>): void {
     const said: GroupSsh[] = [
       Object.fromEntries(ACCESS.map((field) => [field, own[field]])),
-      ...this.#groups.filter(([name]) => groups.has(name)).map(([, { ssh }]) => ssh ?? {}),
+      ...[...groups]
+        .flatMap((name) => this.#ssh.get(name) ?? [])
+        .sort((a, b) => a.place - b.place)
+        .map(({ ssh }) => ssh),
     ];
     for (const one of said) {
       for (const [field, value] of Object.entries(one)) {

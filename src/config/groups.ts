@@ -15,6 +15,10 @@ export function problemsOfGroups({ groups = {}, inventories = [] }: ConfigFile):
     for (const [index, patterns] of [group.hosts ?? []].flat().entries()) {
       const path = ['groups', name, 'hosts', ...(Array.isArray(group.hosts) ? [index] : [])];
       const unknown = new Set<string>();
+      if (/@[^\s,]*&/.test(patterns)) {
+        problems.push({ path, says: 'the hosts that two groups share (&) can be named on the command line only' });
+        continue;
+      }
       try {
         made += expandHosts(patterns, (other) => {
           // An inventory may have it: that is seen when it is read.

@@ -407,6 +407,11 @@ test.each([
     ':2: groups.a.hosts: is within itself: @a, @b, @c, @a',
   ],
   [
+    'hosts that groups share',
+    '{a: {hosts: "@b&@c"}, b: {}, c: {}}',
+    ':1: groups.a.hosts: the hosts that two groups share',
+  ],
+  [
     'too many hosts',
     '{a: {hosts: "x[1-600000]"}, b: {hosts: "x[1-600000]"}}',
     ': groups: make more than 1,000,000 hosts',
