@@ -4,7 +4,7 @@ import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
 import { Batch, type BatchHost } from './batch/batch.js';
 import { DriverCache } from './cache/driver-cache.js';
-import { CacheFront, type EngineCache } from './cache/front.js';
+import { CacheFront, type EngineCache, type FrontHost } from './cache/front.js';
 import { frontHost } from './cache/front-host.js';
 import type { CachePlan } from './cache/plan.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
@@ -144,8 +144,14 @@ export class ShardedEngine implements Engine {
   readonly #timeouts = new Map<string, LearnedTimeouts>();
   #closed: Promise<void> | undefined = undefined;
 
-  constructor(shards: Shards, specs: ReadonlyMap<string, Spec>, options: EngineOwn, clock: Clock) {
-    this.#cache = new CacheFront(options.cache, frontHost(shards, options, clock));
+  constructor(
+    shards: Shards,
+    specs: ReadonlyMap<string, Spec>,
+    options: EngineOwn,
+    clock: Clock,
+    host: FrontHost = frontHost(shards, options, clock),
+  ) {
+    this.#cache = new CacheFront(options.cache, host);
     this.#shards = shards;
     this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;

@@ -7,6 +7,8 @@ export class FakeDisk implements DiskLevel {
   readonly entries = new Map<string, DiskEntry>();
   readonly log: (readonly string[])[] = [];
   opened = 0;
+  /** Answers that were found. */
+  found = 0;
   closed = 0;
   /** Steps that throw. */
   readonly failing = new Set<'open' | 'get' | 'put' | 'invalidate' | 'since' | 'close'>();
@@ -23,7 +25,9 @@ export class FakeDisk implements DiskLevel {
 
   get(digest: string): DiskEntry | undefined {
     this.#check('get');
-    return this.entries.get(digest);
+    const entry = this.entries.get(digest);
+    if (entry) this.found++;
+    return entry;
   }
 
   async put(entry: DiskEntry, startSeq: number): Promise<void> {
