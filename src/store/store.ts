@@ -1,5 +1,6 @@
 import { KeylaneError } from '../errors.js';
 import { type Clock, systemClock } from '../util/clock.js';
+import { type Deferred, deferred } from '../util/deferred.js';
 import { type Environment, LONGEST_KEY, transact } from './environment.js';
 import { Opened } from './opened.js';
 import { seal, unseal } from './seal.js';
@@ -42,8 +43,12 @@ export async function openStore(dir: string, options: StoreOptions): Promise<Sto
  * Bytes by key, shared by the processes that have it open. Each value carries a checksum, so that what is handed out is
  * what was put; and the version of its format.
  *
- * `put` and `remove` resolve when others can see it; the disk has it after `flushed`. In `transaction` they take part in
- * it. Keys are ordered by their bytes.
+ * What is put or removed in one turn of the event loop is one transaction at its end: all of it or, if its promise rejects,
+ * nothing. When that resolves, others see it, and a durable store's disk has it. In `transaction` they take part in that.
+ * Keys are ordered by their bytes.
+ *
+ * The main thread writes and waits for the disk by itself. LMDB's own writing thread is not used: on a full disk it left
+ * rejections that nobody can hear and promises that never settle, and 1,000 puts a wave were not 10 % faster with it.
  */
 export class Store {
   readonly dir: string;
@@ -52,8 +57,8 @@ export class Store {
   readonly #options: StoreOptions;
   /** The transaction's work is running. */
   #within = false;
-  /** The last write outside of a transaction, until it is visible. */
-  #lastWrite: Promise<void> | undefined;
+  /** What this turn of the event loop put and removed. */
+  #turn: Turn | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal */
@@ -74,19 +79,13 @@ export class Store {
   put(key: Buffer | string, value: Uint8Array): Promise<void> {
     const id = this.#id(key);
     const sealed = seal(id, value, this.#options.version);
-    return this.#write(
-      () => this.#environment.putSync(id, sealed),
-      () => this.#environment.put(id, sealed),
-    );
+    return this.#write(() => this.#environment.putSync(id, sealed));
   }
 
   /** That there is none is no error. */
   remove(key: Buffer | string): Promise<void> {
     const id = this.#id(key);
-    return this.#write(
-      () => this.#environment.removeSync(id),
-      () => this.#environment.remove(id),
-    );
+    return this.#write(() => this.#environment.removeSync(id));
   }
 
   /**
@@ -110,7 +109,7 @@ export class Store {
     this.#refuseClosed();
     if (this.#within) throw new Error('a transaction is running already');
     // What was put before comes before.
-    await this.#lastWrite?.catch(() => undefined);
+    this.#commitTurn();
     const whole = () => {
       this.#within = true;
       try {
@@ -124,22 +123,19 @@ export class Store {
     return this.#try(() => transact(this.#environment, whole));
   }
 
-  /** Resolves when all that was put is on the disk; at once where the store is not durable. */
+  /** Resolves when all that was put is on the disk; in a store that is not durable, when others see it. */
   async flushed(): Promise<void> {
     this.#refuseClosed();
-    await this.#lastWrite;
-    if (this.#options.durable) await this.#environment.flushed;
+    await this.#turn?.settled.promise;
   }
 
   /** Lets finish what was put. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    if (!this.#closed) {
+      this.#commitTurn();
+      this.#closed = this.#opened.leave();
+    }
     return this.#closed;
-  }
-
-  async #close(): Promise<void> {
-    await this.#lastWrite?.catch(() => undefined);
-    await this.#opened.leave();
   }
 
   /** An own error that `work` throws passes through; anything else is the library's or the file system's. */
@@ -152,30 +148,34 @@ export class Store {
     }
   }
 
-  #write(now: () => unknown, later: () => Promise<unknown>): Promise<void> {
+  #write(step: () => unknown): Promise<void> {
     if (this.#within) {
-      this.#try(now);
-      return Promise.resolve();
+      this.#try(step);
+      return DONE;
     }
-    const write: Promise<void> = this.#try(later)
-      .then(
-        () => undefined,
-        (error) => this.#failed(error),
-      )
-      .finally(() => {
-        if (this.#lastWrite === write) this.#lastWrite = undefined;
-      });
-    this.#lastWrite = write;
-    return write;
+    this.#refuseClosed();
+    if (!this.#turn) {
+      this.#turn = { steps: [], settled: deferred() };
+      setImmediate(() => this.#commitTurn());
+    }
+    this.#turn.steps.push(step);
+    return this.#turn.settled.promise;
   }
 
-  /** Why a commit failed is told by a promise of its own, which must be heard in any case. */
-  async #failed(error: unknown): Promise<never> {
-    let why = error;
-    await Promise.resolve((error as { commitError?: unknown }).commitError).catch((cause: unknown) => {
-      why = cause;
-    });
-    throw this.#told(storeError(why, this.dir));
+  #commitTurn(): void {
+    const turn = this.#turn;
+    if (!turn) return;
+    this.#turn = undefined;
+    try {
+      this.#try(() =>
+        transact(this.#environment, () => {
+          for (const step of turn.steps) step();
+        }),
+      );
+      turn.settled.resolve();
+    } catch (error) {
+      turn.settled.reject(error);
+    }
   }
 
   #told(error: KeylaneError): KeylaneError {
@@ -215,6 +215,13 @@ export class Store {
   }
 }
 
+/** Writes of one turn of the event loop, to be committed together. */
+interface Turn {
+  readonly steps: (() => unknown)[];
+  readonly settled: Deferred<void>;
+}
+
+const DONE = Promise.resolve();
 const FIRST = Buffer.of(0);
 
 function forwards(from: Buffer | undefined, to: Buffer | undefined) {

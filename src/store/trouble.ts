@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { type ErrorCode, KeylaneError } from '../errors.js';
 
 /** What LMDB (lmdb.h) and the kernel say, and what that means for the one who asked. */
@@ -28,6 +29,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 /** errno(3) of what LMDB hands on as a number. */
 const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
+  5: 'EIO',
   2: 'ENOENT',
   13: 'EACCES',
   20: 'ENOTDIR',
@@ -55,10 +57,24 @@ export function codeOf(error: unknown): ErrorCode | undefined {
 export function storeError(error: unknown, path: string): KeylaneError {
   if (error instanceof KeylaneError) return error;
   const { message } = error as { message?: unknown };
-  const code = codeOf(error);
+  const code = isShortWrite(error, path) ? 'ERR_STORE_FULL' : codeOf(error);
   const fix = code ? FIXES[code] : 'look at what the system says';
   const text = `the store ${path} cannot be used: ${String(message)}; ${fix}`;
   return new KeylaneError(code ?? 'ERR_STORE_BUSY', text, { cause: error });
+}
+
+const FULL_BYTES = 1_048_576;
+
+/** LMDB calls it an input/output error when the disk took a part of what was written, which is how it becomes full. */
+function isShortWrite(error: unknown, path: string): boolean {
+  const { code } = error as { code?: unknown };
+  if (code !== 5 && code !== 'EIO') return false;
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < FULL_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 /** What is there is not what was written. */
