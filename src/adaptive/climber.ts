@@ -63,8 +63,8 @@ const SAME_LOAD = 0.1;
  * and a step of the middle in the direction that pays, by how much it pays (stochastic hill climbing: J. Kiefer and
  * J. Wolfowitz, Stochastic Estimation of the Maximum of a Regression Function, 1952). The step grows while the direction
  * holds and halves when it turns (M. Riedmiller and H. Braun, RPROP, 1993). A refusal takes a quarter away at once, one
- * that was to be expected a tenth (multiplicative decrease: D.-M. Chiu and R. Jain, Analysis of the Increase and Decrease Algorithms for Congestion
- * Avoidance, 1989).
+ * that was to be expected a tenth (multiplicative decrease: D.-M. Chiu and R. Jain, Analysis of the Increase and
+ * Decrease Algorithms for Congestion Avoidance, 1989).
  *
  * The gradient is one of logarithms: 1 where twice the load gives twice the throughput, 0 where it only waits longer,
  * below 0 where it does harm. TCP Vegas and Netflix's Gradient2 ask how far the latency is above its least or its
