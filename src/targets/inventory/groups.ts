@@ -1,6 +1,6 @@
 import { KeylaneError } from '../../errors.js';
 import { BadEntry, type Mistakes, shown, tooManyHosts } from './mistakes.js';
-import { type Access, accessIn, checkVariable, isPasswordReference } from './variables.js';
+import { checkVariable, isPasswordReference } from './variables.js';
 
 /** Where something is written, told only when it is needed. */
 export type Place = () => string;
@@ -42,17 +42,10 @@ export class Group {
   priority = 1;
   /** The longest way from `all`. */
   depth = 0;
-  #access: Access | undefined | null = null;
 
   constructor(name: string, number: number) {
     this.name = name;
     this.number = number;
-  }
-
-  /** What its variables say of how to connect. Asked only when all are read. */
-  get access(): Access | undefined {
-    if (this.#access === null) this.#access = accessIn(this.variables);
-    return this.#access;
   }
 }
 

@@ -77,8 +77,9 @@ function readItem(item: object, map: InventoryMap, groups: Groups, place: () => 
   const names = texts(item, map.groups ?? 'groups', 'groups').map((group) =>
     map.groups === undefined ? group : groupName(group),
   );
+  const known = checkName(name);
   const homes = names.map((group) => groups.group(group));
-  const host: Host = groups.host(checkName(name));
+  const host: Host = groups.host(known);
   groups.join(host, groups.ungrouped);
   for (const group of homes) groups.join(host, group);
   for (const [variable, value] of all) host.set(variable, value);

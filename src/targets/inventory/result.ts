@@ -1,7 +1,7 @@
 import { KeylaneError } from '../../errors.js';
 import type { Group, Groups, Host } from './groups.js';
 import type { Inventory, InventoryHost } from './types.js';
-import { type Access, accessIn, LABELS, readLabels } from './variables.js';
+import { type Access, accessIn, LABELS, readLabels, sayingIn } from './variables.js';
 
 /** Of all groups that hosts are in, counted by the sets of groups that differ. */
 const MOST_MEMBERSHIPS = 5_000_000;
@@ -11,6 +11,8 @@ interface Kin {
   /** Those whose variables count more later. */
   readonly groups: readonly Group[];
   readonly names: readonly string[];
+  /** Their variables that say how to connect, and what these come to. */
+  readonly saying: ReadonlyMap<string, unknown>;
   readonly access: Access;
   readonly labels: readonly string[];
   variables: ReadonlyMap<string, unknown> | undefined;
@@ -45,7 +47,7 @@ class LoadedHost implements InventoryHost {
   constructor(host: Host, kin: Kin) {
     this.name = host.name;
     this.host = host.name;
-    Object.assign(this, kin.access, accessIn(host.variables));
+    Object.assign(this, accessOf(host, kin));
     this.groups = kin.names;
     this.labels = labelsOf(host, kin);
     this.#own = host.variables;
@@ -62,6 +64,12 @@ class LoadedHost implements InventoryHost {
   toJSON(): object {
     return { ...this, vars: this.vars };
   }
+}
+
+/** The variables are merged before any is looked at: a group's `ansible_ssh_user` goes before a host's `ansible_user`. */
+function accessOf({ variables }: Host, kin: Kin): Access {
+  const own = sayingIn(variables);
+  return own.length === 0 ? kin.access : accessIn(new Map([...kin.saying, ...own]));
 }
 
 function variablesOf(kin: Kin): ReadonlyMap<string, unknown> {
@@ -105,6 +113,7 @@ class Kinships {
     for (const group of direct) for (const one of this.#withAncestors(group)) all.add(one);
     this.#count(all.size);
     const groups = [...all].sort(byPrecedence);
+    const saying = new Map(groups.flatMap((group) => sayingIn(group.variables)));
     const labels = [...new Set(groups.flatMap((group) => group.labels ?? []))];
     return {
       groups,
@@ -114,7 +123,8 @@ class Kinships {
           .filter((name) => name !== 'all')
           .sort(),
       ),
-      access: Object.assign({}, ...groups.map((group) => group.access)),
+      saying,
+      access: accessIn(saying),
       labels: Object.freeze(labels),
       variables: undefined,
     };

@@ -1,7 +1,9 @@
 import { BadEntry, shown } from './mistakes.js';
 
-/** What a variable's name ends in that holds a secret. `pass` alone needs its border: `bypass` is none. */
-const SECRET = /(?:password|passwd|passphrase|secret|token|api_?key|access_?key|secret_?key|(?:^|[^a-z])pass)$/i;
+/** What a variable's name ends in that holds a secret. */
+const SECRET = /(?:password|passwd|passphrase|secret|token|credentials?|api_?key|access_?key|secret_?key)$/i;
+/** What needs a border in front: `bypass` is none. */
+const SHORT = /(?:^|[^A-Za-z])(?:pass|PASS)$|[a-z0-9]Pass$|(?:[^A-Za-z]pwd|[^A-Za-z]PWD|[a-z0-9]Pwd)$/;
 const REFERENCE = /^(?:env|file|cmd):./;
 /** Templates and what is encrypted are not in clear; keylane does not open them. */
 const CLOSED = /^\s*(?:\{\{|\$ANSIBLE_VAULT;)/;
@@ -19,7 +21,8 @@ export function isReference(value: unknown): value is string {
 export function guardValue(name: string, value: unknown, depth = 0): void {
   if (typeof value === 'string' || typeof value === 'number') {
     const text = String(value);
-    const isClear = SECRET.test(name) && text !== '' && !REFERENCE.test(text) && !CLOSED.test(text);
+    const isClear =
+      (SECRET.test(name) || SHORT.test(name)) && text !== '' && !REFERENCE.test(text) && !CLOSED.test(text);
     if (isClear || text.includes('PRIVATE KEY-----')) {
       throw new BadEntry(
         `${shown(name)} is a secret in clear: write where it is, as env:NAME or file:PATH, and change it if others have seen it`,

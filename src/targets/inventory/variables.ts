@@ -73,18 +73,24 @@ export function isPasswordReference(name: string, value: unknown): boolean {
   return MEANINGS.get(name) === PASSWORD && readPassword(value) !== undefined;
 }
 
-/** What variables say of how to connect; undefined where they say nothing. */
-export function accessIn(variables: ReadonlyMap<string, unknown>): Access | undefined {
-  let access: Record<string, unknown> | undefined;
+/** Those of the variables that say how to connect. */
+export function sayingIn(variables: ReadonlyMap<string, unknown>): [string, unknown][] {
+  if (variables.size === 0) return [];
+  const saying: [string, unknown][] = [];
+  for (const name of MEANINGS.keys()) if (variables.has(name)) saying.push([name, variables.get(name)]);
+  return saying;
+}
+
+/** What variables say of how to connect. */
+export function accessIn(variables: ReadonlyMap<string, unknown>): Access {
+  const access: Record<string, unknown> = {};
+  if (variables.size === 0) return access;
   for (const [name, { field, read }] of MEANINGS) {
     const value = variables.get(name);
-    if (value === undefined || value === null) continue;
-    const found = read(value);
-    if (found === undefined) continue;
-    access ??= {};
-    access[field] = found;
+    const found = value === undefined || value === null ? undefined : read(value);
+    if (found !== undefined) access[field] = found;
   }
-  return access as Access | undefined;
+  return access;
 }
 
 export function readLabels(value: unknown): string[] {

@@ -230,6 +230,14 @@ it('joins several sources: the later add, and count more', async () => {
   expect(find('root@y:2222')).toMatchObject({ host: 'y', user: 'root', port: 2222 });
 });
 
+it('merges variables before it looks at them: as Ansible does, the ssh_ ones go first, wherever they stand', async () => {
+  const text =
+    'h ansible_host=10.0.0.1 ansible_user=own ansible_port=9 ansible_ssh_port=7\n[all:vars]\nansible_ssh_user=group\nansible_ssh_host=10.0.0.9\nansible_private_key_file=/a\nansible_ssh_private_key_file=/b\n';
+  const { find } = await loadInventory(file('names.ini', text));
+  // What `ansible h -m raw -a true -vvvv` gives to ssh.
+  expect(find('h')).toMatchObject({ host: '10.0.0.9', user: 'group', port: 7, identity: '/b' });
+});
+
 it('gives a child group the last word, and a priority only among groups of one depth', async () => {
   const text =
     '[a]\nh\n[b]\nh\n[top:children]\na\n[a:vars]\nx=a\ny=a\nansible_group_priority=5\n[b:vars]\nx=b\n[top:vars]\ny=top\nz=top\n[all:vars]\nz=all\n';

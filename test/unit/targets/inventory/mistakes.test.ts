@@ -130,6 +130,8 @@ describe('a secret in clear', () => {
     ['ini', `a ansible_ssh_pass='${CANARY}'\n`],
     ['ini', `a x="{'db_password': '${CANARY}'}"\n`],
     ['ini', `a\n[all:vars]\nansible_become_password = ${CANARY}\n`],
+    ['ini', `a\n[all:vars]\nbecomePass=${CANARY}\n`],
+    ['ini', `a mysql_pwd=${CANARY}\n`],
     ['ini', `a\n[all:vars]\napiToken = ${CANARY} # x\n`],
     ['yml', `all: {vars: {ansible_become_pass: ${CANARY}}}\n`],
     ['yml', `all: {hosts: {a: {db: {users: [{password: ${CANARY}}]}}}}\n`],
