@@ -9,8 +9,9 @@ export interface ConfigSourceOptions extends LoadConfigOptions {
   onProblem?: (problem: KeylaneError) => void;
 }
 
-/** A file changed so lately may change again without a sign: clocks of file systems tick. */
+/** A file changed so lately may change again without a sign: clocks of file systems tick, some by seconds. */
 const RACY_MS = 100;
+const RACY_IN_SECONDS_MS = 2_100;
 
 /**
  * The configuration for a program that runs long: `current()` is that of the files as they are now. It looks at their
@@ -45,7 +46,7 @@ export class ConfigSource {
   }
 
   async #read(files: readonly FoundFile[], stamp: string): Promise<Held> {
-    const racy = files.some(({ changedMs }) => Math.abs(Date.now() - changedMs) < RACY_MS);
+    const racy = files.some(isRacy);
     const before = this.#held;
     try {
       const config = await readConfig(files, surroundings(this.#options), this.#options);
@@ -65,6 +66,10 @@ interface Held {
   racy: boolean;
   /** Why the files as they are now cannot be taken. */
   problem: string | undefined;
+}
+
+function isRacy({ changedMs }: FoundFile): boolean {
+  return Math.abs(Date.now() - changedMs) < (changedMs % 1_000 === 0 ? RACY_IN_SECONDS_MS : RACY_MS);
 }
 
 function stampOf(files: readonly FoundFile[]): string {

@@ -311,6 +311,19 @@ test('what would run code is not taken from a file that was only found', async (
   expect(config.allowCommands).toBe(true);
 });
 
+test('an agent is not lent out by a file that was only found', async () => {
+  inProject(
+    'ssh:\n  forwardAgent: true\n  jump: [{host: a, forwardAgent: /sock}]\ngroups:\n  a: {ssh: {forwardAgent: yes}}\n  b: {ssh: {forwardAgent: false}}\n',
+  );
+  const told = (await problem()).split('\n');
+  expect(told.map((line) => line.slice(0, line.indexOf(': would lend out')))).toEqual([
+    '/home/project/keylane.yaml:2: ssh.forwardAgent',
+    '/home/project/keylane.yaml:3: ssh.jump[0].forwardAgent',
+    '/home/project/keylane.yaml:5: groups.a.ssh.forwardAgent',
+  ]);
+  expect((await load({ file: 'keylane.yaml' })).engine.ssh?.forwardAgent).toBe(true);
+});
+
 test("what the user's own file allows is not for commands of a file that was only found", async () => {
   ofUser('allowCommands: true\nssh: {allowExec: true}\n');
   inProject(
