@@ -9,8 +9,9 @@ const PRIVATE = 0o700;
  * this user: in another's, or behind a link that somebody else can turn, our files would be theirs to read and to change.
  */
 export function privateDirectory(path: string): void {
+  let made = false;
   try {
-    mkdirSync(path, { recursive: true, mode: PRIVATE });
+    made = mkdirSync(path, { recursive: true, mode: PRIVATE }) !== undefined;
   } catch (error) {
     // What stands in the way is told below, better.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw storeError(error, path);
@@ -25,9 +26,11 @@ export function privateDirectory(path: string): void {
       path,
       `belongs to user ${found.uid}, and this process runs as user ${uid}; ${other}, or \`chown\` it`,
     );
-  if ((found.mode & 0o777) === PRIVATE) return;
+  // What others may do with it is taken from them; what its owner took from himself is left so.
+  const mode = made ? PRIVATE : found.mode & PRIVATE;
+  if ((found.mode & 0o777) === mode) return;
   try {
-    chmodSync(path, PRIVATE);
+    chmodSync(path, mode);
   } catch (error) {
     throw storeError(error, path);
   }

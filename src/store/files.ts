@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, linkSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import { LOCK_BYTES } from './environment.js';
@@ -30,7 +40,12 @@ export function makeFiles(dir: string): void {
 /** LMDB takes an empty file for a new store. */
 function touch(path: string): void {
   // Not 'wx': another process may have made it just now.
-  closeSync(openSync(path, 'a', PRIVATE));
+  const fd = openSync(path, 'a', PRIVATE);
+  try {
+    fchmodSync(fd, PRIVATE);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**
@@ -41,6 +56,7 @@ function makeLockFile(path: string): void {
   const draft = `${path}.${process.pid}.${drafts++}`;
   try {
     writeFileSync(draft, Buffer.alloc(LOCK_BYTES), { mode: PRIVATE });
+    chmodSync(draft, PRIVATE);
     linkSync(draft, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -59,7 +75,7 @@ function checkFile(path: string): void {
     const text = `${path} belongs to user ${uid}, and this process runs as user ${own}; \`chown\` it, or give another \`dataDir\``;
     throw new KeylaneError('ERR_CONFIG', text);
   }
-  if ((mode & 0o777) !== PRIVATE) chmodSync(path, PRIVATE);
+  if ((mode & 0o777) !== (mode & PRIVATE)) chmodSync(path, mode & PRIVATE);
 }
 
 function isThere(path: string): boolean {

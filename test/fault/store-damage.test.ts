@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
+  chmodSync,
   chownSync,
   copyFileSync,
   existsSync,
@@ -16,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { runProgram } from '../support/programs/run.ts';
 import { seeded } from '../support/seed.ts';
@@ -201,6 +203,21 @@ describe('a store that is not this user’s', () => {
     expect(await used(dir)).toMatchObject({ code: 'ERR_CONFIG', message: expect.stringContaining('chown') });
   });
 
+  test.runIf(root)('is refused where this user may not write', async () => {
+    const home = temporary();
+    const store = join(home, 'store');
+    mkdirSync(store);
+    chownSync(store, 65_534, 65_534);
+    chmodSync(store, 0o500);
+    chmodSync(home, 0o755);
+    for (const dir of [store, join(home, 'other')]) {
+      const { code, message } = await usedAsNobody(dir);
+      expect(code).toBe('ERR_CONFIG');
+      expect(message).toContain(dir);
+      expect(message).toContain('dataDir');
+    }
+  });
+
   test('is refused where the home is read-only', async () => {
     // Root may write anywhere but here.
     const seen = await used('/sys/keylane/store');
@@ -209,6 +226,13 @@ describe('a store that is not this user’s', () => {
     expect(seen.message).toContain('dataDir');
   });
 });
+
+async function usedAsNobody(dir: string): Promise<Seen> {
+  const program = fileURLToPath(new URL('../support/programs/store-opener.mjs', import.meta.url));
+  const args = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, program, dir, 'durable'];
+  const { stdout } = await promisify(execFile)('setpriv', args);
+  return JSON.parse(stdout) as Seen;
+}
 
 /** Resolves when it is dead, in the midst of its writes. */
 async function killedWhileWriting(dir: string, kind: string): Promise<void> {
