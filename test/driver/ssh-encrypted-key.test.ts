@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Decrypter } from '../../workers/drivers/ssh/decrypter.js';
+import { Identities } from '../../workers/drivers/ssh/identity.js';
 import { keyFiles, openSshKey } from '../support/corpora.js';
 import { startEngine } from '../support/engine.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { mutated } from '../support/mutate.js';
 import { seeded } from '../support/seed.js';
 import { loginTo } from '../support/ssh-login.js';
@@ -40,6 +42,38 @@ test('the other hosts of a shard are served while a key is decrypted', async () 
   }
   expect((await slow).code).toBe(0);
   expect(longest).toBeLessThan((last - begun) / 2);
+});
+
+test('a decrypted key is kept while log-ins use it, and forgotten when others do and it has not been used for long', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'keylane-encrypted-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const [one, other] = ['one', 'other'].map((name) => {
+    const path = join(dir, name);
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-a', '1', '-N', 'right horse', '-f', path]);
+    return path;
+  }) as [string, string];
+  const clock = new FakeClock(1_000);
+  const identities = new Identities(clock);
+  const asked: string[] = [];
+  const unlock = async (path: string) => {
+    const identity = await identities.look(path);
+    const secret = () => {
+      asked.push(path);
+      return Promise.resolve('right horse');
+    };
+    return (await identities.unlock(identity, 'env:P', secret)).type;
+  };
+  expect(await Promise.all([unlock(one), unlock(one)])).toEqual(['ssh-ed25519', 'ssh-ed25519']);
+  clock.advance(500_000);
+  await unlock(one);
+  clock.advance(500_000);
+  await unlock(other);
+  await unlock(one);
+  expect(asked).toEqual([one, other]);
+  clock.advance(700_000);
+  await unlock(other);
+  await unlock(one);
+  expect(asked).toEqual([one, other, one]);
 });
 
 test('what takes hours is not begun', async () => {

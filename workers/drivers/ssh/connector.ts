@@ -27,12 +27,13 @@ const MARGIN_MS = 25;
 /** Opens connections: files, look-up, TCP, key exchange, log-in, in this order. Keeps what it read of files. */
 export class Connector {
   readonly #clock: Clock;
-  readonly #identities = new Identities();
+  readonly #identities: Identities;
   readonly #knownHosts = new KnownHostsFiles();
   readonly #newHosts = new NewHosts(this.#knownHosts);
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#identities = new Identities(clock);
   }
 
   async open(target: SshTarget, context: OpenContext): Promise<SshConnection> {

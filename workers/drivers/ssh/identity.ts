@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { ParsedKey } from 'ssh2';
 import { KeylaneError } from '../../../src/errors.js';
+import { type Clock, systemClock } from '../../../src/util/clock.js';
 import { SingleFlight } from '../../../src/util/single-flight.js';
 import { Decrypter } from './decrypter.js';
 import { type KeyFile, readKeyFile } from './key-file.js';
@@ -18,15 +19,24 @@ export interface Identity {
   version: string;
 }
 
+/** A decrypted key that no log-in has asked for so long is forgotten when the next one is looked for. */
+const KEPT_MS = 600_000;
+
 /**
  * Key files, each read and decrypted once for as long as it does not change: an encrypted key costs half a second of a
  * core.
  */
 export class Identities {
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #looks = new Map<string, { version: string; identity: Promise<Identity> }>();
   readonly #looking = new SingleFlight<Identity>();
   readonly #decrypter = new Decrypter();
-  readonly #keys = new Map<string, { version: string; key: Promise<ParsedKey> }>();
+  /** Decrypted; the one that was asked for last stands last. */
+  readonly #keys = new Map<string, { version: string; key: Promise<ParsedKey>; usedAt: number }>();
+
+  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+    this.#clock = clock;
+  }
 
   /** The file, without a passphrase. Rejects with `ERR_INPUT` that names the path and the fix. */
   look(path: string): Promise<Identity> {
@@ -49,11 +59,18 @@ export class Identities {
     // With its reference: whoever may not read the passphrase gets no key that another one decrypted.
     const name = `${path}\0${passphrase}`;
     const known = this.#keys.get(name);
-    if (known?.version === version) return known.key;
-    const key = this.#unlock(path, text, passphrase, secret);
-    this.#keys.set(name, { version, key });
-    key.catch(() => this.#keys.delete(name));
-    return key;
+    const usedAt = this.#clock.now();
+    const fits = known?.version === version;
+    const entry = fits ? known : { version, key: this.#unlock(path, text, passphrase, secret), usedAt };
+    entry.usedAt = usedAt;
+    this.#keys.delete(name);
+    this.#keys.set(name, entry);
+    if (!fits) entry.key.catch(() => this.#keys.get(name) === entry && this.#keys.delete(name));
+    for (const [oldest, { usedAt: at }] of this.#keys) {
+      if (usedAt - at < KEPT_MS) break;
+      this.#keys.delete(oldest);
+    }
+    return entry.key;
   }
 
   async #unlock(path: string, text: string, passphrase: string, secret: AskSecret): Promise<ParsedKey> {
