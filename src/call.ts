@@ -65,8 +65,6 @@ export class Call implements RunCommand, Due {
   reused = false;
   /** There where the call has a cache part and was answered. */
   note: CacheNote | undefined = undefined;
-  /** That answer, packed. */
-  packed: Uint8Array | undefined = undefined;
   /** Where it is to be struck off when it is settled: the calls of the caller's signal. */
   cancellation: { delete(call: Call): void } | undefined = undefined;
   #inQueue: Link<Call> | undefined = undefined;

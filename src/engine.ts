@@ -134,6 +134,8 @@ type EngineOwn = Pick<ResolvedOptions, 'closeTimeoutMs' | 'cache' | 'dataDir' | 
  */
 export class ShardedEngine implements Engine {
   readonly #cache: CacheFront;
+  /** By driver. */
+  readonly #caches = new Map<string, DriverCache>();
   readonly #shards: Shards;
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
@@ -187,7 +189,7 @@ export class ShardedEngine implements Engine {
         else resolve(call.response as ResponseOf<D>);
       };
       if (options?.cache) {
-        plan = this.#cache.plan(driver, parsed, options.cache);
+        plan = this.#cacheOf(driver, spec).plan(parsed, options.cache);
         how.cache = plan.part;
       }
       this.#submit(new Call(driver, parsed, how, { settled }), options?.signal);
@@ -347,10 +349,15 @@ export class ShardedEngine implements Engine {
   }
 
   #cacheOf(driver: string, spec: Spec): DriverCache {
-    return new DriverCache(this.#cache, driver, spec, (parsed, part, settled) => {
-      const how = { ...this.#how('once', DEFAULT_TIMEOUT_MS, 0), cache: part };
-      this.#submit(new Call(driver, parsed, how, { settled }), undefined);
-    });
+    let cache = this.#caches.get(driver);
+    if (!cache) {
+      cache = new DriverCache(this.#cache, driver, spec, (parsed, part, settled) => {
+        const how = { ...this.#how('once', DEFAULT_TIMEOUT_MS, 0), cache: part };
+        this.#submit(new Call(driver, parsed, how, { settled }), undefined);
+      });
+      this.#caches.set(driver, cache);
+    }
+    return cache;
   }
 
   #timeoutsOf(driver: string): LearnedTimeouts {

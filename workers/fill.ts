@@ -1,6 +1,6 @@
 import { KeylaneError } from '../src/errors.js';
 import { type Driver, NOT_MODIFIED } from '../src/types.js';
-import { packValue } from '../src/wire/codec.js';
+import { packValue, unpackValue } from '../src/wire/codec.js';
 import type { CachePart, Reply, ResponseReply, RunCommand, RunTiming } from '../src/wire/protocol.js';
 import { fromWire, toWire } from '../src/wire/wire-error.js';
 import type { Entry } from './cache.js';
@@ -26,8 +26,7 @@ export interface FillEvents {
   ended(fill: Fill): void;
 }
 
-export interface Answer {
-  bytes: Uint8Array;
+export interface Answer extends Pick<Entry, 'value' | 'bytes'> {
   etag: string | undefined;
   ok: boolean;
   /** The peer said that the old answer holds still. */
@@ -52,7 +51,7 @@ export class Fill implements RunHost {
   readonly number: number;
   readonly run: Run;
   /** An answer that its validator may prove to hold still. */
-  readonly old: Pick<Entry, 'bytes' | 'etag'> | undefined;
+  readonly old: Pick<Entry, 'value' | 'bytes' | 'etag'> | undefined;
   /** Something that it may have read was changed meanwhile: nobody may be given its answer who asks from now on. */
   outdated = false;
   readonly #callers = new Set<Caller>();
@@ -167,11 +166,11 @@ export class Fill implements RunHost {
       return;
     }
     this.#events.fetched(this, answer);
-    const { bytes, etag } = answer;
+    const { value, etag } = answer;
     for (const caller of this.#callers) {
       const status = caller === this.#first ? 'miss' : 'hit';
       const timing = caller === this.#owner ? timingOf(reply) : this.#waited(caller);
-      caller.answer({ ...timing, response: bytes, cache: { status, ageMs: 0, etag } });
+      caller.answer({ ...timing, response: value, cache: { status, ageMs: 0, etag } });
       this.#gone(caller, timing);
     }
     this.#callers.clear();
@@ -181,14 +180,17 @@ export class Fill implements RunHost {
     if (response === NOT_MODIFIED) {
       if (!this.old)
         throw new KeylaneError('ERR_PROTOCOL', 'the driver answers NOT_MODIFIED to a request without an etag');
-      return { bytes: this.old.bytes, etag: this.old.etag, ok: true, revalidated: true };
+      const { value, bytes, etag } = this.old;
+      return { value, bytes, etag, ok: true, revalidated: true };
     }
-    const bytes = packValue(response);
+    // Its driver may go on with what it gave.
+    const packed = packValue(response);
     const driver = this.#host.driverOf(this.run.command.driver);
     // One that cannot say whether the peer said yes is taken to say no.
     const ok = quietly(() => driver?.ok?.(response)) === true;
     const etag = ok ? quietly(() => driver?.etag?.(response)) : undefined;
-    return { bytes, etag: typeof etag === 'string' ? etag : undefined, ok, revalidated: false };
+    const value = unpackValue(packed);
+    return { value, bytes: packed.length, etag: typeof etag === 'string' ? etag : undefined, ok, revalidated: false };
   }
 
   #fail(timing: RunTiming, error: KeylaneError): void {

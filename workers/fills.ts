@@ -1,5 +1,6 @@
 import { matchesAny } from '../src/cache/pattern.js';
 import { KeylaneError } from '../src/errors.js';
+import { unpackValue } from '../src/wire/codec.js';
 import type { CachePart, RunCommand, ShardCacheStats } from '../src/wire/protocol.js';
 import { covers, type Entry, type Found, ShardCache } from './cache.js';
 import { type Answer, Caller, Fill, type FillEvents, type FillHost } from './fill.js';
@@ -105,13 +106,13 @@ export class Fills implements FillEvents {
     if (this.#open.get(digest) === fill) this.#open.delete(digest);
   }
 
-  fetched(fill: Fill, { bytes, etag, ok, revalidated }: Answer): void {
+  fetched(fill: Fill, { value, bytes, etag, ok, revalidated }: Answer): void {
     if (revalidated) this.#counts.revalidated++;
     const { key, tags, number, part } = fill;
     const ttlMs = ok ? part.ttlMs : part.negativeMs;
     if (fill.outdated || ttlMs === 0) return;
     const entry: Entry = {
-      ...{ key, tags, bytes, etag, ttlMs },
+      ...{ key, tags, value, bytes, etag, ttlMs },
       name: part.name,
       storedAt: this.#host.now(),
       fetch: number,
@@ -130,7 +131,7 @@ export class Fills implements FillEvents {
     const { slot, id } = command;
     const cache = { status, ageMs: Math.round(ageMs), etag: entry.etag };
     const timing = { queuedUs: 0, openUs: 0, runUs: 0, reused: false };
-    this.#host.reply({ kind: 'response', slot, id, ...timing, response: entry.bytes, cache });
+    this.#host.reply({ kind: 'response', slot, id, ...timing, response: entry.value, cache });
     this.#host.served(command);
   }
 
@@ -153,5 +154,5 @@ export class Fills implements FillEvents {
 /** An older answer with a validator. */
 function oldOf({ etag, old }: CachePart, there: Entry | undefined): Fill['old'] {
   if (there?.etag !== undefined) return there;
-  return etag !== undefined && old !== undefined ? { bytes: old, etag } : undefined;
+  return etag !== undefined && old !== undefined ? { value: unpackValue(old), bytes: old.length, etag } : undefined;
 }

@@ -1,6 +1,7 @@
 import { KeylaneError } from '../errors.js';
 import type { CacheOptions, Parsed } from '../types.js';
 import type { Clock } from '../util/clock.js';
+import { packValue } from '../wire/codec.js';
 import type { CacheNote, ShardCacheStats } from '../wire/protocol.js';
 import { checkPatterns } from './pattern.js';
 import { type CachePlan, planOf, type TtlOptions } from './plan.js';
@@ -59,7 +60,6 @@ const MOST_LISTED = 1_000;
 /** A call that was answered. */
 interface Answered {
   readonly note: CacheNote | undefined;
-  readonly packed: Uint8Array | undefined;
   readonly response: unknown;
 }
 
@@ -141,12 +141,12 @@ export class CacheFront {
   }
 
   /** A call by this plan is settled. `ok`: did the peer say yes? */
-  heard(plan: CachePlan, { note, packed, response }: Answered, ok: (response: unknown) => boolean): void {
+  heard(plan: CachePlan, { note, response }: Answered, ok: (response: unknown) => boolean): void {
     if (!note) return;
     this.#ratios.note(plan.operation, note.status);
     // Only what was fetched for this very call is known to be no older than `startSeq`.
-    if (plan.startSeq === undefined || note.status !== 'miss' || !packed) return;
-    if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packed, note.etag);
+    if (plan.startSeq === undefined || note.status !== 'miss') return;
+    if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packValue(response), note.etag);
   }
 
   /** Forgets what the patterns name, which were checked. Never rejects. */

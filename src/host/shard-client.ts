@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import type { ShardEvent } from '../events.js';
-import { FrameReader, type FrameVisitor, unpackValue } from '../wire/codec.js';
+import { FrameReader, type FrameVisitor } from '../wire/codec.js';
 import { Ledger } from '../wire/ledger.js';
 import { Outbox } from '../wire/outbox.js';
 import type { Ask, CacheNote, Command, Reply, ResponseReply, ShardStats } from '../wire/protocol.js';
@@ -176,14 +176,9 @@ export class ShardClient implements FrameVisitor<Reply> {
     call.openUs = openUs;
     call.runUs = runUs;
     call.reused = reused;
-    this.#free(call);
-    if (note === undefined) {
-      call.settle(response, undefined);
-      return;
-    }
     call.note = note;
-    call.packed = response as Uint8Array;
-    call.settle(unpackValue(call.packed), undefined);
+    this.#free(call);
+    call.settle(response, undefined);
   }
 
   other(reply: Exclude<Reply, ResponseReply>): void {

@@ -20,8 +20,9 @@ const PART = 4;
 /** `run` and `response` whose payload came before, as parts. */
 const RUN_OF_PARTS = 5;
 const RESPONSE_OF_PARTS = 6;
-/** What a `run` or `response` has to do with the cache, before it: most have nothing, and pay nothing. */
-const CACHE = 7;
+/** What a `run` or a `response` has to do with the cache, before it: most have nothing, and pay nothing. */
+const CACHE_PART = 7;
+const CACHE_NOTE = 8;
 
 const MODES: readonly RunMode[] = ['once', 'live', 'stream', 'prewarm'];
 
@@ -101,7 +102,8 @@ export class FrameReader<M extends Message> {
   read(frame: Uint8Array, visitor: FrameVisitor<M>): void {
     // As a Buffer: what is copied out of a Buffer is a Buffer again.
     const flat = unpackr.unpack(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)) as unknown[];
-    let cache: unknown;
+    let part: CachePart | undefined;
+    let note: CacheNote | undefined;
     for (let i = 0; i < flat.length; ) {
       const head = flat[i];
       if (head === RESPONSE || head === RESPONSE_OF_PARTS) {
@@ -114,18 +116,21 @@ export class FrameReader<M extends Message> {
           flat[i + 5] as number,
           flat[i + 6] as boolean,
           response,
-          cache as CacheNote | undefined,
+          note,
         );
-        cache = undefined;
+        note = undefined;
         i += RESPONSE_ITEMS;
       } else if (head === RUN || head === RUN_OF_PARTS) {
         const request = head === RUN ? flat[i + 8] : this.#whole(flat[i + 1] as number);
-        visitor.run(unflattenRun(flat, i, request, cache as CachePart | undefined));
-        cache = undefined;
+        visitor.run(unflattenRun(flat, i, request, part));
+        part = undefined;
         i += RUN_ITEMS;
-      } else if (head === CACHE) {
-        cache = flat[i + 1];
-        i += 2;
+      } else if (head === CACHE_PART) {
+        part = unflattenPart(flat, i);
+        i += PART_ITEMS;
+      } else if (head === CACHE_NOTE) {
+        note = unflattenNote(flat, i);
+        i += NOTE_ITEMS;
       } else if (head === PART) {
         const slot = flat[i + 1] as number;
         const part = flat[i + 2] as Uint8Array;
@@ -166,7 +171,7 @@ function flatten(message: Message, flat: unknown[]): void {
 const RUN_ITEMS = 11;
 
 function flattenRun(head: number, m: RunCommand, payload: unknown, flat: unknown[]): void {
-  if (m.cache !== undefined) flat.push(CACHE, m.cache);
+  if (m.cache !== undefined) flattenPart(m.cache, flat);
   const deadline = m.deadline === Number.POSITIVE_INFINITY ? 0 : Math.ceil(m.deadline);
   flat.push(
     head,
@@ -200,10 +205,39 @@ function unflattenRun(flat: unknown[], i: number, request: unknown, cache: Cache
   };
 }
 
+const PART_ITEMS = 10;
+
+function flattenPart(part: CachePart, flat: unknown[]): void {
+  const { digest, name, tags, ttlMs, staleMs, negativeMs, fresh, etag, old } = part;
+  flat.push(CACHE_PART, digest, name, tags, ttlMs, staleMs, negativeMs, fresh, etag, old);
+}
+
+function unflattenPart(flat: unknown[], i: number): CachePart {
+  return {
+    digest: flat[i + 1] as string,
+    name: flat[i + 2] as string,
+    tags: flat[i + 3] as string[],
+    ttlMs: flat[i + 4] as number,
+    staleMs: flat[i + 5] as number,
+    negativeMs: flat[i + 6] as number,
+    fresh: flat[i + 7] as boolean,
+    etag: flat[i + 8] as string | undefined,
+    old: flat[i + 9] as Uint8Array | undefined,
+  };
+}
+
+const STATUSES: readonly CacheNote['status'][] = ['hit', 'stale', 'miss'];
+const NOTE_ITEMS = 4;
+
+function unflattenNote(flat: unknown[], i: number): CacheNote {
+  const status = STATUSES[flat[i + 1] as number] as CacheNote['status'];
+  return { status, ageMs: flat[i + 2] as number, etag: flat[i + 3] as string | undefined };
+}
+
 const RESPONSE_ITEMS = 8;
 
 function flattenResponse(head: number, m: ResponseReply, payload: unknown, flat: unknown[]): void {
-  if (m.cache !== undefined) flat.push(CACHE, m.cache);
+  if (m.cache !== undefined) flat.push(CACHE_NOTE, STATUSES.indexOf(m.cache.status), m.cache.ageMs, m.cache.etag);
   flat.push(head, m.slot, m.id, m.queuedUs, m.openUs, m.runUs, m.reused, payload);
 }
 

@@ -96,7 +96,7 @@ export interface ResponseReply extends RunTiming {
   slot: number;
   id: number;
   response: unknown;
-  /** To a run with a cache part; `response` is packed then. */
+  /** To a run with a cache part. */
   cache?: CacheNote | undefined;
 }
 

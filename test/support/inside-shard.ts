@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { encode, FrameReader, unpackValue } from '../../src/wire/codec.ts';
+import { encode, FrameReader } from '../../src/wire/codec.ts';
 import { Ledger } from '../../src/wire/ledger.ts';
 import type { Limits } from '../../src/wire/limits.ts';
 import type { CachePart, Command, Reply, RunCommand } from '../../src/wire/protocol.ts';
@@ -145,7 +145,7 @@ export class Asked {
     const [reply] = replies;
     if (reply?.kind === 'error') return `${reply.error.code} ${reply.error.outcome}`;
     if (reply?.kind !== 'response') return undefined;
-    const { text } = unpackValue(reply.response as Uint8Array) as Answer;
+    const { text } = reply.response as Answer;
     return `${reply.cache?.status} ${reply.cache?.ageMs} ${text}`;
   }
 

@@ -34,7 +34,7 @@ function process(disk = new FakeDisk()) {
 }
 
 function answered(response: unknown, status: 'hit' | 'miss' = 'miss', etag?: string) {
-  return { note: { status, ageMs: 0, etag }, packed: packValue(response), response };
+  return { note: { status, ageMs: 0, etag }, response };
 }
 
 test('C11: what one process has fetched another finds, until its time is over', async () => {

@@ -1,14 +1,21 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { packValue } from '../../../src/wire/codec.ts';
+import { packValue, unpackValue } from '../../../src/wire/codec.ts';
 import { type Entry, ShardCache } from '../../../workers/cache.ts';
 
 const MiB = 1024 * 1024;
 
-function entry(bytes: Uint8Array, more: Partial<Entry> = {}): Entry {
+function entry(packed: Uint8Array, more: Partial<Entry> = {}): Entry {
   return {
-    ...{ key: 'web-1', name: 'list:00000000', tags: [], bytes, etag: undefined },
+    ...{
+      key: 'web-1',
+      name: 'list:00000000',
+      tags: [],
+      value: unpackValue(packed),
+      bytes: packed.length,
+      etag: undefined,
+    },
     ...{ storedAt: 0, fetch: 1, ttlMs: 1_000, negative: false, ...more },
   };
 }
@@ -54,14 +61,14 @@ test('C26: 10,000 answers of 10 kB take what the bound says, within 5 %, and the
 
 test('C26: what was used lately stays, and an answer that is larger than the bound is not kept', () => {
   const cache = new ShardCache(4 * 11_200);
-  const bytes = new Uint8Array(10_000);
+  const bytes = packValue(Buffer.alloc(10_000));
   for (let i = 0; i < 3; i++) cache.put(digest(i), entry(bytes));
   const part = { ttlMs: 1_000, staleMs: 0, negativeMs: 0, fresh: false, tags: [], name: 'list:0' };
   expect(cache.find({ ...part, digest: digest(0) }, 10)?.ageMs).toBe(10);
   cache.put(digest(3), entry(bytes));
   cache.put(digest(4), entry(bytes));
   expect([0, 1, 2, 3, 4].map((i) => cache.peek(digest(i)) !== undefined)).toEqual([true, false, true, true, true]);
-  cache.put(digest(5), entry(new Uint8Array(50_000)));
+  cache.put(digest(5), entry(packValue(Buffer.alloc(50_000))));
   expect(cache.peek(digest(5))).toBeUndefined();
   expect(cache.size.bytes).toBeLessThanOrEqual(44_800);
 });
