@@ -7,6 +7,7 @@ import { type Problem, pathOf, problemsOf } from '../util/check.js';
 import { entriesOf } from './entries.js';
 import { type FoundFile, findFiles, readFile, type Surroundings, userFile } from './files.js';
 import { problemsOfGroups } from './groups.js';
+import { hinted } from './hints.js';
 import { isObject, type Layer, type Merged, merge, type Path, type Tree } from './merge.js';
 import { wordsOf } from './origins.js';
 import { absolutePaths } from './paths.js';
@@ -161,10 +162,11 @@ function problemsIn(values: Tree, originOf: (path: Path) => ConfigOrigin | undef
 /** Problems as lines of text, in the order of the lines that they are about. */
 function told(problems: readonly Problem[], originOf: (path: Path) => ConfigOrigin | undefined): string[] {
   return problems
-    .map(({ path, says }) => {
+    .map((problem) => {
+      const { path } = problem;
       const origin = originOf(path);
       const name = path.length > 0 ? `${pathOf('', path)}: ` : '';
-      return { line: origin?.from === 'file' ? origin.line : 0, text: `${wordsOf(origin)}: ${name}${says}` };
+      return { line: origin?.from === 'file' ? origin.line : 0, text: `${wordsOf(origin)}: ${name}${hinted(problem)}` };
     })
     .sort((a, b) => a.line - b.line)
     .map(({ text }) => text);

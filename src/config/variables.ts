@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KeylaneError } from '../errors.js';
 import { type Problem, problemsOf } from '../util/check.js';
 import { nearest } from '../util/nearest.js';
+import { hinted } from './hints.js';
 import { define, isObject, type Layer, type Path, type Tree } from './merge.js';
 
 const PREFIX = 'KEYLANE_';
@@ -26,7 +27,10 @@ export function variablesLayer(
     if (typeof found === 'string') problems.push(`${name}: ${found}`);
     if (found === undefined || typeof found === 'string') continue;
     const { value, wrong } = valueIn(text, found);
-    for (const { path, says } of wrong) problems.push(`${name}: ${[...found.path, ...path].join('.')}: ${says}`);
+    for (const { path, says } of wrong) {
+      const at = [...found.path, ...path];
+      problems.push(`${name}: ${at.join('.')}: ${hinted({ path: at, says })}`);
+    }
     if (wrong.length > 0) continue;
     put(values, found.path, value);
     names.set(found.path.join('.'), name);

@@ -199,6 +199,22 @@ test.each([
   ['a function of the library', 'onEvent: x', ':1: onEvent: unknown field'],
   ['a function of ssh', 'ssh:\n  confirmHostKey: x', ':2: ssh.confirmHostKey: unknown field'],
   ['a text for a number', 'shards: many', ':1: shards: expected a number; got "many"'],
+  [
+    'a number as source code has it',
+    'limits: {idleMs: 60_000}',
+    ':1: limits.idleMs: expected a number; got "60_000"; write 60000',
+  ],
+  ['a time with its unit', 'limits: {idleMs: 5m}', ':1: limits.idleMs: expected a number; got "5m"; write 300000'],
+  [
+    'a time of an operation',
+    'cache: {ttlMs: {ssh: 2h}}',
+    ':1: cache.ttlMs.ssh: expected a number; got "2h"; write 7200000',
+  ],
+  [
+    'bytes with their unit',
+    'cache: {diskBytes: 64k}',
+    ':1: cache.diskBytes: expected a number; got "64k"; write 65536',
+  ],
   ['a fraction', 'shards: 1.5', ':1: shards: expected'],
   ['too small', 'shards: 0', ':1: shards: expected at least 1; got 0'],
   ['too large', 'shards: 1000', ':1: shards: expected at most 256; got 1000'],

@@ -81,6 +81,7 @@ test.each([
   ['KEYLANE_LIMITS__GROUPS__', '4', 'no option has this name'],
   ['KEYLANE_ON_EVENT__X', '4', 'no option has this name'],
   ['KEYLANE_SHARDS', 'many', 'shards: expected a number; got "many"'],
+  ['KEYLANE_LIMITS__IDLE_MS', '30s', 'limits.idleMs: expected a number; got "30s"; write 30000'],
   ['KEYLANE_SHARDS', '1e9', 'shards: expected at most 256; got 1000000000'],
   ['KEYLANE_SHARDS', 'null', 'shards: expected a number; got "null"'],
   ['KEYLANE_SHARDS', '[1]', 'shards: expected a number; got an array of 1'],
