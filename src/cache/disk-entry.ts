@@ -35,6 +35,8 @@ export interface Meta extends Omit<EntryInfo, 'digest'> {
 //     name/<name or tag>\0<digest>
 //     total                    entries and bytes (float64 each)
 export const USED = 'used/';
+/** The first key after those: `/` and the next character. */
+export const USED_END = 'used0';
 export const TOTAL = 'total';
 const DIGEST_BYTES = 32;
 const TIME_BYTES = 6;

@@ -1,58 +1,18 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { KeylaneError } from '../errors.js';
-import { setAside } from '../store/set-aside.js';
+import { dataInode, setAside } from '../store/set-aside.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Clock } from '../util/clock.js';
 import { type Deferred, deferred } from '../util/deferred.js';
-import {
-  bodyKey,
-  type DiskEntry,
-  digestIn,
-  type EntryInfo,
-  type Meta,
-  metaKey,
-  placeOf,
-  TOTAL,
-  termKeys,
-  USED,
-  usedKey,
-} from './disk-entry.js';
+import { type AnswersOptions, DiskAnswers, type DiskCacheStats, type ListOptions } from './disk-answers.js';
+import type { DiskEntry, EntryInfo } from './disk-entry.js';
 import { type Invalidation, InvalidationLog } from './invalidation-log.js';
-import { matchesAny } from './pattern.js';
 
 /** Of what is stored. An older one is not there, a newer one neither. */
 const FORMAT = 1;
-/** Evicted down to this part of the bound, so that it is not for each answer anew. */
-const EVICTED_TO = 0.97;
-/** An answer that would take more of the bound is not kept: it would put out too many others. */
-const LARGEST_PART = 0.25;
-/** An answer's use is noted once in this time: a hit writes nothing by itself. */
-const USE_GRAIN_MS = 60_000;
-const MOST_TOUCHED = 1_000;
-/** Answers that each change looks at for whether their time is over. */
-const SWEPT_AT_ONCE = 16;
-
-export interface DiskCacheOptions {
-  /** Bytes of all answers together. The file takes more, and does not shrink: LMDB uses freed space again. */
-  bytes: number;
-  /** Milliseconds of the wall clock, the only one that processes share. */
-  wallNow(): number;
+export interface DiskCacheOptions extends AnswersOptions {
   /** What was there is damaged, was moved to this path, and a new cache made. */
   wasDamaged?(aside: string, error: KeylaneError): void;
   clock?: Clock;
-}
-
-export interface DiskCacheStats {
-  entries: number;
-  bytes: number;
-  /** By this process, since it opened it. */
-  evicted: number;
-}
-
-interface Total {
-  entries: number;
-  bytes: number;
 }
 
 interface Waiting {
@@ -68,36 +28,21 @@ interface Waiting {
 export class DiskCache {
   readonly #store: Store;
   readonly #log: InvalidationLog;
-  readonly #options: DiskCacheOptions;
+  readonly #answers: DiskAnswers;
   /** Of the data file: another one means that the cache was set aside by another process. */
-  readonly #inode: number;
+  readonly #inode: number | undefined;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined = undefined;
-  /** Digests of answers whose use is to be noted with the next change. */
-  readonly #touched = new Set<string>();
-  /** Up to where answers were looked at for whether their time is over. */
-  #sweptTo: Buffer = Buffer.from(USED);
-  #evicted = 0;
-
   private constructor(store: Store, options: DiskCacheOptions) {
     this.#store = store;
-    this.#options = options;
+    this.#answers = new DiskAnswers(store, options);
     this.#log = new InvalidationLog(store, () => options.wallNow());
-    this.#inode = inodeOf(store);
+    this.#inode = dataInode(store.dir);
   }
 
   /** A damaged cache is set aside and made anew. */
   static async open(dir: string, options: DiskCacheOptions): Promise<DiskCache> {
-    const how = { durable: false, version: FORMAT, ...(options.clock && { clock: options.clock }) };
-    let store: Store;
-    try {
-      store = await openStore(dir, how);
-    } catch (error) {
-      if (!(error instanceof KeylaneError) || error.code !== 'ERR_STORE_CORRUPT') throw error;
-      const aside = setAside(dir);
-      options.wasDamaged?.(aside, error);
-      store = await openStore(dir, how);
-    }
+    const store = await openedStore(dir, options);
     try {
       const cache = new DiskCache(store, options);
       if (cache.lastSeq() === 0) await store.transaction(() => cache.#log.begin());
@@ -110,15 +55,7 @@ export class DiskCache {
 
   /** What was put under this digest, unless its time is over, or it is from the future: a clock was set back. */
   get(digest: string): DiskEntry | undefined {
-    const id = Buffer.from(digest, 'hex');
-    const meta = this.#meta(id);
-    const now = this.#options.wallNow();
-    if (!meta || meta.deadAt <= now || meta.storedAt > now) return undefined;
-    const response = this.#store.get(bodyKey(id));
-    if (!response) return undefined;
-    if (now - meta.usedAt > USE_GRAIN_MS && this.#touched.size < MOST_TOUCHED) this.#touched.add(digest);
-    const { key, name, tags, etag, storedAt, staleAt, deadAt } = meta;
-    return { digest, key, name, tags, etag, storedAt, staleAt, deadAt, response };
+    return this.#answers.get(digest);
   }
 
   /**
@@ -134,25 +71,15 @@ export class DiskCache {
 
   /** Forgets what the patterns name, and tells the other processes. Resolves with its place in the log. */
   invalidate(patterns: readonly string[]): Promise<number> {
-    return this.#change((total) => {
-      const ids = new Map<string, Buffer>();
-      for (const pattern of patterns) {
-        for (const [key] of this.#store.range({ prefix: placeOf(pattern) })) {
-          const id = digestIn(key);
-          ids.set(id.toString('latin1'), id);
-        }
-      }
-      for (const id of ids.values()) {
-        const meta = this.#meta(id);
-        if (meta && matchesAny(patterns, meta)) this.#remove(id, meta, total);
-      }
+    return this.#answers.change((total) => {
+      this.#answers.forget(patterns, total);
       return this.#log.append(patterns);
     });
   }
 
   /** What was invalidated after this place, by whatever process. */
   since(seq: number): Invalidation[] {
-    if (inodeOf(this.#store) !== this.#inode) {
+    if (dataInode(this.#store.dir) !== this.#inode) {
       const text = `the store ${this.#store.dir} was damaged, and set aside by another process`;
       throw new KeylaneError('ERR_STORE_CORRUPT', text);
     }
@@ -166,37 +93,26 @@ export class DiskCache {
 
   /** Forgets everything, and tells the other processes. Resolves with how many answers that were. */
   clear(): Promise<number> {
-    return this.#change((total) => {
-      const ids = [...this.#store.range({ prefix: USED })].map(([key]) => digestIn(key));
-      for (const id of ids) this.#remove(id, this.#meta(id), total);
+    return this.#answers.change((total) => {
       this.#log.append(['*']);
-      return ids.length;
+      return this.#answers.forgetAll(total);
     });
   }
 
   stats(): DiskCacheStats {
-    return { ...this.#total(), evicted: this.#evicted };
+    return this.#answers.stats();
   }
 
   /** The answers that are there, the last used first; those of one operation. */
-  *list({ operation, limit = Number.POSITIVE_INFINITY }: ListOptions = {}): IterableIterator<EntryInfo> {
-    let left = limit;
-    for (const [used] of this.#store.range({ prefix: USED, reverse: true })) {
-      if (left <= 0) return;
-      const id = digestIn(used);
-      const meta = this.#meta(id);
-      if (!meta || (operation !== undefined && !meta.name.startsWith(`${operation}:`))) continue;
-      left--;
-      const { usedAt: _, ...info } = meta;
-      yield { digest: id.toString('hex'), ...info };
-    }
+  list(options?: ListOptions): IterableIterator<EntryInfo> {
+    return this.#answers.list(options);
   }
 
   /** Lets finish what was put. */
   async close(): Promise<void> {
     await this.#writing;
     try {
-      if (this.#touched.size > 0) await this.#change(() => undefined);
+      if (this.#answers.hasUses) await this.#answers.change(() => undefined);
     } finally {
       await this.#store.close();
     }
@@ -208,9 +124,12 @@ export class DiskCache {
       await new Promise<void>((resolve) => setImmediate(resolve));
       const waiting = this.#waiting;
       this.#waiting = [];
-      const keepAll = (total: Total) => waiting.map(({ entry, startSeq }) => this.#keep(entry, startSeq, total));
       try {
-        const kept = await this.#change(keepAll);
+        const kept = await this.#answers.change((total) =>
+          waiting.map(
+            ({ entry, startSeq }) => !this.#log.hasNamed(entry, startSeq) && this.#answers.keep(entry, total),
+          ),
+        );
         for (const [i, { settled }] of waiting.entries()) settled.resolve(kept[i] === true);
       } catch (error) {
         for (const { settled } of waiting) settled.reject(error);
@@ -218,119 +137,22 @@ export class DiskCache {
     }
     this.#writing = undefined;
   }
-
-  /** One transaction, which also notes uses, drops what is dead, and keeps the bound. */
-  #change<T>(work: (total: Total) => T): Promise<T> {
-    return this.#store.transaction(() => {
-      const total = this.#total();
-      const result = work(total);
-      this.#noteUses();
-      this.#sweep(total);
-      this.#evict(total);
-      const value = Buffer.alloc(16);
-      value.writeDoubleLE(total.entries, 0);
-      value.writeDoubleLE(total.bytes, 8);
-      void this.#store.put(TOTAL, value);
-      return result;
-    });
-  }
-
-  #keep(entry: DiskEntry, startSeq: number, total: Total): boolean {
-    const { digest, response, key, name, tags, etag, storedAt, staleAt, deadAt } = entry;
-    if (this.#log.hasNamed(entry, startSeq)) return false;
-    const id = Buffer.from(digest, 'hex');
-    const named = { key, name, tags, ...(etag !== undefined && { etag }) };
-    const bytes = response.length + JSON.stringify(named).length;
-    if (bytes > this.#options.bytes * LARGEST_PART) return false;
-    const old = this.#meta(id);
-    if (old) this.#remove(id, old, total);
-    const meta: Meta = { ...named, storedAt, staleAt, deadAt, bytes, usedAt: this.#options.wallNow() };
-    this.#putMeta(id, meta);
-    void this.#store.put(bodyKey(id), response);
-    for (const term of termKeys(entry, id)) void this.#store.put(term, NOTHING);
-    total.entries++;
-    total.bytes += bytes;
-    return true;
-  }
-
-  #remove(id: Buffer, meta: Meta | undefined, total: Total): void {
-    void this.#store.remove(metaKey(id));
-    void this.#store.remove(bodyKey(id));
-    if (!meta) return;
-    void this.#store.remove(usedKey(meta.usedAt, id));
-    for (const term of termKeys(meta, id)) void this.#store.remove(term);
-    total.entries--;
-    total.bytes -= meta.bytes;
-  }
-
-  #noteUses(): void {
-    const usedAt = this.#options.wallNow();
-    for (const digest of this.#touched) {
-      const id = Buffer.from(digest, 'hex');
-      const meta = this.#meta(id);
-      if (!meta) continue;
-      void this.#store.remove(usedKey(meta.usedAt, id));
-      this.#putMeta(id, { ...meta, usedAt });
-    }
-    this.#touched.clear();
-  }
-
-  #putMeta(id: Buffer, meta: Meta): void {
-    const dies = Buffer.alloc(8);
-    dies.writeDoubleLE(meta.deadAt);
-    void this.#store.put(usedKey(meta.usedAt, id), dies);
-    void this.#store.put(metaKey(id), Buffer.from(JSON.stringify(meta)));
-  }
-
-  /** A few more of all, in turn: so what is asked for no more goes as well. */
-  #sweep(total: Total): void {
-    const now = this.#options.wallNow();
-    const looked = [...this.#store.range({ start: this.#sweptTo, end: USED_END, limit: SWEPT_AT_ONCE })];
-    this.#sweptTo = looked.length < SWEPT_AT_ONCE ? Buffer.from(USED) : looked.at(-1)![0];
-    for (const [key, dies] of looked) if (dies.readDoubleLE() <= now) this.#drop(key, total);
-  }
-
-  #evict(total: Total): void {
-    if (total.bytes <= this.#options.bytes) return;
-    while (total.bytes > this.#options.bytes * EVICTED_TO) {
-      const [oldest] = this.#store.range({ prefix: USED, limit: 1 });
-      if (!oldest) return;
-      this.#drop(oldest[0], total);
-      this.#evicted++;
-    }
-  }
-
-  /** By its place in the order of use, which goes in any case. */
-  #drop(used: Buffer, total: Total): void {
-    const id = digestIn(used);
-    this.#remove(id, this.#meta(id), total);
-    void this.#store.remove(used);
-  }
-
-  #meta(id: Buffer): Meta | undefined {
-    const value = this.#store.get(metaKey(id));
-    return value && (JSON.parse(value.toString()) as Meta);
-  }
-
-  #total(): Total {
-    const value = this.#store.get(TOTAL);
-    return value?.length === 16
-      ? { entries: value.readDoubleLE(0), bytes: value.readDoubleLE(8) }
-      : { entries: 0, bytes: 0 };
-  }
 }
 
-export interface ListOptions {
-  /** Only its answers. @default all */
-  operation?: string;
-  /** @default none */
-  limit?: number;
-}
+const MOST_TRIES = 3;
 
-const NOTHING = new Uint8Array(0);
-/** The first key after those of `USED`: `/` and the next character. */
-const USED_END = 'used0';
-
-function inodeOf(store: Store): number {
-  return statSync(join(store.dir, 'data.mdb')).ino;
+async function openedStore(dir: string, { clock, wasDamaged }: DiskCacheOptions): Promise<Store> {
+  for (let tries = 1; ; tries++) {
+    const before = dataInode(dir);
+    try {
+      return await openStore(dir, { durable: false, version: FORMAT, ...(clock && { clock }) });
+    } catch (error) {
+      if (!(error instanceof KeylaneError) || tries === MOST_TRIES) throw error;
+      // Another process set it aside while it was looked at: that says nothing of the new one.
+      if (before !== undefined && dataInode(dir) !== before) continue;
+      if (error.code !== 'ERR_STORE_CORRUPT') throw error;
+      const aside = setAside(dir, before);
+      if (aside !== undefined) wasDamaged?.(aside, error);
+    }
+  }
 }

@@ -141,4 +141,24 @@ describe('a damaged cache', () => {
     const three = await openIn(dir);
     expect(await three.tell({ do: 'look', about: 'a' })).toBe('right');
   });
+
+  test('is set aside once by all who come at once, and they share the new one', async () => {
+    const dir = temporary();
+    const one = await openIn(dir);
+    await one.tell({ do: 'put', about: 'a' });
+    await one.end();
+    truncateSync(join(dir, 'data.mdb'), 9_000);
+    const all = await Promise.all(Array.from({ length: 6 }, () => processWith(dir)));
+    const heard = await Promise.all(
+      all.map(async (each) => {
+        const first = await each.heard();
+        return first === 'open' ? [] : [first, await each.heard()];
+      }),
+    );
+    expect(heard.filter((lines) => lines.length > 0)).toEqual([
+      [{ aside: `${dir}.damaged`, code: 'ERR_STORE_CORRUPT' }, 'open'],
+    ]);
+    expect(await all[0]!.tell({ do: 'put', about: 'b' })).toBe(true);
+    for (const each of all) expect(await each.tell({ do: 'look', about: 'b' })).toBe('right');
+  });
 });
