@@ -56,7 +56,7 @@ export function parseYaml(text: string, file: string, options: YamlOptions = {})
   }
   const lines = new LineCounter();
   const fail = (offset: number, problem: string): never => {
-    throw new KeylaneError('ERR_CONFIG', `${file}:${Math.max(1, lines.linePos(offset).line)}: ${problem}`);
+    throw new KeylaneError('ERR_CONFIG', `${file}:${Math.max(1, lines.linePos(offset).line)}: ${visible(problem)}`);
   };
   const [document, more] = documentsIn(text, lines, file, options);
   if (!document) return { value: null, lineOf: () => 1 };
@@ -107,6 +107,11 @@ function* tokensOf(text: string, lines: LineCounter, file: string, options: Yaml
     yield* parser.next(lexeme);
   }
   yield* parser.end();
+}
+
+/** A name of the file that is quoted must not move a cursor. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** The parser's own words may quote the file. */
