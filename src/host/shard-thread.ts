@@ -1,10 +1,14 @@
+import { createRequire } from 'node:module';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import type * as Threads from 'piscina';
 import type { Limits } from '../wire/limits.js';
 import type { LoopTime } from './busy.js';
 
 /** The entry of a shard's thread: the one place where this wing names the other. */
 const ENTRY = new URL('../../workers/shard.js', import.meta.url).href;
+
+/** Piscina is loaded with the first thread: 17 ms that a command whose answers are all remembered does not spend. */
+const require = createRequire(import.meta.url);
 
 /**
  * What is young in a shard is small and soon gone. With V8's default, about 34 MB a thread, 10,000 SSH hosts over 500
@@ -42,6 +46,7 @@ export type StartThread = (task: ThreadTask) => ShardThread;
  * loop stands still, keep-alives with it.
  */
 export const startThread: StartThread = ({ ledger, limits, drivers, heapMb, traceMs }) => {
+  const { Piscina } = require('piscina') as typeof Threads;
   const piscina = new Piscina({
     filename: ENTRY,
     minThreads: 0,
