@@ -13,6 +13,7 @@ import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
 import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { isReady, type PrepareBounds, parse, prepare } from './prepare.js';
+import { type Prewarmed, type PrewarmOptions, prewarm } from './prewarm.js';
 import { loadSpecs } from './registry.js';
 import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
@@ -76,22 +77,6 @@ export interface StreamOptions extends Pick<CallOptions, 'signal' | 'priority' |
   timeoutMs?: number;
 }
 
-export interface PrewarmOptions {
-  /** Connections of each lane; at most `limits.connectionsPerLane`. @default 1 */
-  perKey?: number;
-  /** @default 60_000 */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
-
-export interface Prewarmed {
-  /** Requests whose lanes have their connections, and requests whose lanes have not. */
-  ready: number;
-  notReady: number;
-  /** Why not: the first 1,000 errors. */
-  failed: KeylaneError[];
-}
-
 export interface EngineStats {
   /** Requests in the shards, all together. */
   inFlight: number;
@@ -104,9 +89,6 @@ export interface EngineStats {
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-const PREWARM_CONCURRENCY = 64;
-/** Errors that a prewarm keeps: its input may be endless. */
-const MOST_TOLD = 1_000;
 
 /**
  * Starts the shards and resolves when all of them serve.
@@ -236,29 +218,7 @@ export class ShardedEngine implements Engine {
   ): Promise<Prewarmed> {
     checkCallOptions(options, PREWARM_OPTIONS);
     checkIterable(requests);
-    const { perKey = 1, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
-    const host = this.#hostOf(driver, 'prewarm');
-    const warm = {
-      ...host,
-      ok: () => true,
-      parse: async (request: unknown, bounds: PrepareBounds) => ({
-        ...(await host.parse(request, bounds)),
-        request: perKey,
-      }),
-    };
-    const bounds = { concurrency: PREWARM_CONCURRENCY, attempts: 1, timeoutMs, ...(signal ? { signal } : {}) };
-    const prewarmed: Prewarmed = { ready: 0, notReady: 0, failed: [] };
-    for await (const { error } of new Batch<RequestOf<D> | AccountRequestOf<D>, null>(warm, requests, bounds)) {
-      if (!error) {
-        prewarmed.ready++;
-      } else {
-        prewarmed.notReady++;
-        if (prewarmed.failed.length < MOST_TOLD) prewarmed.failed.push(error);
-        // Of an endless input every further request would be told the same.
-        if (error.code === 'ERR_CLOSED') break;
-      }
-    }
-    return prewarmed;
+    return prewarm(this.#hostOf(driver, 'prewarm'), requests, options);
   }
 
   async stats(): Promise<EngineStats> {

@@ -22,13 +22,12 @@ export {
   createEngine,
   type Engine,
   type EngineStats,
-  type Prewarmed,
-  type PrewarmOptions,
   type StreamOptions,
 } from './engine.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
+export type { Prewarmed, PrewarmOptions } from './prewarm.js';
 export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
   HostKeys,
