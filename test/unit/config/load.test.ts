@@ -3,7 +3,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { entriesOf } from '../../../src/config/entries.js';
 import { type LoadConfigOptions, loadConfig } from '../../../src/config/load.js';
+import { merge } from '../../../src/config/merge.js';
 import { KeylaneError } from '../../../src/errors.js';
 
 let root: string;
@@ -479,4 +481,20 @@ inventories:
   expect(entries.get('groups.db.limit')).toBe(1);
   expect(entries.get('ssh.port')).toBe(22);
   expect([...entries.keys()].filter((path) => path.startsWith('limits.groups'))).toEqual([]);
+});
+
+test('a secret in the open is masked even where it came past the schema', () => {
+  const values = {
+    ssh: { password: 'canary', user: 'me', jump: [{ host: 'a', passphrase: 'canary' }] },
+    x: { apiToken: 5 },
+  };
+  const merged = merge([{ values, originOf: () => ({ from: 'flag' }) }]);
+  const entries = entriesOf(merged, {}, ['ssh', 'x']);
+  expect(JSON.stringify(entries)).not.toContain('canary');
+  expect(entries.map(({ path, value }) => [path, value])).toEqual([
+    ['ssh.password', '****'],
+    ['ssh.user', 'me'],
+    ['ssh.jump', [{ host: 'a', passphrase: '****' }]],
+    ['x.apiToken', 5],
+  ]);
 });

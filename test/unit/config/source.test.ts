@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ConfigSource } from '../../../src/config/source.js';
 
 let home: string;
@@ -38,6 +38,9 @@ test('a change is seen at once, and nothing is made anew without one', async () 
 test('a change that leaves size and mtime as they were is seen', async () => {
   writeFileSync(file, 'shards: 1');
   settle();
+  // Later, so that it is not read again for being new.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+  onTestFinished(() => void vi.useRealTimers());
   const config = source();
   await config.current();
   const { size, mtimeMs } = statSync(file);
@@ -45,6 +48,28 @@ test('a change that leaves size and mtime as they were is seen', async () => {
   settle();
   expect(statSync(file)).toMatchObject({ size, mtimeMs });
   expect((await config.current()).engine.shards).toBe(2);
+});
+
+test('what was just changed is read again until it could not change without a sign, the rest is not', async () => {
+  writeFileSync(file, 'shards: 1');
+  vi.useFakeTimers({ toFake: ['Date'], now: statSync(file).ctimeMs });
+  onTestFinished(() => void vi.useRealTimers());
+  let reads = 0;
+  const flags = {
+    get moveKeys() {
+      reads++;
+      return true;
+    },
+  };
+  const config = new ConfigSource({ cwd: home, env: { HOME: home }, flags });
+  const first = await config.current();
+  for (const times of [2, 3]) {
+    expect(await config.current()).toBe(first);
+    expect(reads).toBe(times);
+  }
+  vi.setSystemTime(Date.now() + 10_000);
+  for (let i = 0; i < 5; i++) expect(await config.current()).toBe(first);
+  expect(reads).toBe(4);
 });
 
 test('two changes within one tick of the file system are both seen', async () => {
