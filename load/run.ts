@@ -27,6 +27,9 @@ const SCENARIOS: readonly string[] = [
   'start',
   'caller-loop',
   'memory',
+  'cache',
+  'cache-cli',
+  'config',
 ];
 
 const PROCESS = new URL('./scenario-process.js', import.meta.url);

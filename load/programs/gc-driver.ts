@@ -1,4 +1,5 @@
-// A driver of one's own, whose request is: collect the garbage of the shard. Node must run with --expose-gc.
+// A driver of one's own, whose request is: collect the garbage of the shard, and say how many bytes of heap and buffers it
+// holds. Node must run with --expose-gc.
 import type { Driver, Spec } from 'keylane';
 import { collectGarbage } from '../garbage.js';
 
@@ -15,7 +16,8 @@ export function load(): Promise<Driver> {
     execute(_connection, _request, context) {
       context.sent();
       collectGarbage();
-      return null;
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
     },
     reusable: () => false,
     close: () => {},

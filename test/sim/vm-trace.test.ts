@@ -52,7 +52,7 @@ test('an hour of list, status, start and stop over 50 hosts: more than 80 % hits
   expect(list.hits + list.misses + status.hits + status.misses).toBe(replay.reads);
   expect((list.hits + status.hits) / replay.reads).toBeGreaterThan(0.8);
   // Those who read while a change was under way, or just after: or the comparison would show nothing.
-  expect(replay.renewed).toBeGreaterThan(100);
+  expect(replay.renewed).toBeGreaterThan(50);
 });
 
 test('nor where threads die in between', { timeout: 60_000 }, async () => {
