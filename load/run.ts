@@ -29,7 +29,6 @@ const SCENARIOS: readonly string[] = [
   'memory',
   'cache',
   'cache-cli',
-  'config',
 ];
 
 const PROCESS = new URL('./scenario-process.js', import.meta.url);
