@@ -18,7 +18,7 @@ const SECTIONS = [
   ['loadConfig(options)', 'src/config/load.ts', 'LoadConfigOptions'],
   ['run(driver, request, options)', 'src/types.ts', 'CallOptions'],
   ['batch(driver, requests, options): those of run, and', 'src/types.ts', 'BatchOptions'],
-  ['prewarm(driver, requests, options)', 'src/engine.ts', 'PrewarmOptions'],
+  ['prewarm(driver, requests, options)', 'src/prewarm.ts', 'PrewarmOptions'],
   ['The ssh request', 'src/ssh-types.ts', 'SshRequest'],
   ['The echo request', 'src/types.ts', 'EchoRequest'],
 ];
