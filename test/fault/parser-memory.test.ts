@@ -163,7 +163,8 @@ function damaged(parser: Input['parser'], random: Random): Input {
   };
   const parts: Buffer[] = [];
   let more = 0;
-  for (let length = 0; length < LENGTH - 70_000; ) {
+  // Most are short, and many are refused: more would be the time of the test.
+  for (let length = 0; length < LENGTH / 3; ) {
     const part = mutated(random, good[parser]);
     const stands = standsFor(parser, part);
     if (stands === undefined) continue;
@@ -181,7 +182,7 @@ function standsFor(parser: Input['parser'], part: Buffer): number | undefined {
   const text = part.toString('latin1');
   try {
     if (parser === 'host patterns') {
-      if (/\d{3}|(\[.*){4}/s.test(text)) return undefined;
+      if (text.split('[').length > 4 || /\d{3}/.test(text)) return undefined;
       const hosts = expandHosts(text);
       return hosts.length > 1_000 ? undefined : hosts.join().length;
     }
