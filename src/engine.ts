@@ -18,7 +18,7 @@ import { loadSpecs } from './registry.js';
 import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
-import { tryUntilSettled } from './tries.js';
+import { mayHaveRun, tryUntilSettled } from './tries.js';
 import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Spec } from './types.js';
 import { type Clock, systemClock } from './util/clock.js';
 import type { RunMode } from './wire/protocol.js';
@@ -282,9 +282,9 @@ export class ShardedEngine implements Engine {
         }
       });
     const policy = { key: parsed.key, attempts, idempotent, deadline, signal, budget: this.#retries };
-    const { call } = await tryUntilSettled(start, policy, this.#clock, Math.random);
+    const { call, history } = await tryUntilSettled(start, policy, this.#clock, Math.random);
     // It may have changed something, whatever was heard of it. Nobody is told how it ended before all have forgotten.
-    if (invalidates && call.error?.outcome !== 'not_started') await this.#cache.forget(invalidates);
+    if (invalidates && mayHaveRun(call.error?.outcome, call.shard, history)) await this.#cache.forget(invalidates);
     if (call.error) throw call.error;
     return call.response;
   }

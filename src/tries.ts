@@ -1,7 +1,7 @@
 import type { Call } from './call.js';
 import { KeylaneError } from './errors.js';
 import type { RetryBudget } from './retry-budget.js';
-import type { Attempt } from './types.js';
+import type { Attempt, Outcome } from './types.js';
 import type { Clock } from './util/clock.js';
 
 const FIRST_WAIT_MS = 500;
@@ -103,6 +103,11 @@ function inTheLightOf(history: readonly Attempt[], error: KeylaneError | undefin
   const { code, key, cause } = error;
   const message = `${error.message}; an earlier try may have run`;
   return new KeylaneError(code, message, { outcome: 'unknown', cause, ...(key === undefined ? {} : { key }) });
+}
+
+/** Can it have had an effect? `shard`: the last try's, −1 where it never left the main thread. */
+export function mayHaveRun(outcome: Outcome | undefined, shard: number, history: readonly Attempt[]): boolean {
+  return outcome !== 'not_started' && (shard >= 0 || history.some((earlier) => earlier.outcome === 'unknown'));
 }
 
 /** Trying again can help and does no harm: nothing reached the peer, or running twice is declared harmless. */

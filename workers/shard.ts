@@ -286,6 +286,8 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   async #release(ask: number, key: string): Promise<void> {
     const inUse = this.#slotOf(key) >= 0 || this.rates?.remembers(key) || this.#fills.isFilling(key);
     const released = !inUse && (await this.#pools.release(key));
+    // Were it to come back, it would be given answers that are older than what it was given meanwhile.
+    if (released) this.#fills.invalidate([`key:${key}`]);
     this.reply({ kind: 'released', ask, released });
   }
 

@@ -7,7 +7,7 @@ import type { Call, CallEvents } from '../call.js';
 import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import type { RetryBudget } from '../retry-budget.js';
-import { type Tried, tryUntilSettled, type WaitingRoom } from '../tries.js';
+import { mayHaveRun, type Tried, tryUntilSettled, type WaitingRoom } from '../tries.js';
 import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import type { Clock } from '../util/clock.js';
@@ -209,8 +209,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
       result = unsubmitted(index, request, item.parsed?.key ?? '', error);
     }
-    if (this.#options.invalidates && result.outcome !== 'not_started')
-      await this.#host.cache?.forget(this.#options.invalidates);
+    const { invalidates } = this.#options;
+    if (invalidates && mayHaveRun(result.outcome, result.shard, result.history))
+      await this.#host.cache?.forget(invalidates);
     // Only now: a place that is free while its result is still on the way would be one too many.
     this.#leave(item);
     this.#active--;

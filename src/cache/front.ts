@@ -71,6 +71,8 @@ export class CacheFront {
   readonly #second: SecondLevel<DiskLevel>;
   /** Digests of what is fetched behind stale answers from the disk. */
   readonly #refreshing = new Set<string>();
+  /** Patterns of an invalidation that has not begun. */
+  #gathered: { patterns: Set<string>; forgotten: Promise<number> } | undefined = undefined;
   /** What a program may do with it. */
   readonly face: EngineCache = Object.freeze({
     invalidate: async (...patterns: string[]) => {
@@ -149,8 +151,16 @@ export class CacheFront {
     if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packValue(response), note.etag);
   }
 
-  /** Forgets what the patterns name, which were checked. Never rejects. */
-  async forget(patterns: readonly string[]): Promise<number> {
+  /** Forgets what the patterns name, which were checked. Never rejects. What is asked for in one turn is one invalidation. */
+  forget(patterns: readonly string[]): Promise<number> {
+    this.#gathered ??= { patterns: new Set(), forgotten: Promise.resolve().then(() => this.#forgetGathered()) };
+    for (const pattern of patterns) this.#gathered.patterns.add(pattern);
+    return this.#gathered.forgotten;
+  }
+
+  async #forgetGathered(): Promise<number> {
+    const patterns = [...(this.#gathered?.patterns ?? [])];
+    this.#gathered = undefined;
     const [forgotten] = await Promise.all([this.#host.shards.invalidate(patterns), this.#second.invalidate(patterns)]);
     return forgotten;
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.ts';
 import { RetryBudget } from '../../src/retry-budget.ts';
-import { backoffMs, mayTryAgain, type TryPolicy, tryUntilSettled } from '../../src/tries.ts';
+import { backoffMs, mayHaveRun, mayTryAgain, type TryPolicy, tryUntilSettled } from '../../src/tries.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { CountedCall } from '../support/fake-thread.ts';
 
@@ -156,4 +156,15 @@ test('nobody is tried again when the budget is spent', async () => {
   const { startedAt, tried } = setUp([refused, undefined], { budget });
   expect(await tried).toMatchObject({ attempts: 1, call: { error: refused } });
   expect(startedAt).toEqual([0]);
+});
+
+test('what never left the main thread has had no effect, unless an earlier try may have had one', () => {
+  const earlier = (outcome: 'unknown' | 'not_started') => [{ outcome, code: 'ERR_TIMEOUT', message: '' }];
+  expect(mayHaveRun(undefined, 0, [])).toBe(true);
+  expect(mayHaveRun('unknown', 0, [])).toBe(true);
+  expect(mayHaveRun('canceled', 0, [])).toBe(true);
+  expect(mayHaveRun('not_started', 0, [])).toBe(false);
+  expect(mayHaveRun('canceled', -1, [])).toBe(false);
+  expect(mayHaveRun('canceled', -1, earlier('not_started'))).toBe(false);
+  expect(mayHaveRun('canceled', -1, earlier('unknown'))).toBe(true);
 });

@@ -180,3 +180,11 @@ test('what is being kept is kept before the disk is closed, once', async () => {
   expect([disk.entries.size, disk.closed]).toEqual([1, 1]);
   expect(await front.look(plan())).toBeUndefined();
 });
+
+test('what many requests of one turn invalidate is one invalidation, and each waits for it', async () => {
+  const { front, told, disk, read } = process();
+  await read('first');
+  const patterns = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 'vms' : 'key:web-1'));
+  await Promise.all(patterns.map((pattern) => front.forget([pattern])));
+  expect([told, disk.log, disk.entries.size]).toEqual([['vms', 'key:web-1'], [['vms', 'key:web-1']], 0]);
+});
