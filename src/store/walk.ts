@@ -16,9 +16,15 @@ async function walk(dir: string, durable: boolean): Promise<void> {
   const broken = brokenPart(join(dir, DATA_FILE));
   if (broken) throw new Damage(broken);
   const environment = await openEnvironment(dir, { durable });
+  const { entryCount } = environment.getStats() as { entryCount: number };
+  let count = 0;
   for (const { key, value } of environment.getRange({ start: Buffer.of(0) })) {
+    count++;
     if (!unseal(key, value)) throw new Damage('a value does not have its checksum');
+    // In its order it may be found, and by its key not: the way there is another one.
+    if (!environment.doesExist(key)) throw new Damage('a value is not found by its key');
   }
+  if (count !== entryCount) throw new Damage(`it has ${count} values of ${entryCount}`);
   allocate(environment);
 }
 

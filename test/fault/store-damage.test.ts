@@ -95,7 +95,7 @@ describe('a store whose data file', () => {
     const pages = statSync(join(dir, 'data.mdb')).size / PAGE;
     const random = seeded();
     const all = Array.from({ length: pages }, (_, page) => page);
-    const some = all.filter((page) => page < 2 || page === pages - 1 || random.below(pages) < 16);
+    const some = all.filter((page) => page < 2 || page === pages - 1 || random.below(pages) < 12);
     let refused = 0;
     await inPairs(LONG ? all : some, async (page) => {
       const copy = damaged(dir, `page-${page}`, (data) => data.fill(0, page * PAGE, (page + 1) * PAGE));
@@ -124,7 +124,7 @@ describe('a store whose data file', () => {
   test('has other bytes in it crashes nobody and hands out nothing wrong', async () => {
     const dir = await filled();
     const random = seeded();
-    const times = Array.from({ length: LONG ? 60 : 12 }, (_, i) => i);
+    const times = Array.from({ length: LONG ? 300 : 8 }, (_, i) => i);
     await inPairs(times, async (i) => {
       const copy = damaged(dir, `bytes-${i}`, (data) => {
         const from = i === 0 ? 0 : random.below(data.length);
@@ -168,7 +168,7 @@ describe('a store whose data file', () => {
 
 describe('a store whose process was killed while it wrote', () => {
   test('is opened again with nothing wrong in it', async () => {
-    const rounds = LONG ? 20 : 3;
+    const rounds = LONG ? 20 : 2;
     for (const kind of ['durable', 'disposable'] as const) {
       const dir = join(temporary(), 'store');
       for (let round = 0; round < rounds; round++) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { until } from '../support/engine.ts';
 
 const PROGRAM = fileURLToPath(new URL('../support/programs/disk-cache.mjs', import.meta.url));
 const PROCESSES = 20;
@@ -94,6 +95,21 @@ describe('two processes with one cache', () => {
     await openIn(dir);
     expect(readFileSync(join(dir, 'closed'), 'utf8')).toBe(left);
   });
+});
+
+test('a process that is killed while it writes holds up nobody', async () => {
+  const dir = temporary();
+  const other = await openIn(dir);
+  for (let round = 0; round < (process.env.KEYLANE_LONG ? 30 : 3); round++) {
+    const writer = await openIn(dir);
+    const start = (await other.tell({ do: 'stats' })) as { entries: number };
+    const killed = writer.tell({ do: 'churn', id: round, rounds: 1_000_000 }).catch(() => 'killed');
+    await until(async () => ((await other.tell({ do: 'stats' })) as { entries: number }).entries > start.entries + 5);
+    await writer.kill();
+    expect(await killed).toBe('killed');
+    expect(await other.tell({ do: 'put', about: `after-${round}` })).toBe(true);
+    expect(await other.tell({ do: 'look', about: `after-${round}` })).toBe('right');
+  }
 });
 
 describe('twenty processes with one cache', () => {

@@ -20,7 +20,8 @@ try {
   let wrong = 0;
   for (const [key, value] of store.range({ prefix: 'k' })) {
     found++;
-    if (!value.equals(contentOf(key.toString()))) wrong++;
+    const both = [value, store.get(key)];
+    if (!both.every((each) => each?.equals(contentOf(key.toString())))) wrong++;
   }
   say({ found, wrong });
   if (what === 'hold') await new Promise((resolve) => process.stdin.once('data', resolve));
