@@ -95,7 +95,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  * Rejects with `ERR_CONFIG` for a bad option, `ERR_SHARD_UNAVAILABLE` if a thread does not start.
  */
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
-  const resolved = resolveOptions(options);
+  const resolved = resolveOptions(options?.config ? await configured(options) : options);
   const registry = await loadSpecs(resolved.drivers, resolved.ssh);
   const shards = new Shards(resolved, registry.own, systemClock);
   try {
@@ -105,6 +105,12 @@ export async function createEngine(options?: EngineOptions): Promise<Engine> {
     throw error;
   }
   return new ShardedEngine(shards, registry.specs, resolved, systemClock);
+}
+
+/** Loaded where it is asked for. */
+async function configured(options: EngineOptions): Promise<EngineOptions> {
+  const { underOptions } = await import('./config/under.js');
+  return underOptions(options);
 }
 
 /** The options that are the engine's own, and not its shards'. */

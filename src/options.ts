@@ -109,6 +109,11 @@ export interface EngineOptions {
    * remembered. A thread that does not start is told to that request then. @default false
    */
   lazyShards?: boolean;
+  /**
+   * True: what `keylane.yaml` and variables `KEYLANE_…` say goes before the defaults, as on the command line; a path: that file
+   * instead of those that are found. What is said here goes before both. @default false
+   */
+  config?: boolean | string;
   limits?: LimitOptions;
   /** Where accounts, tokens and what is remembered are kept. @default `keylane` in XDG_DATA_HOME, or in ~/.local/share */
   dataDir?: string;
@@ -250,6 +255,7 @@ export const engineOptions = z.strictObject({
   shardBlockedMs: ms(1_000),
   moveKeys: z.boolean().optional(),
   lazyShards: z.boolean().optional(),
+  config: z.union([z.boolean(), z.string().min(1).max(4_096)], 'expected true, false or the path of a file').optional(),
   limits: limitsSchema.optional(),
   dataDir: z.string().min(1).max(4_096).optional(),
   allowCommands: z.boolean().optional(),

@@ -59,7 +59,7 @@ const groupName = z
 
 /** The one schema of `keylane.yaml`. Options of the engine are the engine's own. */
 export const configSchema = z.strictObject({
-  ...engineOptions.omit({ onEvent: true }).shape,
+  ...engineOptions.omit({ onEvent: true, config: true }).shape,
   ssh: sshOptions.omit({ confirmHostKey: true }).optional(),
   drivers: z.array(path).optional(),
   groups: z.record(groupName, group).optional(),
