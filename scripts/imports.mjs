@@ -21,7 +21,8 @@ export const RULES = [
   { files: ['src/targets/'], may: [...BASE, 'src/targets/'] },
   { files: ['src/host/'], may: [...BASE, 'src/wire/', 'src/host/', 'src/call.ts', 'src/admission.ts'] },
   { files: ['src/store/'], may: [...BASE, 'src/store/'] },
-  { files: ['src/cache/'], may: [...BASE, 'src/wire/', 'src/cache/', 'src/store/', 'src/call.ts'] },
+  { files: ['src/report/'], may: [...BASE, 'src/report/', 'src/store/'] },
+  { files: ['src/cache/'], may: [...BASE, 'src/wire/', 'src/cache/', 'src/store/', 'src/report/', 'src/call.ts'] },
   { files: ['src/tokens/'], may: [...BASE, 'src/tokens/'], types: ['src/accounts/account.ts', 'src/host/secret.ts'] },
   { files: ['src/adaptive/'], may: [...BASE, 'src/adaptive/'] },
   {

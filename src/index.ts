@@ -28,6 +28,7 @@ export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
 export type { Prewarmed, PrewarmOptions } from './prewarm.js';
+export { type OperationReport, readReport } from './report/report.js';
 export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
   HostKeys,

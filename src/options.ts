@@ -82,6 +82,8 @@ export interface EngineCacheOptions {
   ttlMs?: Readonly<Record<string, number>>;
   /** Milliseconds between two looks for what other processes have invalidated; only while answers on disk are used. @default 250 */
   pollMs?: number;
+  /** Which answers `keylane report` counts, in the data directory: those that are kept on disk too, all that may be remembered, or none. @default 'persisted' */
+  report?: 'persisted' | 'all' | 'none';
 }
 
 /** Options of `createEngine`. */
@@ -183,6 +185,7 @@ export const DEFAULTS = Object.freeze({
     defaultTtlMs: 300_000,
     ttlMs: Object.freeze({}),
     pollMs: 250,
+    report: 'persisted',
   }),
 });
 
@@ -244,6 +247,7 @@ const cacheSchema = z.strictObject({
   defaultTtlMs: ttl.optional(),
   ttlMs: z.record(z.string().min(1).max(128), ttl).optional(),
   pollMs: z.number().min(10).max(1_000).optional(),
+  report: z.enum(['persisted', 'all', 'none']).optional(),
 });
 
 /** The schema of `createEngine(options)`. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type OnEvent, teller } from '../events.js';
+import { Report } from '../report/report.js';
 import { dataDirectory, dataPath } from '../store/data-dir.js';
 import type { Clock } from '../util/clock.js';
 import type { FrontHost } from './front.js';
@@ -15,11 +16,18 @@ interface Home {
 /** The surroundings of an engine's cache. Nothing is opened, loaded or made before its first use. */
 export function frontHost(shards: FrontHost['shards'], { dataDir, cache, onEvent }: Home, clock: Clock): FrontHost {
   const tell = teller(onEvent);
+  let hasTold = false;
+  const failed = (message: string) => {
+    hasTold = true;
+    tell({ type: 'cache_failed', message });
+  };
   return {
     shards,
     clock,
     wallNow: () => Date.now(),
-    failed: (message) => tell({ type: 'cache_failed', message }),
+    failed,
+    // What keeps answers from the disk keeps the report from it too: one warning is enough.
+    report: new Report({ dataDir, clock, failed: (message) => !hasTold && failed(message) }),
     disk: {
       exists() {
         try {

@@ -1,4 +1,5 @@
 import { KeylaneError } from '../errors.js';
+import type { Report } from '../report/report.js';
 import type { CacheOptions, Parsed } from '../types.js';
 import type { Clock } from '../util/clock.js';
 import { packValue } from '../wire/codec.js';
@@ -41,6 +42,8 @@ export interface CacheStats {
 
 export interface FrontOptions extends TtlOptions {
   readonly pollMs: number;
+  /** Which answers the report counts. */
+  readonly report: 'none' | 'persisted' | 'all';
 }
 
 /** What the cache needs of its engine. */
@@ -51,6 +54,8 @@ export interface FrontHost {
   };
   readonly clock: Clock;
   readonly disk: { exists(): boolean; open(): Promise<DiskLevel> };
+  /** What is counted over runs. */
+  readonly report?: Pick<Report, 'note' | 'close'>;
   wallNow(): number;
   failed(message: string): void;
 }
@@ -61,6 +66,8 @@ const MOST_LISTED = 1_000;
 interface Answered {
   readonly note: CacheNote | undefined;
   readonly response: unknown;
+  /** When it was handed over. */
+  readonly submittedAt: number;
 }
 
 /** The main thread's half of the cache: how requests are remembered, the second level, and what all levels must hear. */
@@ -116,6 +123,7 @@ export class CacheFront {
 
   /** What the disk has for a plan that persists. To be asked before anything is fetched for it. */
   async look(plan: CachePlan): Promise<Remembered | undefined> {
+    const since = this.#host.clock.now();
     const looked = await this.#second.look(plan);
     if (!looked) {
       // What other processes invalidate is not heard of any more: nothing that persists is safe to give.
@@ -125,7 +133,7 @@ export class CacheFront {
     const { found, startSeq, old } = looked;
     plan.startSeq = startSeq;
     if (old) plan.part = { ...plan.part, etag: old.etag, old: old.bytes };
-    if (found) this.#ratios.note(plan.operation, found.status);
+    if (found) this.#note(plan, found.status, since);
     return found;
   }
 
@@ -143,9 +151,9 @@ export class CacheFront {
   }
 
   /** A call by this plan is settled. `ok`: did the peer say yes? */
-  heard(plan: CachePlan, { note, response }: Answered, ok: (response: unknown) => boolean): void {
+  heard(plan: CachePlan, { note, response, submittedAt }: Answered, ok: (response: unknown) => boolean): void {
     if (!note) return;
-    this.#ratios.note(plan.operation, note.status);
+    this.#note(plan, note.status, submittedAt);
     // Only what was fetched for this very call is known to be no older than `startSeq`.
     if (plan.startSeq === undefined || note.status !== 'miss') return;
     if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packValue(response), note.etag);
@@ -166,8 +174,16 @@ export class CacheFront {
   }
 
   /** Lets finish what is being kept. */
-  close(): Promise<void> {
-    return this.#second.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#second.close(), this.#host.report?.close()]);
+  }
+
+  #note({ operation, persist }: CachePlan, status: 'hit' | 'stale' | 'miss', since: number): void {
+    this.#ratios.note(operation, status);
+    const { report, clock } = this.#host;
+    const which = this.#options.report;
+    if (report && (which === 'all' || (which === 'persisted' && persist)))
+      report.note(operation, status, clock.now() - since);
   }
 }
 

@@ -6,6 +6,7 @@ import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
+import { reportCommand } from './report-flags.js';
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -49,6 +50,12 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
     cacheCommand(async (work) => {
       const { cacheRuns } = await import('./cache.js');
       status = await work(cacheRuns(io, words));
+    }),
+  );
+  keylane.addCommand(
+    reportCommand(async (flags) => {
+      const { report } = await import('./report.js');
+      status = await report(flags, io);
     }),
   );
   keylane.addCommand(

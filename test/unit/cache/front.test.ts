@@ -5,7 +5,7 @@ import { packValue } from '../../../src/wire/codec.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { FakeDisk } from '../../support/fake-disk.ts';
 
-const OPTIONS = { defaultTtlMs: 1_000, ttlMs: { status: 100 }, pollMs: 250 };
+const OPTIONS = { defaultTtlMs: 1_000, ttlMs: { status: 100 }, pollMs: 250, report: 'all' as const };
 const PERSIST: CacheOptions = { operation: 'list', tags: ['vms'], persist: true };
 
 /** The main thread of a process whose shards only note what they are told to forget. */
@@ -34,7 +34,7 @@ function process(disk = new FakeDisk()) {
 }
 
 function answered(response: unknown, status: 'hit' | 'miss' = 'miss', etag?: string) {
-  return { note: { status, ageMs: 0, etag }, response };
+  return { note: { status, ageMs: 0, etag }, response, submittedAt: 0 };
 }
 
 test('C11: what one process has fetched another finds, until its time is over', async () => {

@@ -1,0 +1,34 @@
+import { type OperationReport, readReport } from '../index.js';
+import { configOf } from './configured.js';
+import type { Io } from './io.js';
+import type { ReportFlags } from './report-flags.js';
+import { visible } from './visible.js';
+
+/** Prints the report of the data directory. */
+export async function report(flags: ReportFlags, io: Io): Promise<number> {
+  const { dataDir } = (await configOf(flags, io)).engine;
+  const operations = await readReport({ dataDir });
+  io.stdout.write(flags.format === 'json' ? `${JSON.stringify(operations, null, 2)}\n` : textOf(operations));
+  return 0;
+}
+
+const HEAD = ['operation', 'answers', 'hits', 'stale', 'misses', 'hit ratio', 'average', 'p50', 'p95', 'p99'];
+
+function textOf(operations: readonly OperationReport[]): string {
+  const rows = operations.map((one) => [
+    visible(one.operation),
+    ...[one.count, one.hits, one.stale, one.misses].map((count) => count.toLocaleString('en-US')),
+    `${(one.hitRatio * 100).toFixed(1)} %`,
+    ...[one.averageMs, one.p50Ms, one.p95Ms, one.p99Ms].map(milliseconds),
+  ]);
+  if (rows.length === 0) return 'nothing was counted yet\n';
+  const widths = HEAD.map((_, column) => Math.max(...[HEAD, ...rows].map((row) => row[column]!.length)));
+  const lines = [HEAD, ...rows].map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function milliseconds(ms: number): string {
+  return `${Number(ms.toPrecision(3))} ms`;
+}
