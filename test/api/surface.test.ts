@@ -20,6 +20,7 @@ const VALUES = [
   'openAccounts',
   'parseAccounts',
   'parseHost',
+  'readReport',
   'systemClock',
 ];
 const TYPES = [
@@ -94,6 +95,7 @@ const TYPES = [
   'LoadFleetOptions',
   'OpenAccounts',
   'OpenContext',
+  'OperationReport',
   'OperationStats',
   'Outcome',
   'Parsed',
