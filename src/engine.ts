@@ -269,7 +269,7 @@ export class ShardedEngine implements Engine {
     const parsed = await this.#prepare(spec, request, { deadline, signal });
     const remember = this.#cacheOf(driver, spec);
     const plan = cache ? remember.plan(parsed, cache) : undefined;
-    const found = plan?.persist ? await remember.look(plan, parsed) : undefined;
+    const found = plan?.persist && !signal?.aborted ? await remember.look(plan, parsed) : undefined;
     if (found) return found.response;
     const start = () =>
       new Promise<Call>((settled, reject) => {

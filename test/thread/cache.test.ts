@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BatchOptions, CallOptions, Engine, KeylaneError } from 'keylane';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { SHELF, type ShelfRequest } from '../support/drivers/own.js';
 import { failure, startEngine, until, verdict } from '../support/engine.js';
 
@@ -166,6 +169,29 @@ test('a shard that dies forgets, and its callers hear as always whether theirs m
     'ERR_CLOSED unknown',
   ]);
   expect(await died).toBe('ERR_CLOSED unknown');
+});
+
+test('C11: a call that persists is answered from disk, unless it was called off, and a closed engine answers nobody', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'keylane-cache-'));
+  onTestFinished(() => rmSync(dataDir, { recursive: true }));
+  const persist = { cache: { ...CACHE, persist: true } };
+  const first = await shelves({ dataDir });
+  expect(await first.read({ key: 'a', item: 'x' }, persist)).toBe(0);
+  await first.engine.close();
+  // Another peer, another shelf: what it has is not what was remembered.
+  const second = await shelves({ dataDir, lazyShards: true });
+  await second.engine.run('shelf', { key: 'a', item: 'x', write: 5 });
+  expect(await second.read({ key: 'a', item: 'x' }, persist)).toBe(0);
+  expect((await second.engine.cache.stats()).disk).toMatchObject({ entries: 1 });
+  const [listed] = await second.engine.cache.list({ operation: 'list' });
+  expect(listed).toMatchObject({ key: 'a', tags: ['things'] });
+  expect(await verdict(second.read({ key: 'a', item: 'x' }, { ...persist, signal: AbortSignal.abort() }))).toBe(
+    'ERR_CANCELED canceled',
+  );
+  await second.engine.cache.clear();
+  expect(await second.read({ key: 'a', item: 'x' }, persist)).toBe(5);
+  await second.engine.close();
+  expect(await verdict(second.read({ key: 'a', item: 'x' }, persist))).toBe('ERR_CLOSED not_started');
 });
 
 test('operations are counted apart up to a hundred', async () => {
