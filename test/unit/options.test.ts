@@ -131,7 +131,14 @@ describe('the defaults', () => {
         connectTimeoutMs: 10_000,
       },
       allowCommands: false,
-      cache: { bytesPerShard: 10_485_760, diskBytes: 268_435_456, defaultTtlMs: 300_000, ttlMs: {}, pollMs: 250, report: 'persisted' },
+      cache: {
+        bytesPerShard: 10_485_760,
+        diskBytes: 268_435_456,
+        defaultTtlMs: 300_000,
+        ttlMs: {},
+        pollMs: 250,
+        report: 'persisted',
+      },
       ssh: {},
       drivers: [],
     };
