@@ -1,4 +1,5 @@
-import { parse } from 'csv-parse/sync';
+import { createRequire } from 'node:module';
+import type * as Csv from 'csv-parse/sync';
 import { KeylaneError } from '../errors.js';
 
 /** A row that is not empty. */
@@ -7,6 +8,8 @@ export interface CsvRow {
   line: number;
   cells: string[];
 }
+
+const require = createRequire(import.meta.url);
 
 const MOST_CHARACTERS = 256 * 1024 * 1024;
 
@@ -19,6 +22,8 @@ const MOST_CHARACTERS = 256 * 1024 * 1024;
 export function parseCsv(text: string, file: string): CsvRow[] {
   if (text.length > MOST_CHARACTERS)
     throw new KeylaneError('ERR_INPUT', `${file}: is longer than 268,435,456 characters; split it`);
+  // Loaded here: its 10 files are read at every start of the command line otherwise.
+  const { parse } = require('csv-parse/sync') as typeof Csv;
   try {
     const rows = parse(text, {
       bom: true,
