@@ -25,7 +25,7 @@ import type {
 import { accountsText, accountText, verdictsText, written } from './accounts-text.js';
 import { configOf, configured } from './configured.js';
 import { type Io, UsageError } from './io.js';
-import { startEngine } from './ssh-flags.js';
+import { startEngine } from './start-engine.js';
 import { visible } from './visible.js';
 
 export interface AccountsDeps {

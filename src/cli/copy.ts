@@ -9,7 +9,7 @@ import type { Io } from './io.js';
 import type { HostResult, Item } from './item.js';
 import type { Output } from './output.js';
 import type { Screen } from './screen.js';
-import { startEngine } from './ssh-flags.js';
+import { startEngine } from './start-engine.js';
 
 export interface CopyDeps {
   createEngine(options: EngineOptions): Promise<Engine>;

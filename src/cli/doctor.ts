@@ -19,7 +19,7 @@ import { configured } from './configured.js';
 import type { DoctorFlags } from './doctor-flags.js';
 import { readHosts } from './fleet.js';
 import { type Io, UsageError } from './io.js';
-import { startEngine } from './ssh-flags.js';
+import { startEngine } from './start-engine.js';
 import { visible } from './visible.js';
 
 export interface DoctorDeps {

@@ -6,7 +6,7 @@ import { readHosts } from './fleet.js';
 import { readItems, readStdin } from './inputs.js';
 import { type Io, UsageError } from './io.js';
 import { requestOf } from './request.js';
-import { startEngine } from './ssh-flags.js';
+import { startEngine } from './start-engine.js';
 
 export interface ExecDeps {
   createEngine(options: EngineOptions): Promise<ExecEngine>;

@@ -1,27 +1,8 @@
-import { type Command, Option } from 'commander';
 import { type Config, type ConfigFile, type Fleet, type FleetHost, loadFleet, parseHost } from '../index.js';
 import { asConfigured } from './configured.js';
+import type { FleetFlags } from './fleet-flags.js';
 import type { Io } from './io.js';
 import { visible } from './visible.js';
-
-/** The flags of every command that takes hosts by name. */
-export interface FleetFlags {
-  inventory: string[];
-  skipBad?: true;
-}
-
-export function fleetFlags(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        '--inventory <file>',
-        'hosts and groups beside those of keylane.yaml: INI or YAML as Ansible has them, JSON, ssh_config, a list; may be repeated',
-      )
-        .argParser((file: string, before: string[]) => [...before, file])
-        .default([], ''),
-    )
-    .option('--skip-bad', 'leave out what cannot be read of an inventory, and say so');
-}
 
 /** The hosts of a command: groups by name, and what is said of each host. */
 export class Hosts {

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type ConfigFile, type EngineOptions, KeylaneError } from '../index.js';
+import type { ConfigFile, EngineOptions } from '../index.js';
 import { askHostKey, canAsk } from './ask-host-key.js';
 import { type ConfigFlags, configFlags } from './config-flags.js';
-import { type FleetFlags, fleetFlags } from './fleet.js';
+import { type FleetFlags, fleetFlags } from './fleet-flags.js';
 import { type Io, UsageError } from './io.js';
 import { duration, oneOf, reference, whole } from './values.js';
 
@@ -89,19 +89,6 @@ export function sshSaid(flags: SshFlags): SshSaid {
     },
     asking: (io) => (canAsk(io) ? { confirmHostKey: (about) => askHostKey(about, io) } : {}),
   };
-}
-
-/** Starts an engine; what is wrong with its options is wrong with the command line. */
-export async function startEngine<E>(
-  create: (options: EngineOptions) => Promise<E>,
-  options: EngineOptions,
-): Promise<E> {
-  try {
-    return await create(options);
-  } catch (error) {
-    if (error instanceof KeylaneError && error.code === 'ERR_CONFIG') throw new UsageError(error.message);
-    throw error;
-  }
 }
 
 export function collect(value: string, before: string[]): string[] {
