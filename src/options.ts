@@ -52,7 +52,7 @@ export interface LimitOptions {
   checkAfterMs?: number;
   /** Milliseconds that a driver may keep a jump host's stream when what it was for is gone; then `lease_leaked` is told. 0: off. @default 0 */
   leakMs?: number;
-  /** Mebibytes of a shard's JavaScript heap, past which its thread is ended and replaced; buffers are not counted. 0: V8's own limit. @default 0 */
+  /** Mebibytes of a shard's JavaScript heap, past which its thread is ended and replaced; buffers are not counted. 0: 1,900, or V8's own limit if that is less. @default 0 */
   shardHeapMb?: number;
   /** Mebibytes of the whole process, past which further calls are refused (a batch goes on, within its concurrency). 0: none. @default 0 */
   rssMb?: number;
