@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 if (process.argv.includes('--long')) process.env.KEYLANE_LONG = '1';
 
 /** A step that takes longer hangs: Vitest cannot end a test that spins. All of them together are to take a few minutes. */
-const LONGEST_MS = (process.env.KEYLANE_LONG ? 120 : 5) * 60_000;
+const LONGEST_MS = (process.env.KEYLANE_LONG ? 120 : 8) * 60_000;
 
 const CHECKS = [
   { name: 'types', title: 'the tests type-check', argv: ['typescript/bin/tsc', '-p', 'test/tsconfig.json'] },
@@ -25,15 +25,15 @@ const CHECKS = [
   { name: 'imports', title: 'imports point one way', argv: ['../scripts/imports.mjs'] },
 ];
 
-/** Vitest projects: folders of test/. */
+/** Vitest projects: folders of test/. `atOnce`: files at the same time, where they mostly wait; else as many as Vitest likes. */
 const PROJECTS = [
-  { name: 'unit', title: 'each part alone, by the fake clock, without thread or socket' },
+  { name: 'unit', title: 'each part alone, by the fake clock, without thread or socket', atOnce: 2 },
   { name: 'sim', title: 'the parts together against a model, simulated' },
   { name: 'thread', title: 'the wall: real worker threads' },
-  { name: 'driver', title: 'the drivers against real peers', needsPeers: true },
-  { name: 'fault', title: 'one fault each: cut, killed, hung, lied to', needsPeers: true },
+  { name: 'driver', title: 'the drivers against real peers', needsPeers: true, atOnce: 2 },
+  { name: 'fault', title: 'one fault each: cut, killed, hung, lied to', needsPeers: true, atOnce: 2 },
   { name: 'api', title: 'what is public, documented and allowed' },
-  { name: 'e2e', title: 'the whole, as a user has it', needsPeers: true },
+  { name: 'e2e', title: 'the whole, as a user has it', needsPeers: true, atOnce: 2 },
 ];
 
 const PEERS = [
@@ -90,11 +90,12 @@ function inFolder(path, name) {
   return path.replace(/^\.\//, '').startsWith(`test/${name}/`);
 }
 
-async function runProject({ name, title: what }) {
+async function runProject({ name, title: what, atOnce }) {
   title(name, what);
   if (!hasTests(name)) return console.log('no tests here yet');
   const report = join(scratch, `${name}.json`);
   const argv = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  if (atOnce) argv.push(`--maxWorkers=${atOnce}`);
   if (paths.length > 0) argv.push('--passWithNoTests');
   const status = await node(['node_modules/vitest/vitest.mjs', ...argv, ...paths]);
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {};
