@@ -95,7 +95,10 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  * Rejects with `ERR_CONFIG` for a bad option, `ERR_SHARD_UNAVAILABLE` if a thread does not start.
  */
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
-  const resolved = resolveOptions(options?.config ? await configured(options) : options);
+  const { config } = options ?? {};
+  // Anything else is refused with the other options.
+  const isAsked = config === true || (typeof config === 'string' && config !== '');
+  const resolved = resolveOptions(options && isAsked ? await configured(options) : options);
   const registry = await loadSpecs(resolved.drivers, resolved.ssh);
   const shards = new Shards(resolved, registry.own, systemClock);
   try {

@@ -4,7 +4,7 @@ import { HELP_OF } from './accounts-help.js';
 import { type ConfigFlags, configFlags } from './config-flags.js';
 import { UsageError } from './io.js';
 import { collect, type SshFlags, sshFlags } from './ssh-flags.js';
-import { bytes, duration, oneOf, whole } from './values.js';
+import { bytes, duration, FORMAT, oneOf, whole } from './values.js';
 
 /** The flags of every `keylane accounts` command. */
 export interface AccountsFlags extends ConfigFlags {
@@ -134,14 +134,7 @@ function common(command: Command): Command {
 }
 
 function output(command: Command): Command {
-  return command
-    .optionsGroup('Output:')
-    .option(
-      '--format <format>',
-      'text, json or ndjson (default: text)',
-      oneOf('--format', ['text', 'json', 'ndjson']),
-      'text',
-    );
+  return command.optionsGroup('Output:').option(...FORMAT);
 }
 
 function which(command: Command): Command {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type SshFlags, sshFlags } from './ssh-flags.js';
-import { concurrency, duration, oneOf, whole } from './values.js';
+import { concurrency, duration, FORMAT, oneOf, whole } from './values.js';
 
 /** The flags of `keylane copy`. */
 export interface CopyFlags extends SshFlags {
@@ -58,12 +58,7 @@ export function copyCommand(run: (paths: string[], flags: CopyFlags) => Promise<
     .option('-c, --concurrency <number>', 'files at once, or auto (default: 50)', concurrency(100_000), 50)
     .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
     .optionsGroup('Output:')
-    .option(
-      '--format <format>',
-      'text, json or ndjson (default: text)',
-      oneOf('--format', ['text', 'json', 'ndjson']),
-      'text',
-    )
+    .option(...FORMAT)
     .option('--ordered', 'in the order of the copies')
     .option('--out <file>', 'write to a file instead of stdout')
     .option(

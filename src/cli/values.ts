@@ -53,6 +53,14 @@ export function oneOf<T extends string>(flag: string, choices: readonly T[]): Re
   };
 }
 
+/** For `Command.option`: what is written is text, or one of two forms for programs. */
+export const FORMAT = [
+  '--format <format>',
+  'text, json or ndjson (default: text)',
+  oneOf('--format', ['text', 'json', 'ndjson']),
+  'text',
+] as const;
+
 /** A secret is named, never written on the command line, where every user of the machine could read it. */
 export function reference(flag: string): Reader<string> {
   return (text) => {

@@ -247,11 +247,9 @@ export class Session implements ChannelPeer, IncomingOwner, SudoPeer, Due {
   #answered(): void {
     if (this.state !== 'exited') return;
     const ms = this.#linger?.answered(this.#host.now());
-    if (ms !== undefined) this.#lookIn(ms);
-    else {
-      this.#close();
-      this.#succeed();
-    }
+    if (ms !== undefined) return void this.#lookIn(ms);
+    this.#close();
+    this.#succeed();
   }
 
   #lookIn(ms: number): void {
