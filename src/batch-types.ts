@@ -1,0 +1,78 @@
+import type { Outcome, Result } from './types.js';
+
+/** What belongs to one request of a batch alone; what is not said is as the batch has it. */
+export interface JobOptions {
+  /** Unique within the batch, 1 to 256 characters. @default the request's place in the input, as digits */
+  id?: string;
+  idempotent?: boolean;
+  timeoutMs?: number | 'auto';
+  attempts?: number;
+  priority?: number;
+  labels?: readonly string[];
+  /** Ids of requests that must be `ok` before this one starts; where one is not, this one is `not_started`. */
+  after?: readonly string[];
+}
+
+/** A line of a batch's input: one request, of any driver. */
+export interface Job extends JobOptions {
+  /** @default the batch's */
+  driver?: string;
+  request: unknown;
+}
+
+export interface IndexedJob extends Job {
+  /** Its place in the input, from 0. */
+  index: number;
+}
+
+/** Jobs that can be read more than once: by the waves of a batch, and by the process that goes on with it. */
+export interface JobSource {
+  /** Undefined where the requests themselves must be compared, one by one. */
+  readonly identity: InputIdentity | undefined;
+  readonly total: number | undefined;
+  /** The jobs of the wanted indexes, in the order of the input. Those that are not wanted are passed over unread. */
+  read(wanted: (index: number) => boolean): AsyncIterable<IndexedJob> | Iterable<IndexedJob>;
+}
+
+/** Which input it is, and how it is read again. Kept in the journal, so it holds no secret. */
+export interface InputIdentity {
+  /** Absolute. */
+  path: string;
+  /** It is a copy in the batch's own directory, of what could not be read again. */
+  spooled: boolean;
+  format: 'ndjson' | 'csv' | 'json';
+  bytes: number;
+  /** Of the file, in hex. */
+  sha256: string;
+  /** The driver of lines that name none. */
+  driver: string;
+  /** The ssh command with `{column}` fields. */
+  template?: string;
+  /** Lines (from 1) that were put aside. */
+  skipped?: number[];
+}
+
+/**
+ * `running` it has an owner, or had one that died · `interrupted` it can go on · `done` every request is settled ·
+ * `stopped` it had enough failures, or its canary failed: the rest is `not_started` · `canceled` it was called off.
+ */
+export type BatchState = 'running' | 'interrupted' | 'done' | 'stopped' | 'canceled';
+
+/** What a batch needs of its journal. What rejects (a full disk) ends the batch: nothing unsaid is handed out. */
+export interface Journal {
+  readonly id: string;
+  /** `begun`: it may have run, and no result is known: the process died. */
+  known(index: number): 'new' | 'begun' | Outcome;
+  /** How many have a result. */
+  readonly settled: number;
+  /** Resolves when it is on the disk that this one is about to leave. `digest`: of the request, where the input has no identity. */
+  begin(index: number, digest: string | undefined): Promise<void>;
+  /** Throws `ERR_INPUT` where this request is not the one that had this index before. */
+  check(index: number, digest: string): void;
+  /** Resolves when the result is on the disk. */
+  settle(result: Result): Promise<void>;
+  /** Writes how it ended, lets go of the batch and closes the store. */
+  close(state: Exclude<BatchState, 'running'>, why?: string): Promise<void>;
+  /** Called when another process asks for the end of the batch. */
+  onCancel: (() => void) | undefined;
+}
