@@ -35,6 +35,8 @@ export const RULES = [
       'src/call-options.ts',
       'src/retry-budget.ts',
       'src/tries.ts',
+      'src/batch-types.ts',
+      'src/targets/fold.ts',
     ],
     types: ['src/engine.ts', 'src/cache/'],
   },
