@@ -30,6 +30,8 @@ export interface JobSource {
   /** Undefined where the requests themselves must be compared, one by one. */
   readonly identity: InputIdentity | undefined;
   readonly total: number | undefined;
+  /** The ids that an `after` names, and where they are in the input. Undefined: what `after` names is looked for by the batch. */
+  readonly named?: ReadonlyMap<string, number>;
   /** The jobs of the wanted indexes, in the order of the input. Those that are not wanted are passed over unread. */
   read(wanted: (index: number) => boolean): AsyncIterable<IndexedJob> | Iterable<IndexedJob>;
 }
@@ -58,6 +60,25 @@ export interface InputIdentity {
  */
 export type BatchState = 'running' | 'interrupted' | 'done' | 'stopped' | 'canceled';
 
+/** What a journal is opened by. Rejects with `ERR_EXISTS` where there is one already and it is not to go on, else `ERR_INPUT`. */
+export interface JournalAsked {
+  id: string;
+  /** Go on with it: true, it must be there; false, it must not. */
+  resume: boolean;
+  /** Another one than the journal's is refused. */
+  input: InputIdentity | undefined;
+  total: number | undefined;
+  /** Of requests that name none. */
+  driver: string | undefined;
+  /** JSON that is kept for whoever goes on with it. */
+  settings: unknown;
+  /** Bytes. */
+  maxOutputTotal: number | undefined;
+}
+
+/** Opens the journal of a batch for its one owner. */
+export type OpenJournal = (asked: JournalAsked) => Promise<Journal>;
+
 /** What a batch needs of its journal. What rejects (a full disk) ends the batch: nothing unsaid is handed out. */
 export interface Journal {
   readonly id: string;
@@ -65,7 +86,12 @@ export interface Journal {
   known(index: number): 'new' | 'begun' | Outcome;
   /** How many have a result. */
   readonly settled: number;
-  /** Resolves when it is on the disk that this one is about to leave. `digest`: of the request, where the input has no identity. */
+  /** Of those, how many by outcome; those of earlier processes too. */
+  readonly counts: Readonly<Record<Outcome, number>>;
+  /**
+   * Resolves when it is on the disk that this one is about to leave. `digest`: of the request, where the input has no
+   * identity: 8 bytes as 8 characters (latin1). Of one commit all have the same promise.
+   */
   begin(index: number, digest: string | undefined): Promise<void>;
   /** Throws `ERR_INPUT` where this request is not the one that had this index before. */
   check(index: number, digest: string): void;

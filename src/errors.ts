@@ -13,6 +13,12 @@ export const ERRORS = {
   ERR_SATURATED: { outcome: 'not_started', retryable: true, says: 'too many requests are waiting' },
   ERR_TIMEOUT: { outcome: 'not_started', retryable: true, says: 'the deadline passed' },
   ERR_CANCELED: { outcome: 'canceled', retryable: false, says: 'the caller canceled the request' },
+  ERR_STOPPED: { outcome: 'not_started', retryable: false, says: 'the batch was stopped before it' },
+  ERR_INTERRUPTED: {
+    outcome: 'unknown',
+    retryable: false,
+    says: 'the process ended while it was in flight: it may have run',
+  },
   ERR_CLOSED: { outcome: 'not_started', retryable: false, says: 'the engine is closed' },
   ERR_DNS: { outcome: 'not_started', retryable: true, says: 'the host name could not be looked up' },
   ERR_CONNECT: { outcome: 'not_started', retryable: true, says: 'the connection could not be opened' },

@@ -170,6 +170,10 @@ export interface BatchOptions<Req = unknown> extends Omit<CallOptions, 'labels'>
 export interface Result<Req = unknown, Res = unknown> {
   /** The request's place in the input, from 0. */
   index: number;
+  /** What its job says, else its index as digits. */
+  id: string;
+  /** There where the job named one. */
+  driver?: string;
   request: Req;
   /** The key it was routed by; '' if the request could not be read. */
   key: string;

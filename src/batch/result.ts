@@ -23,16 +23,16 @@ export function resultOf<Req, Res>(
     ...(note && call.isRemembered ? { cached: { level: 'shard' as const, ageMs: note.ageMs } } : {}),
     ...{ timing, history },
   };
-  if (error) return { index, request, key, outcome: error.outcome, error, ...how };
+  if (error) return { index, id: String(index), request, key, outcome: error.outcome, error, ...how };
   let outcome: Outcome;
   try {
     outcome = ok(response) ? 'ok' : 'failed';
   } catch (cause) {
     const says = `the driver cannot read its own response: ${String(cause)}`;
     const unread = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
-    return { index, request, key, outcome: unread.outcome, error: unread, ...how };
+    return { index, id: String(index), request, key, outcome: unread.outcome, error: unread, ...how };
   }
-  return { index, request, key, outcome, response: response as Res, ...how };
+  return { index, id: String(index), request, key, outcome, response: response as Res, ...how };
 }
 
 /** The result of a request whose answer was on disk. */
@@ -46,12 +46,22 @@ export function rememberedResult<Req, Res>(
   const never = { attempts: 0, shard: -1, reused: false, timing, history: [] };
   const cached = { level: 'disk' as const, ageMs };
   // Nothing else is kept there.
-  return { index, request, key, outcome: 'ok', response: response as Res, cache: status, cached, ...never };
+  return {
+    index,
+    id: String(index),
+    request,
+    key,
+    outcome: 'ok',
+    response: response as Res,
+    cache: status,
+    cached,
+    ...never,
+  };
 }
 
 /** The result of a request that never left the main thread. */
 export function unsubmitted<Req, Res>(index: number, request: Req, key: string, error: KeylaneError): Result<Req, Res> {
   const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
   const never = { attempts: 0, shard: -1, reused: false, cache: 'none' as const, timing, history: [] };
-  return { index, request, key, outcome: error.outcome, error, ...never };
+  return { index, id: String(index), request, key, outcome: error.outcome, error, ...never };
 }

@@ -60,6 +60,7 @@ export class Relay implements ExecEngine {
     const options = { timeoutMs: typeof timeoutMs === 'number' ? timeoutMs : 0, ...(signal && { signal }) };
     const settled = {
       index,
+      id: String(index),
       request,
       key: '',
       attempts: 1,

@@ -13,7 +13,7 @@ export interface Item {
 }
 
 /** What became of one host. */
-export type HostResult = Omit<Result<SshRequest, SshResponse>, 'index' | 'request'>;
+export type HostResult = Omit<Result<SshRequest, SshResponse>, 'index' | 'id' | 'request'>;
 
 /** The result of a host that the engine has never seen. */
 export function neverTried(error: KeylaneError): HostResult {

@@ -60,6 +60,7 @@ export class FakeEngine implements ExecEngine {
     const answer = await Promise.race([aborted, this.#answer(request, (chunk) => options.onChunk?.(index, chunk))]);
     const base = {
       index,
+      id: String(index),
       request,
       key: `${request.host}:22`,
       attempts: 1,
