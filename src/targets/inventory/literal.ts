@@ -6,8 +6,7 @@ const DEEPEST = 32;
  * it is: `8080` is a number, `"8080"` a text, `[1, 2]` and `1, 2` are lists, `{'a': True}` an object, `8080 # the port` a
  * number with a comment behind it. (Ansible's documentation of the `ini` inventory; Python reference, "Lexical analysis")
  *
- * What JavaScript has no value for stays text: whole numbers beyond 2^53, complex ones, keys that are neither text nor
- * number.
+ * What JavaScript has no value for stays text: whole numbers beyond 2^53, infinite and complex ones, keys that are lists.
  */
 export function readLiteral(text: string): unknown {
   const first = text.replace(/^[ \t]+/, '');
@@ -34,6 +33,8 @@ class Literals {
   readonly #text: string;
   #at = 0;
   #depth = 0;
+  /** Whether the number that was read last has a point or an exponent: 1 and 1.0 are one key, but have two names. */
+  #float = false;
 
   constructor(text: string) {
     this.#text = text;
@@ -72,7 +73,7 @@ class Literals {
     if (char === '-' || char === '+') {
       this.#at++;
       const number = this.#unsigned();
-      return char === '-' && number !== 0 ? -number : number;
+      return char === '-' && (number !== 0 || this.#float) ? -number : number;
     }
     if (/[\d.]/.test(char) && char !== '') return this.#number();
     PREFIX.lastIndex = this.#at;
@@ -126,27 +127,45 @@ class Literals {
     }
     const first = this.#value();
     if (this.#next() === ':') return this.#object(first);
-    const values = [first];
+    const values = new Map([[sameIn(first), first]]);
     while (this.#next() !== '}') {
       this.#expect(',');
-      if (this.#next() !== '}') values.push(this.#value());
+      if (this.#next() === '}') break;
+      const value = this.#value();
+      if (!values.has(sameIn(value))) values.set(sameIn(value), value);
     }
     this.#at++;
-    return [...new Set(values)];
+    return [...values.values()];
   }
 
+  /**
+   * As Python has it in memory and prints it as JSON: of keys that are equal the first gives the name and the place, the last
+   * the value; of names that are equal, as of 1 and '1', the one whose place is behind the other's counts.
+   */
   #object(first: unknown): Record<string, unknown> {
-    const object: Record<string, unknown> = {};
+    const entries = new Map<unknown, { name: string; value: unknown }>();
     for (let key = first; ; key = this.#value()) {
-      if (typeof key !== 'string' && typeof key !== 'number') throw NOT;
+      const name = this.#nameOf(key);
       this.#expect(':');
       const value = this.#value();
-      Object.defineProperty(object, String(key), { value, enumerable: true, writable: true, configurable: true });
+      const entry = entries.get(sameIn(key));
+      if (entry) entry.value = value;
+      else entries.set(sameIn(key), { name, value });
       if (this.#next() !== '}') this.#expect(',');
       if (this.#next() === '}') break;
     }
     this.#at++;
+    const object: Record<string, unknown> = {};
+    for (const { name, value } of entries.values())
+      Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
     return object;
+  }
+
+  /** What a key, just read, is called in JSON by Python's `json`: `1.0` for 1., `1e-05` for 1e-5, `true` for True. */
+  #nameOf(key: unknown): string {
+    if (typeof key === 'number') return this.#float ? floatName(key) : String(key);
+    if (typeof key === 'string' || typeof key === 'boolean' || key === null) return String(key);
+    throw NOT;
   }
 
   #number(): number {
@@ -158,6 +177,7 @@ class Literals {
     const whole = /^(?:\d+|0[xXoObB].+)$/.test(plain);
     if (whole && /^0\d*[1-9]/.test(plain)) throw NOT;
     const number = Number(plain);
+    this.#float = !whole;
     if (!Number.isFinite(number) || (whole && !Number.isSafeInteger(number))) throw NOT;
     return number;
   }
@@ -239,6 +259,20 @@ class Literals {
     this.#at += found.length;
     return found;
   }
+}
+
+/** What stands for a value in a set or as a key: to Python, True is 1 and False is 0. */
+function sameIn(value: unknown): unknown {
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+/** As `repr` of Python has it: the same digits as here, an exponent from 1e16 up and below 1e-4, of two digits or more. */
+function floatName(float: number): string {
+  const [digits = '', exponent = ''] = float.toExponential().split('e');
+  const size = Number(exponent);
+  if (Object.is(float, -0)) return '-0.0';
+  if (size >= -4 && size < 16) return Number.isInteger(float) ? `${float}.0` : String(float);
+  return `${digits}e${size < 0 ? '-' : '+'}${String(Math.abs(size)).padStart(2, '0')}`;
 }
 
 const SINGLE: Readonly<Record<string, string>> = {

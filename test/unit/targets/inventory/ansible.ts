@@ -55,7 +55,10 @@ export function listedByAnsible(
   const lines = stdout.trim().split('\n');
   return lines.map((line) => {
     const { error, list } = JSON.parse(line) as { error: string | null; list: string };
-    return error === null ? { ...listed(JSON.parse(list)), text: list } : new Error(error);
+    if (error !== null) return new Error(error);
+    // Python writes numbers without end as no JSON has them.
+    if (/[\s-](?:Infinity|NaN),?$/m.test(list)) return new Error('it printed what is no JSON');
+    return { ...listed(JSON.parse(list)), text: list };
   });
 }
 
