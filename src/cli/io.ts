@@ -12,6 +12,8 @@ export interface Io {
   on(signal: NodeJS.Signals, listener: () => void): unknown;
   off(signal: NodeJS.Signals, listener: () => void): unknown;
   exit(status: number): void;
+  /** Where another process restarts this one after a death: the arguments by which it goes on. See restart.ts. */
+  goOn?(args: readonly string[]): void;
 }
 
 /** The words on the command line do not make a command. Exit status 2. */

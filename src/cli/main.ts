@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const args = process.argv.slice(2);
 
@@ -7,7 +8,19 @@ const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
   process.stdout.write(`${version}\n`);
+} else if (process.env.KEYLANE_RESTARTED !== undefined && process.send) {
+  const [{ program }, { RestartedIo }] = await Promise.all([import('./program.js'), import('./restarted.js')]);
+  process.exitCode = await program(args, new RestartedIo());
+} else if (isRestarted(args)) {
+  const { restarting } = await import('./restart.js');
+  await restarting(fileURLToPath(import.meta.url), args);
 } else {
   const { program } = await import('./program.js');
   process.exitCode = await program(args, process);
+}
+
+/** What runs long, and can go on where it was when the whole process died. */
+function isRestarted([command, what, ...rest]: readonly string[]): boolean {
+  if (command !== 'batch' || !['run', 'resume', 'retry'].includes(what ?? '')) return false;
+  return !rest.some((word) => ['--no-restart', '--help', '-h'].includes(word));
 }
