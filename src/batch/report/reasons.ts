@@ -1,10 +1,10 @@
 import { foldHosts } from '../../targets/fold.js';
 import type { Outcome } from '../../types.js';
-import { exitOf, type ReportedLine } from './result-line.js';
+import { exitOf, type ReportedLine, readLine, whyPart } from './result-line.js';
 
 /** One reason why requests are not `ok`. */
 export interface BatchReason {
-  outcome: Exclude<Outcome, 'ok'>;
+  outcome: Outcome;
   /** Of the error; undefined where the peer said no. */
   code?: string;
   /** `exit 3`, `killed by SIGTERM`, or the error's message with HOST for the host's name. */
@@ -22,36 +22,44 @@ interface Gathered extends Omit<BatchReason, 'hosts'> {
   hosts: Set<string>;
 }
 
+/** What became of a host and a reason. */
+interface Seen {
+  reason: Gathered | undefined;
+  isNamed: boolean;
+}
+
 /** As many reasons are told apart; of the others it is said how many there were of each code. */
 const MOST_REASONS = 1_000;
 /** As many hosts are named, of all reasons. */
 const MOST_HOSTS = 100_000;
 const LONGEST_MESSAGE = 500;
 
+/** Hosts and reasons that were seen lately are not looked at again. */
+const MOST_SEEN = 20_000;
+const LONGEST_SEEN = 2_000;
+
 export class Reasons {
   readonly #reasons = new Map<string, Gathered>();
+  readonly #seen = new Map<string, Seen>();
   #named = 0;
   #others = 0;
 
-  add(line: ReportedLine): void {
-    if (line.outcome === 'ok') return;
-    const code = line.error?.code ?? '';
-    const alone = line.error ? oneLine(line.error.message) : answerOf(line);
-    const shared = line.error ? withoutHost(alone, line) : alone;
-    const reason =
-      this.#of(line.outcome, code, shared, line, alone) ??
-      this.#of(line.outcome, code, 'for other reasons', line, alone);
+  /** A line whose outcome is not `ok`. */
+  add(line: string, index: number): void {
+    const why = whyPart(line);
+    let seen = why === undefined ? undefined : this.#seen.get(why);
+    if (!seen) {
+      seen = this.#see(why ?? line, line, index);
+      if (this.#seen.size === MOST_SEEN) this.#seen.clear();
+      if (why !== undefined && why.length < LONGEST_SEEN) this.#seen.set(why, seen);
+    }
+    const { reason, isNamed } = seen;
     if (!reason) {
       this.#others++;
       return;
     }
     reason.count++;
-    const host = line.host ?? (line.key || line.id);
-    if (reason.hosts.has(host)) return;
-    if (this.#named < MOST_HOSTS) {
-      this.#named++;
-      reason.hosts.add(host);
-    } else reason.unnamed++;
+    if (!isNamed) reason.unnamed++;
   }
 
   told(): { reasons: BatchReason[]; otherReasons: number } {
@@ -61,28 +69,38 @@ export class Reasons {
     return { reasons, otherReasons: this.#others };
   }
 
-  #of(
-    outcome: BatchReason['outcome'],
-    code: string,
-    message: string,
-    line: ReportedLine,
-    alone: string,
-  ): Gathered | undefined {
-    const name = `${outcome} ${code} ${message}`;
-    const there = this.#reasons.get(name);
-    // The last places are kept for the codes' own, of which there are few.
-    const room = message === 'for other reasons' ? MOST_REASONS : MOST_REASONS - 200;
-    if (there || this.#reasons.size >= room) return there;
-    const { index, id } = line;
-    const reason: Gathered = {
+  #see(why: string, whole: string, index: number): Seen {
+    const line = readLine(why);
+    const { outcome, error } = line;
+    const code = error?.code;
+    const alone = error ? oneLine(error.message) : answerOf(line);
+    const shared = error ? withoutHost(alone, line) : alone;
+    const start = () => ({
       outcome,
       ...(code && { code }),
-      message,
-      count: 0,
-      hosts: new Set(),
-      unnamed: 0,
-      example: { index, id, message: alone },
-    };
+      example: { index, id: readLine(whole).id, message: alone },
+    });
+    // The last places are kept for what is told of each code, of which there are few.
+    const reason =
+      this.#of(`${outcome} ${code} ${shared}`, MOST_REASONS - 200, shared, start) ??
+      this.#of(`${outcome} ${code}`, MOST_REASONS, 'for other reasons', start);
+    const host = line.host ?? (line.key || readLine(whole).id);
+    if (reason && !reason.hosts.has(host) && this.#named < MOST_HOSTS) {
+      this.#named++;
+      reason.hosts.add(host);
+    }
+    return { reason, isNamed: reason?.hosts.has(host) === true };
+  }
+
+  #of(
+    name: string,
+    room: number,
+    message: string,
+    start: () => Pick<Gathered, 'outcome' | 'code' | 'example'>,
+  ): Gathered | undefined {
+    const there = this.#reasons.get(name);
+    if (there || this.#reasons.size >= room) return there;
+    const reason: Gathered = { ...start(), message, count: 0, hosts: new Set(), unnamed: 0 };
     this.#reasons.set(name, reason);
     return reason;
   }

@@ -2,7 +2,6 @@ import type { BatchState } from '../../batch-types.js';
 import type { Outcome } from '../../types.js';
 import type { Committed } from './committed.js';
 import { type BatchReason, Reasons } from './reasons.js';
-import { readLine } from './result-line.js';
 import { Slowest, type SlowKey } from './slowest.js';
 
 /** What the journal knows of a batch apart from its results. */
@@ -61,7 +60,7 @@ export class ReportBuilder {
       const outcome = committed.outcome(i);
       this.#outcomes[outcome]++;
       if (outcome !== 'not_started') this.#slowest.note(committed.ms(i), committed, i);
-      if (outcome !== 'ok') this.#reasons.add(readLine(committed.line(i)));
+      if (outcome !== 'ok') this.#reasons.add(committed.line(i), committed.index(i));
     }
     this.#settled += count;
     this.#noteTime(committed.at, count);
