@@ -11,6 +11,7 @@ export { type AccountsOptions, type OpenAccounts, openAccounts } from './account
 export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
+export { type Exported, type ExportFormat, exportResults } from './batch/report/export.js';
 export type { BatchReason } from './batch/report/reasons.js';
 export type { BatchFacts, BatchReport } from './batch/report/report.js';
 export type { SlowKey } from './batch/report/slowest.js';

@@ -1,6 +1,6 @@
 import { foldHosts } from '../../targets/fold.js';
 import type { Outcome } from '../../types.js';
-import { exitOf, type ReportedLine, readLine, whyPart } from './result-line.js';
+import { answerOf, type ReportedLine, readLine, whyPart } from './result-line.js';
 
 /** One reason why requests are not `ok`. */
 export interface BatchReason {
@@ -104,12 +104,6 @@ export class Reasons {
     this.#reasons.set(name, reason);
     return reason;
   }
-}
-
-function answerOf(line: ReportedLine): string {
-  const exit = exitOf(line);
-  if (!exit) return 'the peer said no';
-  return exit.signal === null ? `exit ${exit.code}` : `killed by ${exit.signal}`;
 }
 
 function oneLine(message: string): string {
