@@ -1,0 +1,173 @@
+import { KeylaneError } from '../../errors.js';
+import type { Store } from '../../store/store.js';
+import type { Result } from '../../types.js';
+import type { Clock } from '../../util/clock.js';
+import type { Owner } from '../../util/owner.js';
+import { lineOf, shortLineOf } from '../line.js';
+import { ownerIn } from './claim.js';
+import { Group } from './group.js';
+import { outcomeByte, packHeader } from './header.js';
+import { headerKey, type JournalState, jsonRecord, linesKey, OUTCOMES, STATE } from './records.js';
+import { LONGEST_LINE, type SideFile } from './side-file.js';
+
+export interface CommitsOptions {
+  store: Pick<Store, 'get' | 'put' | 'transaction'>;
+  side: SideFile;
+  clock: Clock;
+  owner: Owner;
+  /** Of the first commit. */
+  seq: number;
+  /** As it is to be written with the next commit. */
+  state(): JournalState;
+}
+
+/** So much is committed without waiting for more. */
+const FULL_BYTES = 4_194_304;
+
+/**
+ * Gathers what is told in one turn of the event loop, and what is told while the disk is busy, and commits it together. A
+ * commit waits at least as long as the one before took: so half of the time at most goes into them, and on a slow disk
+ * they are larger instead of more.
+ *
+ *     idle ── something is told ──▶ due ── at the turn's end, or later ──▶ committing ──▶ idle, or due again
+ *                                                                            └─ fails ──▶ failed, for ever
+ */
+export class Commits {
+  readonly #options: CommitsOptions;
+  #seq: number;
+  #group: Group | undefined;
+  #spare: Buffer | undefined;
+  #state: 'idle' | 'due' | 'committing' | 'failed' = 'idle';
+  #failure: unknown;
+  #isClosed = false;
+  #notBefore = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+
+  constructor(options: CommitsOptions) {
+    this.#options = options;
+    this.#seq = options.seq;
+  }
+
+  begin(index: number, digest: string | undefined): Promise<void> {
+    const group = this.#open();
+    if (!group) return this.#refusal();
+    group.begun.push(index);
+    if (digest !== undefined) group.digests.push(digest);
+    return group.committed.promise;
+  }
+
+  settle(result: Result): { committed: Promise<void>; outcome: number } {
+    const outcome = OUTCOMES.indexOf(result.outcome);
+    const group = this.#open();
+    if (!group) return { committed: this.#refusal(), outcome };
+    const { openMs, runMs } = result.timing;
+    const isAside = this.#add(group, result);
+    group.indexes.push(result.index);
+    group.micros.push((openMs + runMs) * 1000);
+    group.outcomes.push(outcomeByte(result.outcome, isAside));
+    return { committed: group.committed.promise, outcome };
+  }
+
+  /** Commits what was told and takes no more. Resolves with what failed, if anything did. */
+  async close(): Promise<unknown> {
+    this.#isClosed = true;
+    await this.#running;
+    if (this.#group && this.#state !== 'failed') await this.#commit();
+    return this.#failure;
+  }
+
+  /** The line, or where it is, or what is short of it. */
+  #add(group: Group, result: Result): boolean {
+    const line = lineOf(result);
+    // A character takes at most three bytes.
+    const bytes = line.length * 3 < LONGEST_LINE ? undefined : Buffer.from(`${line}\n`);
+    const { side } = this.#options;
+    if (!bytes || bytes.length <= LONGEST_LINE) group.lengths.push(group.addLine(line));
+    else if (!side.hasRoomFor(bytes.length)) group.lengths.push(group.addLine(shortLineOf(result, bytes.length)));
+    else {
+      const place = side.take(bytes);
+      group.addBytes(place);
+      group.lengths.push(place.length);
+      return true;
+    }
+    return false;
+  }
+
+  /** Undefined where nothing is taken any more. */
+  #open(): Group | undefined {
+    if (this.#isClosed || this.#state === 'failed') return undefined;
+    if (!this.#group) {
+      this.#group = new Group(this.#spare);
+      this.#spare = undefined;
+    }
+    if (this.#state === 'idle') this.#due();
+    return this.#group;
+  }
+
+  #refusal(): Promise<never> {
+    return Promise.reject(this.#failure ?? new KeylaneError('ERR_CLOSED', 'the journal is closed'));
+  }
+
+  #due(): void {
+    this.#state = 'due';
+    const wait = this.#notBefore - this.#options.clock.now();
+    const start = () => {
+      if (this.#state === 'due') void this.#commit();
+    };
+    if (wait < 1 || (this.#group?.bytes ?? 0) > FULL_BYTES) setImmediate(start);
+    else this.#options.clock.timer(wait, start);
+  }
+
+  #commit(): Promise<void> {
+    this.#running = this.#committed().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #committed(): Promise<void> {
+    const group = this.#group!;
+    const { clock } = this.#options;
+    const start = clock.now();
+    this.#group = undefined;
+    this.#state = 'committing';
+    try {
+      await this.#write(group);
+    } catch (error) {
+      this.#fail(error, group);
+      return;
+    }
+    const end = clock.now();
+    this.#notBefore = end + (end - start);
+    this.#spare = group.spare;
+    this.#state = 'idle';
+    group.committed.resolve();
+    if (this.#group && !this.#isClosed) this.#due();
+  }
+
+  async #write(group: Group): Promise<void> {
+    const { store, side, owner, state } = this.#options;
+    // Before anything is waited for: it says what is known with this commit, and not what is told meanwhile.
+    const now = jsonRecord(state());
+    const seq = this.#seq++;
+    const header = packHeader(Date.now(), group);
+    await side.flush();
+    await store.transaction(() => {
+      // Whoever took the batch from us would have found us dead; if we are not, nothing of ours may be added.
+      if (ownerIn(store)?.id !== owner.id)
+        throw new KeylaneError('ERR_STORE_BUSY', 'another process has taken the batch over');
+      void store.put(headerKey(seq), header);
+      if (group.indexes.length > 0) void store.put(linesKey(seq), group.lines);
+      void store.put(STATE, now);
+    });
+  }
+
+  /** After a flush that failed nothing is known of what was written, so nothing more is promised. */
+  #fail(error: unknown, group: Group): void {
+    this.#state = 'failed';
+    this.#failure = error;
+    group.committed.reject(error);
+    this.#group?.committed.reject(error);
+    this.#group = undefined;
+  }
+}

@@ -1,0 +1,165 @@
+import { chmodSync, closeSync, constants, openSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { KeylaneError } from '../../errors.js';
+import { type Clock, systemClock } from '../../util/clock.js';
+import { deferred } from '../../util/deferred.js';
+import { isAlive, newOwner, type Owner } from '../../util/owner.js';
+
+/** An answer is not needed, only that somebody listens: a busy owner may take long. */
+const CONNECT_MS = 800;
+const CANCEL = 'cancel\n';
+
+/** Owners of this process, by id: of these it is known when they have let go. */
+const OURS = new Set<string>();
+
+/**
+ * The socket by which the owner of a batch is known to live. It listens before the owner is written down, so whoever finds
+ * an owner in the store and nobody who listens knows that it is dead; there is nothing to renew, and an owner that is
+ * stopped or busy for an hour stays the owner.
+ */
+export class OwnerSocket {
+  readonly me: Owner = newOwner();
+  onCancel: (() => void) | undefined;
+  readonly #folder: Folder;
+  readonly #server: Server;
+  readonly #peers = new Set<Socket>();
+  #wasAsked = false;
+
+  private constructor(folder: Folder) {
+    this.#folder = folder;
+    this.#server = createServer((socket) => this.#serve(socket));
+    // What a late error of the listener could tell, the next who connects will find out.
+    this.#server.on('error', () => {});
+  }
+
+  static async listen(dir: string): Promise<OwnerSocket> {
+    const folder = new Folder(dir);
+    const socket = new OwnerSocket(folder);
+    const listening = deferred<void>();
+    socket.#server.once('error', listening.reject);
+    socket.#server.listen(folder.path(socket.me.id), () => listening.resolve());
+    try {
+      await listening.promise;
+      chmodSync(folder.path(socket.me.id), 0o600);
+    } catch (error) {
+      await socket.close();
+      throw new KeylaneError('ERR_STORE_BUSY', `no socket can be made in ${dir}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    // What else runs decides how long the process lives.
+    socket.#server.unref();
+    OURS.add(socket.me.id);
+    return socket;
+  }
+
+  /** Another process has asked for the end of the batch. */
+  get wasAskedToCancel(): boolean {
+    return this.#wasAsked;
+  }
+
+  async close(): Promise<void> {
+    OURS.delete(this.me.id);
+    const closed = deferred<void>();
+    this.#server.close(() => closed.resolve());
+    for (const peer of this.#peers) peer.destroy();
+    await closed.promise;
+    this.#folder.close();
+  }
+
+  #serve(socket: Socket): void {
+    this.#peers.add(socket);
+    socket.unref();
+    let said = '';
+    socket.setEncoding('latin1');
+    socket.on('error', () => {});
+    socket.on('close', () => this.#peers.delete(socket));
+    socket.on('data', (text: string) => {
+      said += text;
+      if (said.length > 100) socket.destroy();
+      if (said !== CANCEL || this.#wasAsked) return;
+      this.#wasAsked = true;
+      this.onCancel?.();
+    });
+  }
+}
+
+/** Whether the owner lives. It does, whatever it is busy with, if its socket can be connected to. */
+export async function ownerLives(dir: string, owner: Owner, clock: Clock = systemClock): Promise<boolean> {
+  if (owner.pid === process.pid && isAlive(owner)) return OURS.has(owner.id);
+  const socket = await connected(dir, owner, clock);
+  if (typeof socket === 'object') socket.destroy();
+  return socket !== 'dead';
+}
+
+/** Asks the owner to end the batch, and resolves when it has let go of it; false if it is dead already. */
+export async function askToCancel(dir: string, owner: Owner, clock: Clock = systemClock): Promise<boolean> {
+  const socket = await connected(dir, owner, clock);
+  if (socket === 'dead') return false;
+  if (socket === 'silent')
+    throw new KeylaneError('ERR_STORE_BUSY', `the batch's owner, process ${owner.pid}, does not answer`);
+  const gone = deferred<void>();
+  socket.on('error', () => {});
+  socket.once('close', () => gone.resolve());
+  socket.resume();
+  socket.write(CANCEL);
+  await gone.promise;
+  return true;
+}
+
+/** Removes the socket that a dead owner left. */
+export function removeSocket(dir: string, owner: Owner): void {
+  rmSync(`${dir}/${nameOf(owner.id)}`, { force: true });
+}
+
+/** `silent`: it lives, and cannot be connected to. */
+async function connected(dir: string, owner: Owner, clock: Clock): Promise<Socket | 'dead' | 'silent'> {
+  const folder = new Folder(dir);
+  const answer = deferred<Socket | 'dead' | 'silent'>();
+  const socket = connect(folder.path(owner.id));
+  const timer = clock.timer(CONNECT_MS, () => answer.resolve('silent'));
+  socket.once('connect', () => answer.resolve(socket));
+  socket.once('error', (error: NodeJS.ErrnoException) => answer.resolve(meaningOf(error, owner)));
+  try {
+    const found = await answer.promise;
+    if (found !== socket) socket.destroy();
+    return found;
+  } finally {
+    timer.cancel();
+    folder.close();
+  }
+}
+
+function meaningOf({ code }: NodeJS.ErrnoException, owner: Owner): 'dead' | 'silent' {
+  if (code === 'ECONNREFUSED') return 'dead';
+  // Its socket was removed: by itself, or by whoever tidies up. The second does not make it dead.
+  if (code === 'ENOENT') return isAlive(owner) ? 'silent' : 'dead';
+  // EAGAIN: more wait to be heard than may. Anything else says nothing of it.
+  return 'silent';
+}
+
+/**
+ * The batch's directory, held open: a socket's path may have 107 bytes (unix(7)), and its own may be longer than that.
+ * Where there is no /proc the path is taken as it is.
+ */
+class Folder {
+  readonly #dir: string;
+  readonly #fd: number;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    this.#fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
+  }
+
+  path(id: string): string {
+    return process.platform === 'linux' ? `/proc/self/fd/${this.#fd}/${nameOf(id)}` : `${this.#dir}/${nameOf(id)}`;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+function nameOf(id: string): string {
+  return `owner-${id}.sock`;
+}

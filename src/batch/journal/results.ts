@@ -1,0 +1,101 @@
+import type { Outcome } from '../../types.js';
+import type { ReadCommit, Reader } from './reader.js';
+
+/** A result as the journal holds it. */
+export interface BatchLine {
+  /** The request's place in the input, from 0. */
+  index: number;
+  outcome: Outcome;
+  /** The result as one line of JSON, without a line end. */
+  line: string;
+  /** The commit that it came with. What comes later is read by `after`. Undefined where it never had one: the batch was canceled. */
+  commit: number | undefined;
+}
+
+/** So many bytes of lines are held while they are put in order. */
+const WINDOW_BYTES = 16_777_216;
+
+/** In the order they were settled. */
+export function* asSettled(reader: Reader, first: number, wanted: (outcome: Outcome) => boolean): Generator<BatchLine> {
+  for (const commit of reader.commits(first))
+    for (let i = 0; i < commit.count; i++) if (wanted(commit.outcome(i))) yield lineIn(commit, i);
+}
+
+/**
+ * In the order of the input. Where each result is takes 12 bytes; the lines themselves are read for some megabytes of the
+ * input at a time, each commit once for each of these: as a rule a commit's results lie close together.
+ */
+export function* inOrder(reader: Reader, first: number, wanted: (outcome: Outcome) => boolean): Generator<BatchLine> {
+  const places = new Places();
+  for (const commit of reader.commits(first))
+    for (let i = 0; i < commit.count; i++) if (wanted(commit.outcome(i))) places.add(commit, i);
+  for (const { from, to } of places.windows()) {
+    const found = new Map<number, BatchLine>();
+    for (const seq of places.commitsOf(from, to)) {
+      const [commit] = reader.commits(seq);
+      if (!commit) continue;
+      for (let i = 0; i < commit.count; i++) {
+        const index = commit.index(i);
+        if (index >= from && index < to && places.isOf(index, seq) && wanted(commit.outcome(i)))
+          found.set(index, lineIn(commit, i));
+      }
+    }
+    for (let index = from; index < to; index++) {
+      const line = found.get(index);
+      if (line) yield line;
+    }
+  }
+}
+
+function lineIn(commit: ReadCommit, i: number): BatchLine {
+  return { index: commit.index(i), outcome: commit.outcome(i), line: commit.line(i), commit: commit.seq };
+}
+
+/** By index, the commit that has its result, and how long its line is. */
+class Places {
+  /** The commit and one; 0 where there is none. */
+  #commits = new Uint32Array(1_024);
+  #bytes = new Uint32Array(1_024);
+  #end = 0;
+
+  add(commit: ReadCommit, i: number): void {
+    const index = commit.index(i);
+    if (index >= this.#commits.length) this.#grow(index);
+    this.#commits[index] = commit.seq + 1;
+    this.#bytes[index] = commit.header.length(i);
+    this.#end = Math.max(this.#end, index + 1);
+  }
+
+  isOf(index: number, seq: number): boolean {
+    return this.#commits[index] === seq + 1;
+  }
+
+  *windows(): Generator<{ from: number; to: number }> {
+    for (let from = 0; from < this.#end; ) {
+      let to = from;
+      for (let bytes = 0; to < this.#end && bytes < WINDOW_BYTES; to++) bytes += this.#bytes[to]!;
+      yield { from, to };
+      from = to;
+    }
+  }
+
+  /** In the order they were written. */
+  commitsOf(from: number, to: number): Uint32Array {
+    const found = new Set<number>();
+    for (let index = from; index < to; index++) {
+      const commit = this.#commits[index]!;
+      if (commit > 0) found.add(commit - 1);
+    }
+    return Uint32Array.from(found).sort();
+  }
+
+  #grow(index: number): void {
+    const length = Math.max(index + 1, this.#commits.length * 2);
+    const commits = new Uint32Array(length);
+    const bytes = new Uint32Array(length);
+    commits.set(this.#commits);
+    bytes.set(this.#bytes);
+    this.#commits = commits;
+    this.#bytes = bytes;
+  }
+}
