@@ -38,6 +38,7 @@ export const RULES = [
     may: [
       ...BASE,
       'src/batch/',
+      'src/store/',
       'src/adaptive/',
       'src/call.ts',
       'src/call-options.ts',

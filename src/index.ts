@@ -11,10 +11,17 @@ export { type AccountsOptions, type OpenAccounts, openAccounts } from './account
 export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
+export { type Batches, type BatchesOptions, openBatches, type ResultsOptions } from './batch/batches.js';
+export { newBatchId } from './batch/journal/id.js';
+export type { BatchLine } from './batch/journal/results.js';
+export type { BatchSelection } from './batch/journal/selection.js';
+export type { BatchSummary } from './batch/journal/summary.js';
+export { lineOf } from './batch/line.js';
 export { type Exported, type ExportFormat, exportResults } from './batch/report/export.js';
 export type { BatchReason } from './batch/report/reasons.js';
 export type { BatchFacts, BatchReport } from './batch/report/report.js';
 export type { SlowKey } from './batch/report/slowest.js';
+export type { BatchState, InputIdentity } from './batch-types.js';
 export type { CacheStats, EngineCache } from './cache/front.js';
 export type { OperationStats } from './cache/ratios.js';
 export type { DiskStats, Listed, ListOptions } from './cache/second-level.js';

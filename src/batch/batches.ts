@@ -1,31 +1,238 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BatchState, InputIdentity } from '../batch-types.js';
 import { KeylaneError } from '../errors.js';
-import type { EngineEvent } from '../events.js';
 import { dataPath } from '../store/data-dir.js';
 import { DATA_FILE } from '../store/files.js';
 import type { Store } from '../store/store.js';
 import type { Outcome } from '../types.js';
 import { claim, ownerIn, whenUnowned } from './journal/claim.js';
-import { Header } from './journal/header.js';
 import { checkId, isId } from './journal/id.js';
 import { openBatchStore } from './journal/journal.js';
-import { Marks } from './journal/marks.js';
-import { askToCancel, OwnerSocket, ownerLives } from './journal/owner.js';
+import { leftOver } from './journal/left-over.js';
+import { anyoneListens, askToCancel, OwnerSocket } from './journal/owner.js';
 import { Reader } from './journal/reader.js';
-import {
-  HEADERS,
-  type JournalMeta,
-  type JournalState,
-  jsonRecord,
-  OUTCOMES,
-  OWNER,
-  readMeta,
-  readState,
-  STATE,
-} from './journal/records.js';
+import { jsonRecord, OWNER, readState, STATE } from './journal/records.js';
 import { asSettled, type BatchLine, inOrder } from './journal/results.js';
-import { unsubmitted } from './result.js';
-import { lineOf } from './line.js';
+import { type BatchSelection, selectionOf } from './journal/selection.js';
+import { type BatchSummary, marksOf, summaryOf } from './journal/summary.js';
+import { type BatchReport, ReportBuilder } from './report/report.js';
+
+export interface BatchesOptions {
+  /** Where the batches are kept. @default `keylane` in XDG_DATA_HOME, or in ~/.local/share */
+  dataDir?: string | undefined;
+}
+
+export interface ResultsOptions {
+  /** In the order of the input, instead of the order in which they were settled. @default false */
+  ordered?: boolean;
+  /** Only what came after this commit: the `commit` of a line that was read before. */
+  after?: number | undefined;
+  /** Only these. @default all */
+  outcomes?: readonly Outcome[] | undefined;
+}
+
+/** The batches of a data directory, without an engine: nothing is started for them, and each is opened while it is asked. */
+export function openBatches(options: BatchesOptions = {}): Batches {
+  return new Batches(join(dataPath(options.dataDir), 'batches'));
+}
+
+export class Batches {
+  readonly #dir: string;
+
+  /** @internal */
+  constructor(batchesDir: string) {
+    this.#dir = batchesDir;
+  }
+
+  /** Where the batch of this id is kept, or would be. */
+  directory(id: string): string {
+    return join(this.#dir, checkId(id));
+  }
+
+  /** The newest first. One that cannot be read has an `error`. */
+  async list(): Promise<BatchSummary[]> {
+    const found: BatchSummary[] = [];
+    for (const id of this.#ids()) {
+      const summary = await this.#with(id, (store) => summaryOf(store, id)).catch((error: unknown) =>
+        error instanceof KeylaneError ? unread(id, error) : Promise.reject(error),
+      );
+      if (summary) found.push(summary);
+    }
+    return found.sort((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? -1 : 1));
+  }
+
+  /** Rejects with `ERR_INPUT` where there is none of this id, as the others do. */
+  show(id: string): Promise<BatchSummary> {
+    return this.#with(id, (store) => this.#summary(store, id));
+  }
+
+  /** Its figures: the rate, the slowest keys, the reasons why requests are not `ok`. */
+  report(id: string): Promise<BatchReport> {
+    return this.#with(id, async (store) => {
+      const { state, why, total, begun, createdAt, updatedAt, ranMs } = await this.#summary(store, id);
+      const report = new ReportBuilder();
+      const reader = new Reader(store);
+      try {
+        for (const commit of reader.commits()) report.add(commit);
+      } finally {
+        reader.close();
+      }
+      const facts = { id, state, begun, createdAt, updatedAt, ranMs };
+      return report.report(
+        { ...facts, ...(why !== undefined && { why }), ...(total !== undefined && { total }) },
+        Date.now(),
+      );
+    });
+  }
+
+  /** The results that are there now. Of a canceled batch those that never had one come last, or in their places. */
+  async *results(id: string, options: ResultsOptions = {}): AsyncGenerator<BatchLine, void, undefined> {
+    const { ordered = false, after, outcomes } = options;
+    const first = after === undefined ? 0 : after + 1;
+    const wanted = outcomes ? (outcome: Outcome) => outcomes.includes(outcome) : () => true;
+    const store = await this.#open(id);
+    const reader = new Reader(store);
+    try {
+      const isCanceled = readState(store)?.state === 'canceled';
+      const left = isCanceled ? leftOver(store, wanted) : [];
+      if (ordered) yield* merged(inOrder(reader, first, wanted), left);
+      else {
+        yield* asSettled(reader, first, wanted);
+        yield* left;
+      }
+    } finally {
+      reader.close();
+      await store.close();
+    }
+  }
+
+  /**
+   * Ends the batch for good: what has not begun never will. The process that runs it is asked to, and this resolves when it
+   * has let go. One that has ended already stays as it is.
+   */
+  cancel(id: string): Promise<BatchSummary> {
+    return this.#with(id, async (store) => {
+      const dir = join(this.#dir, id);
+      for (;;) {
+        await this.#summary(store, id);
+        const owner = ownerIn(store);
+        if (owner && (await askToCancel(dir, owner))) {
+          if (ownerIn(store)?.id !== owner.id) break;
+          // It died over it.
+          continue;
+        }
+        await whenUnowned(store, dir, id, () => {
+          const state = readState(store);
+          if (!state || !(state.state === 'running' || state.state === 'interrupted')) return;
+          const { why: _, ...rest } = state;
+          void store.put(STATE, jsonRecord({ ...rest, state: 'canceled', updatedAt: Date.now() }));
+          void store.remove(OWNER);
+        });
+        break;
+      }
+      return this.#summary(store, id);
+    });
+  }
+
+  /** Removes the batch and all that is kept of it. Rejects with `ERR_STORE_BUSY` while a process runs it. */
+  async remove(id: string): Promise<void> {
+    const dir = this.#dirOf(id);
+    const gone = join(this.#dir, `${REMOVED}${id}-${process.pid}`);
+    const socket = await OwnerSocket.listen(dir);
+    try {
+      const store = await openBatchStore(dir).catch(async (error: unknown) => {
+        // A damaged one is removed like any other, unless somebody is there.
+        if (!isCorrupt(error) || (await anyoneListens(dir, socket.me))) throw error;
+        return undefined;
+      });
+      if (store)
+        try {
+          await claim(store, dir, socket.me, id, () => {});
+        } finally {
+          await store.close();
+        }
+      await rename(dir, gone);
+    } finally {
+      await socket.close();
+    }
+    // And what a crash left of others.
+    for (const name of readdirSync(this.#dir))
+      if (name.startsWith(REMOVED)) await rm(join(this.#dir, name), { recursive: true, force: true });
+  }
+
+  /**
+   * Which requests ended so, for a batch of these alone. Rejects with `ERR_STORE_BUSY` while it runs, `ERR_INPUT` where it
+   * is to be gone on with: both would run what is left.
+   */
+  select(id: string, outcomes: readonly Outcome[]): Promise<BatchSelection> {
+    return this.#with(id, async (store) => {
+      const { state, total } = await this.#summary(store, id);
+      if (state === 'running') throw new KeylaneError('ERR_STORE_BUSY', `the batch ${id} runs; wait for its end`);
+      if (state === 'interrupted') {
+        const text = `the batch ${id} has not ended: go on with it by \`keylane batch resume ${id}\`, or end it by \`keylane batch cancel ${id}\``;
+        throw new KeylaneError('ERR_INPUT', text);
+      }
+      return selectionOf(marksOf(store), total, outcomes);
+    });
+  }
+
+  async #summary(store: Store, id: string): Promise<BatchSummary> {
+    const summary = await summaryOf(store, id);
+    if (!summary) throw this.#unknown(id);
+    return summary;
+  }
+
+  async #with<T>(id: string, work: (store: Store) => Promise<T>): Promise<T> {
+    const store = await this.#open(id);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  async #open(id: string): Promise<Store> {
+    return openBatchStore(this.#dirOf(id));
+  }
+
+  /** Throws where there is none: opening one would make it. */
+  #dirOf(id: string): string {
+    const dir = this.directory(id);
+    if (!existsSync(join(dir, DATA_FILE))) throw this.#unknown(id);
+    return dir;
+  }
+
+  #unknown(id: string): KeylaneError {
+    return new KeylaneError('ERR_INPUT', `there is no batch ${id}: \`keylane batch list\` has them`);
+  }
+
+  #ids(): string[] {
+    if (!existsSync(this.#dir)) return [];
+    return readdirSync(this.#dir).filter((name) => isId(name) && existsSync(join(this.#dir, name, DATA_FILE)));
+  }
+}
+
+/** No id begins so. */
+const REMOVED = '.removed-';
+
+function isCorrupt(error: unknown): boolean {
+  return error instanceof KeylaneError && error.code === 'ERR_STORE_CORRUPT';
+}
+
+function unread(id: string, error: KeylaneError): BatchSummary {
+  const counts = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
+  const never = { begun: 0, settled: 0, inFlight: 0, counts, createdAt: 0, updatedAt: 0, ranMs: 0 };
+  return { id, state: 'interrupted', ...never, error };
+}
+
+/** Both are in the order of the input. */
+function* merged(one: Iterable<BatchLine>, other: Iterable<BatchLine>): Generator<BatchLine> {
+  const others = other[Symbol.iterator]();
+  let next = others.next();
+  for (const line of one) {
+    for (; !next.done && next.value.index < line.index; next = others.next()) yield next.value;
+    yield line;
+  }
+  for (; !next.done; next = others.next()) yield next.value;
+}

@@ -1,26 +1,22 @@
-import type { BatchState, InputIdentity } from '../../batch-types.js';
+import type { BatchState, InputIdentity, JournalAsked } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
 import type { Store } from '../../store/store.js';
-import { type JournalMeta, type JournalState, jsonRecord, META, noCounts, readMeta, readState, STATE } from './records.js';
-
-/** Which batch, and what it is. */
-export interface JournalRequest {
-  id: string;
-  /** Go on with it: true, it must be there; false, it must not. */
-  resume: boolean;
-  input?: InputIdentity | undefined;
-  total?: number | undefined;
-  /** Of requests that name none. */
-  driver?: string | undefined;
-  /** JSON, for whoever goes on with it. */
-  settings?: unknown;
-}
+import {
+  type JournalMeta,
+  type JournalState,
+  jsonRecord,
+  META,
+  noCounts,
+  readMeta,
+  readState,
+  STATE,
+} from './records.js';
 
 /**
  * Writes what the batch is, or checks that it is the one that was asked for. Within a transaction. Throws `ERR_EXISTS` or
  * `ERR_INPUT` where it must not be gone on with.
  */
-export function enter(store: Pick<Store, 'get' | 'put'>, request: JournalRequest): JournalMeta {
+export function enter(store: Pick<Store, 'get' | 'put'>, request: JournalAsked): JournalMeta {
   const old = readMeta(store);
   const state = readState(store);
   const meta = old ? goneOnWith(old, state, request) : begun(request);
@@ -29,7 +25,7 @@ export function enter(store: Pick<Store, 'get' | 'put'>, request: JournalRequest
   return meta;
 }
 
-function begun({ id, resume, input, driver, settings }: JournalRequest): JournalMeta {
+function begun({ id, resume, input, driver, settings }: JournalAsked): JournalMeta {
   if (resume) throw new KeylaneError('ERR_INPUT', `there is no batch ${id}`);
   return {
     id,
@@ -40,14 +36,14 @@ function begun({ id, resume, input, driver, settings }: JournalRequest): Journal
   };
 }
 
-function stateOf(before: JournalState | undefined, { total }: JournalRequest): JournalState {
+function stateOf(before: JournalState | undefined, { total }: JournalAsked): JournalState {
   const fresh: JournalState = { state: 'running', begun: 0, counts: noCounts(), updatedAt: Date.now(), ranMs: 0 };
   const { why: _, ...old } = before ?? fresh;
   return { ...old, state: 'running', ...(total !== undefined && { total }) };
 }
 
 /** Throws where it must not be gone on with. */
-function goneOnWith(meta: JournalMeta, state: JournalState | undefined, request: JournalRequest): JournalMeta {
+function goneOnWith(meta: JournalMeta, state: JournalState | undefined, request: JournalAsked): JournalMeta {
   const { id, resume, input, driver } = request;
   if (!resume) {
     const text = `there is a batch ${id} already: go on with it (\`resume: true\`, \`keylane batch resume ${id}\`), or choose another id`;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BatchState, InputIdentity, Journal } from '../../batch-types.js';
+import type { BatchState, InputIdentity, Journal, JournalAsked } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
 import { privateDirectory } from '../../store/directory.js';
 import { DATA_FILE } from '../../store/files.js';
@@ -8,8 +8,8 @@ import { openStore, type Store } from '../../store/store.js';
 import type { Outcome, Result } from '../../types.js';
 import { type Clock, systemClock } from '../../util/clock.js';
 import { claim } from './claim.js';
-import { enter, type JournalRequest } from './enter.js';
 import { Commits } from './commits.js';
+import { enter } from './enter.js';
 import { Header } from './header.js';
 import { checkId } from './id.js';
 import { Marks } from './marks.js';
@@ -27,10 +27,7 @@ import {
 } from './records.js';
 import { SideFile } from './side-file.js';
 
-/** What is asked of a journal when it is opened. */
-export interface JournalOptions extends JournalRequest {
-  /** Bytes that the side file may have. @default 10 GiB */
-  maxOutputTotal?: number | undefined;
+export interface JournalOptions extends JournalAsked {
   clock?: Clock;
   /** @default openStore */
   open?: (dir: string) => Promise<JournalStore>;
@@ -39,6 +36,7 @@ export interface JournalOptions extends JournalRequest {
 /** What a journal needs of a store. */
 export type JournalStore = Pick<Store, 'get' | 'put' | 'remove' | 'range' | 'transaction' | 'close'>;
 
+/** Of the side file, where `maxOutputTotal` is not given. */
 const DEFAULT_MOST_OUTPUT = 10 * 2 ** 30;
 
 export function openBatchStore(dir: string): Promise<Store> {
@@ -50,7 +48,7 @@ export function openBatchStore(dir: string): Promise<Store> {
  * and it is not to be gone on with), `ERR_INPUT` (there is none, it has ended, or its input is another one now),
  * `ERR_STORE_BUSY` (another process runs it) or what a store rejects with.
  */
-export async function openJournal(batchesDir: string, options: JournalOptions): Promise<OpenJournal> {
+export async function openJournal(batchesDir: string, options: JournalOptions): Promise<BatchJournal> {
   const id = checkId(options.id);
   const dir = join(batchesDir, id);
   const { clock = systemClock, open = openBatchStore } = options;
@@ -64,7 +62,7 @@ export async function openJournal(batchesDir: string, options: JournalOptions): 
     socket = await OwnerSocket.listen(dir);
     const meta = await claim(store, dir, socket.me, id, () => enter(store, options));
     const side = await SideFile.open(dir, options.maxOutputTotal ?? DEFAULT_MOST_OUTPUT);
-    return new OpenJournal({ dir, store, socket, side, meta, clock, total: options.total });
+    return new BatchJournal({ dir, store, socket, side, meta, clock, total: options.total });
   } catch (error) {
     await store.close().catch(() => {});
     await socket?.close();
@@ -89,7 +87,7 @@ interface Parts {
  *     open ── close ──▶ closed
  *       └─ a commit fails ──▶ broken ── close ──▶ closed
  */
-export class OpenJournal implements Journal {
+export class BatchJournal implements Journal {
   readonly dir: string;
   readonly meta: JournalMeta;
   readonly #parts: Parts;

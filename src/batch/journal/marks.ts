@@ -14,6 +14,8 @@ export class Marks {
   /** Those with a result included. */
   begun = 0;
   settled = 0;
+  /** After the last that has begun. */
+  end = 0;
   #marks = new Uint8Array(LEAST_BYTES);
   #digests: Buffer | undefined;
 
@@ -28,6 +30,7 @@ export class Marks {
     if (this.#marks[index] !== NEW) return;
     this.#marks[index] = BEGUN;
     this.begun++;
+    this.end = Math.max(this.end, index + 1);
   }
 
   settle(index: number, outcomeCode: number): void {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, constants, openSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { KeylaneError } from '../../errors.js';
 import { type Clock, systemClock } from '../../util/clock.js';
@@ -105,6 +105,18 @@ export async function askToCancel(dir: string, owner: Owner, clock: Clock = syst
   socket.write(CANCEL);
   await gone.promise;
   return true;
+}
+
+/** Whether somebody but `me` listens in this directory: for when the store cannot tell. */
+export async function anyoneListens(dir: string, me: Owner, clock: Clock = systemClock): Promise<boolean> {
+  for (const name of readdirSync(dir)) {
+    const id = /^owner-(.{36})\.sock$/.exec(name)?.[1];
+    if (id === undefined || id === me.id) continue;
+    const socket = await connected(dir, { ...me, id, pid: 0, start: 'unknown' }, clock);
+    if (typeof socket === 'object') socket.destroy();
+    if (socket !== 'dead') return true;
+  }
+  return false;
 }
 
 /** Removes the socket that a dead owner left. */

@@ -1,9 +1,9 @@
 import type { Store } from '../../store/store.js';
+import { corrupt } from '../../store/trouble.js';
 import type { Outcome } from '../../types.js';
 import { Header } from './header.js';
 import { HEADERS, headerKey, linesKey, seqOf } from './records.js';
 import { SideReader } from './side-file.js';
-import { corrupt } from '../../store/trouble.js';
 
 /** Headers that are read at once: no reading transaction stays open while others are waited for. */
 const AT_ONCE = 64;
@@ -31,6 +31,12 @@ export class Reader {
       if (!last || found.length < AT_ONCE) return;
       next = seqOf(last[0]) + 1;
     }
+  }
+
+  /** Undefined where there is none. */
+  commit(seq: number): ReadCommit | undefined {
+    const value = this.#store.get(headerKey(seq));
+    return value && new ReadCommit(this.#store, this.#side, seq, new Header(value));
   }
 
   close(): void {
@@ -94,7 +100,7 @@ export class ReadCommit {
     const lines = this.#store.get(linesKey(this.seq));
     const starts = new Uint32Array(this.count + 1);
     for (let i = 0; i < this.count; i++) starts[i + 1] = starts[i]! + this.header.length(i);
-    if (lines?.length !== starts[this.count]) throw corrupt(this.#store.dir, 'lines of results are not there');
+    if (!lines || lines.length !== starts[this.count]) throw corrupt(this.#store.dir, 'lines of results are not there');
     this.#lines = lines;
     this.#starts = starts;
     return lines;

@@ -32,7 +32,7 @@ export function* inOrder(reader: Reader, first: number, wanted: (outcome: Outcom
   for (const { from, to } of places.windows()) {
     const found = new Map<number, BatchLine>();
     for (const seq of places.commitsOf(from, to)) {
-      const [commit] = reader.commits(seq);
+      const commit = reader.commit(seq);
       if (!commit) continue;
       for (let i = 0; i < commit.count; i++) {
         const index = commit.index(i);

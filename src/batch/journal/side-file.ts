@@ -6,9 +6,9 @@ import { corrupt, storeError } from '../../store/trouble.js';
 
 /** Longer lines are kept here. */
 export const LONGEST_LINE = 65_536;
-export const SIDE_FILE = 'large.ndjson';
+const SIDE_FILE = 'large.ndjson';
 /** Of what stands for a line in the store: where it begins u48, its bytes u32, their CRC-32 u32. */
-export const PLACE_BYTES = 14;
+const PLACE_BYTES = 14;
 
 /**
  * The long lines of a batch, one after the other as they came. A place in it is taken at once; what is written there is on
