@@ -50,7 +50,11 @@ export interface InputIdentity {
   driver: string;
   /** The ssh command with `{column}` fields. */
   template?: string;
-  /** Lines (from 1) that were put aside. */
+  /** Jobs that it has. */
+  total?: number;
+  /** True where one of them waits for another. */
+  after?: boolean;
+  /** Lines (from 1) that were put aside; of JSON the places (from 1) in its array. */
   skipped?: number[];
 }
 

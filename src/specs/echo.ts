@@ -19,7 +19,7 @@ export interface EchoOrder {
 
 const WHILE_OPENING: readonly string[] = ['ERR_DNS', 'ERR_CONNECT', 'ERR_AUTH', 'ERR_HOST_KEY'];
 const FAULTS: readonly string[] = [...WHILE_OPENING, 'failed', 'hang', 'ERR_CONNECTION_LOST', 'ERR_PROTOCOL'];
-const FIELDS: readonly string[] = ['key', 'payload', 'openMs', 'delayMs', 'fault', 'etag'];
+export const echoFields: readonly string[] = ['key', 'payload', 'openMs', 'delayMs', 'fault', 'etag'];
 const LONGEST_MS = 86_400_000;
 
 /** The fixture driver. Checked by hand: it is what the dispatch of the engine is measured with. */
@@ -30,7 +30,7 @@ export const echoSpec: Spec<EchoRequest, EchoOrder, EchoResponse> = {
     if (typeof input !== 'object' || input === null) throw bad('the request must be an object with a `key`');
     const { key, openMs = 0, delayMs = 0, fault, payload, etag } = input;
     for (const field in input) {
-      if (!FIELDS.includes(field)) throw bad(`unknown field \`${field}\`: echo knows ${FIELDS.join(', ')}`);
+      if (!echoFields.includes(field)) throw bad(`unknown field \`${field}\`: echo knows ${echoFields.join(', ')}`);
     }
     if (typeof key !== 'string' || key === '' || key.length > 1024)
       throw bad('`key` must be a string of 1 to 1,024 characters');
