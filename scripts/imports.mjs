@@ -33,6 +33,18 @@ export const RULES = [
   { files: ['src/cache/'], may: [...BASE, 'src/wire/', 'src/cache/', 'src/store/', 'src/report/', 'src/call.ts'] },
   { files: ['src/tokens/'], may: [...BASE, 'src/tokens/'], types: ['src/accounts/account.ts', 'src/host/secret.ts'] },
   { files: ['src/adaptive/'], may: [...BASE, 'src/adaptive/'] },
+  // What is read is checked as far as specs and calls can tell without an engine, and copied into the data directory.
+  {
+    files: ['src/batch/input/'],
+    may: [
+      ...BASE,
+      'src/batch/input/',
+      'src/call-options.ts',
+      'src/specs/request-check.ts',
+      'src/store/directory.ts',
+      'src/store/trouble.ts',
+    ],
+  },
   {
     files: ['src/batch/'],
     may: [

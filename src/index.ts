@@ -12,6 +12,8 @@ export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
 export { type Batches, type BatchesOptions, openBatches, type ResultsOptions } from './batch/batches.js';
+export type { OpenedJobs } from './batch/input/file-jobs.js';
+export { type OpenJobsOptions, openJobs, reopenJobs, spoolJobs } from './batch/input/open.js';
 export { newBatchId } from './batch/journal/id.js';
 export type { BatchLine } from './batch/journal/results.js';
 export type { BatchSelection } from './batch/journal/selection.js';
@@ -21,7 +23,7 @@ export { type Exported, type ExportFormat, exportResults } from './batch/report/
 export type { BatchReason } from './batch/report/reasons.js';
 export type { BatchFacts, BatchReport } from './batch/report/report.js';
 export type { SlowKey } from './batch/report/slowest.js';
-export type { BatchState, InputIdentity } from './batch-types.js';
+export type { BatchState, IndexedJob, InputIdentity, Job, JobOptions, JobSource } from './batch-types.js';
 export type { CacheStats, EngineCache } from './cache/front.js';
 export type { OperationStats } from './cache/ratios.js';
 export type { DiskStats, Listed, ListOptions } from './cache/second-level.js';

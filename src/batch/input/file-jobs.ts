@@ -6,7 +6,7 @@ export interface OpenedJobs extends JobSource {
   readonly identity: InputIdentity;
   readonly total: number;
   /** Ids that other jobs wait for (`after`), and the indexes of their jobs: what else must be remembered of them is nothing. */
-  readonly awaited: ReadonlyMap<string, number>;
+  readonly named: ReadonlyMap<string, number>;
   /** What was put aside: how many, and the first 20 as `FILE:LINE: what is wrong`. */
   readonly bad: { count: number; lines: readonly string[] };
 }
@@ -14,15 +14,15 @@ export interface OpenedJobs extends JobSource {
 export class FileJobs implements OpenedJobs {
   readonly identity: InputIdentity;
   readonly total: number;
-  readonly awaited: ReadonlyMap<string, number>;
+  readonly named: ReadonlyMap<string, number>;
   readonly bad: OpenedJobs['bad'];
   readonly #file: InputFile;
   readonly #skipped: ReadonlySet<number>;
 
-  constructor(file: InputFile, about: Pick<OpenedJobs, 'identity' | 'total' | 'awaited' | 'bad'>) {
+  constructor(file: InputFile, about: Pick<OpenedJobs, 'identity' | 'total' | 'named' | 'bad'>) {
     this.identity = about.identity;
     this.total = about.total;
-    this.awaited = about.awaited;
+    this.named = about.named;
     this.bad = about.bad;
     this.#file = file;
     this.#skipped = new Set(about.identity.skipped);

@@ -11,7 +11,7 @@ export interface Checked {
   /** Jobs that are good. */
   total: number;
   /** Ids that other jobs wait for, and the indexes of their jobs. */
-  awaited: ReadonlyMap<string, number>;
+  named: ReadonlyMap<string, number>;
   /** True where a job waits for another. */
   after: boolean;
   /** What was wrong, where bad ones are skipped. */
@@ -47,8 +47,8 @@ export async function checkAll(
     for (const mark of problems.marks) skipped.add(mark);
     // Jobs that had a place are left out: those behind them have another one now.
     if (end === 'moved') continue;
-    const { total, awaited, after } = pass;
-    if (total > 0) return { total, awaited, after, problems, skipped: [...skipped].sort((a, b) => a - b) };
+    const { total, named, after } = pass;
+    if (total > 0) return { total, named, after, problems, skipped: [...skipped].sort((a, b) => a - b) };
     if (problems.count > 0) throw problems.error('no job is left');
     throw new KeylaneError('ERR_INPUT', `${file.as.name}: holds no jobs`);
   }
@@ -75,7 +75,7 @@ export async function idsAt(
 /** One look at all records but those that are known to be bad. */
 class Pass {
   total = 0;
-  awaited: ReadonlyMap<string, number> = new Map();
+  named: ReadonlyMap<string, number> = new Map();
   after = false;
   readonly #file: InputFile;
   readonly #rules: JobRules;
@@ -174,7 +174,7 @@ class Pass {
     for (const [mark, id] of await idsAt(this.#file, this.#holds)) if (this.#holds.get(mark) !== id) return 'again';
     const late = dependencyProblems(this.#waiting, (id) => places.get(id), skipBad);
     for (const problem of late) this.#problems.add(problem);
-    this.awaited = places;
+    this.named = places;
     this.after = this.#waiting.length > 0;
     return late.length > 0 ? 'moved' : 'done';
   }

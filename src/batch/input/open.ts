@@ -67,9 +67,9 @@ export async function reopenJobs(identity: InputIdentity, { dir }: { dir?: strin
   const bad = { count: 0, lines: [] };
   const { total } = identity;
   const about = { identity: { ...identity, path }, bad };
-  if (total !== undefined && !identity.after) return new FileJobs(file, { ...about, total, awaited: new Map() });
+  if (total !== undefined && !identity.after) return new FileJobs(file, { ...about, total, named: new Map() });
   const checked = await checkAll(file, { driver, drivers: undefined }, false, identity.skipped);
-  return new FileJobs(file, { ...about, total: checked.total, awaited: checked.awaited });
+  return new FileJobs(file, { ...about, total: checked.total, named: checked.named });
 }
 
 /**
@@ -97,7 +97,7 @@ async function opened(path: string, name: string, spooled: boolean, options: Ope
   const format = await formatOf(path, name, options.format);
   const file = new InputFile({ path, name, format, driver, template });
   const known = drivers && new Set(['ssh', 'echo', ...drivers]);
-  const { total, awaited, after, problems, skipped } = await checkAll(
+  const { total, named, after, problems, skipped } = await checkAll(
     file,
     { driver, drivers: known },
     skipBad !== undefined,
@@ -116,7 +116,7 @@ async function opened(path: string, name: string, spooled: boolean, options: Ope
     ...(template !== undefined && { template }),
     ...(skipped.length > 0 && { skipped: [...skipped] }),
   };
-  return new FileJobs(file, { identity, total, awaited, bad: { count: problems.count, lines: problems.lines() } });
+  return new FileJobs(file, { identity, total, named, bad: { count: problems.count, lines: problems.lines() } });
 }
 
 async function* linesOf(

@@ -1,7 +1,10 @@
-import { constants, rmdirSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { existsSync, rmdirSync } from 'node:fs';
+import { type FileHandle, link, open, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { InputIdentity } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
+import { privateDirectory } from '../../store/directory.js';
 import { storeError } from '../../store/trouble.js';
 
 /** A copy of what cannot be read twice, in the directory of its batch. */
@@ -11,21 +14,23 @@ export class Spool {
   readonly #made: boolean;
   readonly #file: FileHandle;
 
-  private constructor(dir: string, made: boolean, file: FileHandle) {
+  private constructor(dir: string, made: boolean, path: string, file: FileHandle) {
     this.#dir = dir;
     this.#made = made;
-    this.#path = partOf(dir);
+    this.#path = path;
     this.#file = file;
   }
 
-  /** Makes the directory, if it is not there. */
+  /** Makes the directory, if it is not there. Throws `ERR_EXISTS` where it has an input already: that is another batch's. */
   static async open(asked: string): Promise<Spool> {
     const dir = resolve(asked);
+    const there = FORMATS.map((format) => join(dir, `input.${format}`)).find((path) => existsSync(path));
+    if (there !== undefined) throw exists(there);
+    const made = !existsSync(dir);
+    privateDirectory(dir);
+    const path = join(dir, `input-${randomUUID()}.part`);
     try {
-      const made = (await mkdir(dir, { recursive: true, mode: 0o700 })) !== undefined;
-      const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
-      const file = await open(partOf(dir), O_CREAT | O_NOFOLLOW | O_TRUNC | O_WRONLY, 0o600);
-      return new Spool(dir, made, file);
+      return new Spool(dir, made, path, await open(path, 'wx', 0o600));
     } catch (error) {
       throw storeError(error, dir);
     }
@@ -49,12 +54,16 @@ export class Spool {
   }
 
   /** Ends it: durable, and by the name that it is found under. */
-  async keep(format: string): Promise<void> {
+  async keep(format: InputIdentity['format']): Promise<void> {
     const path = join(this.#dir, `input.${format}`);
     try {
       await this.#file.sync();
       await this.#file.close();
-      await rename(this.#path, path);
+      // Not renamed: that would take the place of another's.
+      await link(this.#path, path).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === 'EEXIST' ? exists(path) : error;
+      });
+      await rm(this.#path);
       this.#path = path;
       const dir = await open(this.#dir);
       await dir.sync().finally(() => dir.close());
@@ -76,8 +85,13 @@ export class Spool {
   }
 }
 
-function partOf(dir: string): string {
-  return join(dir, 'input.part');
+const FORMATS = ['ndjson', 'csv', 'json'] as const satisfies InputIdentity['format'][];
+
+function exists(path: string): KeylaneError {
+  return new KeylaneError(
+    'ERR_EXISTS',
+    `${path} is there: a batch of this id exists; go on with it by \`resume\`, remove it, or give another id`,
+  );
 }
 
 async function* named(from: AsyncIterable<unknown>, name: string): AsyncGenerator<unknown> {
