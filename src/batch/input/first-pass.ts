@@ -54,24 +54,6 @@ export async function checkAll(
   }
 }
 
-/** The ids that records have, by their marks, for those that are asked for; undefined where one names none. */
-export async function idsAt(
-  file: InputFile,
-  wanted: { has(mark: number): boolean },
-): Promise<Map<number, string | undefined>> {
-  const ids = new Map<number, string | undefined>();
-  for await (const { block, decoder, first, markOf } of file.pieces()) {
-    const picked: number[] = [];
-    for (let at = first; at < block.records.count; at++) if (wanted.has(markOf(at))) picked.push(at);
-    decoder.begin(block, picked);
-    picked.forEach((record, at) => {
-      const job = decoder.job(at);
-      ids.set(markOf(record), typeof job === 'string' ? undefined : job.id);
-    });
-  }
-  return ids;
-}
-
 /** One look at all records but those that are known to be bad. */
 class Pass {
   total = 0;
@@ -178,6 +160,24 @@ class Pass {
     this.after = this.#waiting.length > 0;
     return late.length > 0 ? 'moved' : 'done';
   }
+}
+
+/** The ids that records have, by their marks, for those that are asked for; undefined where one names none. */
+async function idsAt(
+  file: InputFile,
+  wanted: { has(mark: number): boolean },
+): Promise<Map<number, string | undefined>> {
+  const ids = new Map<number, string | undefined>();
+  for await (const { block, decoder, first, markOf } of file.pieces()) {
+    const picked: number[] = [];
+    for (let at = first; at < block.records.count; at++) if (wanted.has(markOf(at))) picked.push(at);
+    decoder.begin(block, picked);
+    picked.forEach((record, at) => {
+      const job = decoder.job(at);
+      ids.set(markOf(record), typeof job === 'string' ? undefined : job.id);
+    });
+  }
+  return ids;
 }
 
 /** The mark of an id that no record names. */

@@ -35,8 +35,6 @@ export async function refusal(promise: Promise<unknown>, code = 'ERR_INPUT'): Pr
   return (error as KeylaneError).message.replaceAll(/\/tmp\/keylane-input-\w+\//g, '');
 }
 
-export const ECHO = '{"driver":"echo","request":{"key":"a"}}';
-
 /** A line of the driver `echo`. */
 export function line(more: object = {}): string {
   return JSON.stringify({ driver: 'echo', request: { key: 'a' }, ...more });
