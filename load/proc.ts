@@ -8,7 +8,17 @@ export interface Peak {
 
 /** Anonymous resident memory of a process: heaps, stacks and buffers, without the mapped files that processes share. */
 export function rssAnon(pid: number): number {
-  const [, kib] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return statusOf(pid, 'RssAnon');
+}
+
+/** All that is in memory of a process, what it shares with others included. */
+export function resident(pid: number): number {
+  return statusOf(pid, 'VmRSS');
+}
+
+/** In bytes; NaN where the process has ended and is not yet waited for. */
+function statusOf(pid: number, field: 'RssAnon' | 'VmRSS'): number {
+  const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) * 1024;
 }
 
@@ -30,4 +40,19 @@ export async function peakOf(pid: number, during: Promise<unknown>): Promise<Pea
     await wait(25);
   }
   return peak;
+}
+
+/** RssAnon of a process every 25 ms until `during` settles. */
+export async function sampled(pid: number, during: Promise<unknown>): Promise<number[]> {
+  const samples: number[] = [];
+  let over = false;
+  const stop = () => {
+    over = true;
+  };
+  during.then(stop, stop);
+  while (!over) {
+    samples.push(rssAnon(pid));
+    await wait(25);
+  }
+  return samples;
 }

@@ -1,4 +1,4 @@
-// `npm run load -- <scenario…> | all [--json FILE] [--native yes|no]`
+// `npm run load -- <scenario…> | all [--json FILE] [--native yes|no] [--short]`
 import { type ChildProcess, fork } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -29,10 +29,15 @@ const SCENARIOS: readonly string[] = [
   'memory',
   'cache',
   'cache-cli',
+  'batch-journal',
+  'batch-resume',
+  'batch-file',
+  'batch-ssh',
+  'batch-peers',
 ];
 
 const PROCESS = new URL('./scenario-process.js', import.meta.url);
-const USAGE = 'npm run load -- <scenario…>|all [--json FILE] [--native yes|no]';
+const USAGE = 'npm run load -- <scenario…>|all [--json FILE] [--native yes|no] [--short]';
 
 process.exitCode = await main();
 
@@ -40,7 +45,7 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'string' }, native: { type: 'string' } },
+    options: { json: { type: 'string' }, native: { type: 'string' }, short: { type: 'boolean', default: false } },
   });
   const all = positionals.includes('all');
   const unknown = positionals.filter((name) => name !== 'all' && !SCENARIOS.includes(name));
@@ -56,7 +61,7 @@ async function main(): Promise<number> {
     const both = all && values.native === undefined && (await askScenario(name)).binding;
     for (const native of both ? [true, false] : [values.native !== 'no']) {
       if (all) process.stderr.write(`${name}${native ? '' : ', without the native binding'} …\n`);
-      const says = await runScenario(name, native);
+      const says = await runScenario(name, native, values.short);
       if ('failed' in says) {
         failures++;
         process.stderr.write(`${name}: ${says.failed}\n`);
@@ -73,9 +78,11 @@ async function main(): Promise<number> {
 }
 
 /** Each scenario has a process of its own: what one leaves on the heap, another does not pay for. */
-async function runScenario(name: string, native: boolean): Promise<ScenarioSays> {
+async function runScenario(name: string, native: boolean, short: boolean): Promise<ScenarioSays> {
   const { limitSeconds } = await askScenario(name);
-  const child = fork(PROCESS, [name], { execArgv: [...process.execArgv, ...(native ? [] : WITHOUT_NATIVE)] });
+  const child = fork(PROCESS, [name, short ? 'short' : 'full'], {
+    execArgv: [...process.execArgv, ...(native ? [] : WITHOUT_NATIVE)],
+  });
   const late = AbortSignal.timeout(limitSeconds * 1000);
   late.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   const says = await firstWord(child);

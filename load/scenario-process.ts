@@ -5,7 +5,7 @@ import { judge, Missing, type Report, type Scenario } from './scenario.js';
 
 export type ScenarioSays = { report: Report } | { failed: string };
 
-const name = process.argv[2];
+const [name, size] = process.argv.slice(2);
 const { scenario } = (await import(new URL(`./scenarios/${name}.js`, import.meta.url).href)) as { scenario: Scenario };
 
 // run.ts has gone: nobody would hear the report, and the measured programs would stay.
@@ -14,7 +14,7 @@ process.send?.(await report(), () => process.exit(0));
 
 async function report(): Promise<ScenarioSays> {
   try {
-    const { targets, notes = [], ...measured } = await scenario.measure();
+    const { targets, notes = [], ...measured } = await scenario.measure({ short: size === 'short' });
     const judged = targets.map(judge);
     const report: Report = {
       scenario: scenario.name,

@@ -8,7 +8,12 @@ export interface Scenario {
   /** True if ssh2's native binding matters: `all` then runs it once with and once without. */
   readonly binding: boolean;
   /** Throws `Missing` where this machine lacks something that it cannot do without. */
-  measure(): Promise<Measured>;
+  measure(size: Size): Promise<Measured>;
+}
+
+export interface Size {
+  /** Less work, for a look while something is changed: such figures are not to be written down. */
+  short: boolean;
 }
 
 export interface Measured {

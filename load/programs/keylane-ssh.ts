@@ -53,6 +53,28 @@ const steps = {
     return { count: requests.length, ...work(), failures };
   },
 
+  /** `count` commands as a batch, on each address in turn. `id`: of its journal; undefined: it has none. */
+  async rounds(about: {
+    count: number;
+    concurrency: number;
+    id: string | undefined;
+  }): Promise<Work & { reused: number }> {
+    const { count, concurrency, id } = about;
+    const { addresses } = fleet;
+    const requests = Array.from({ length: count }, (_, i) => ({
+      host: addresses[i % addresses.length]!,
+      command: 'true',
+    }));
+    const journal = id === undefined ? {} : { id, journal: true };
+    let reused = 0;
+    const work = stopwatch();
+    for await (const { outcome, error, reused: kept } of engine.batch('ssh', requests, { concurrency, ...journal })) {
+      if (outcome !== 'ok') throw error ?? new Error(outcome);
+      if (kept) reused++;
+    }
+    return { count, ...work(), reused };
+  },
+
   /** Connects to all addresses at once. How late was this thread's own event loop meanwhile? */
   async handshakes(_: undefined): Promise<{ p99Ms: number; maxMs: number; ms: number }> {
     const delay = monitorEventLoopDelay({ resolution: 1 });

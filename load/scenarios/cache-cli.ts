@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { childrenCpuMs } from '../child.js';
 import { interleave, median, round } from '../measure.js';
 import { startSshd } from '../peers/sshd.js';
 import type { Measured, Scenario } from '../scenario.js';
@@ -11,7 +12,6 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const ROUNDS = 7;
 /** Of a round: the kernel tells the CPU time of children in hundredths of a second. */
 const RUNS = 5;
-const TICK_MS = 10;
 
 /** The second `keylane exec --cache 5m` of somebody at a shell: what it takes where all is remembered on disk. */
 export const scenario: Scenario = { name: 'cache-cli', fixture: 'loopback', limitSeconds: 90, binding: false, measure };
@@ -60,9 +60,9 @@ async function measure(): Promise<Measured> {
 
 /** What one of them takes, of CPU in all its threads and up to its very end. */
 function spent(argv: readonly string[]): Spent {
-  const [cpu, since] = [childrenMs(), performance.now()];
+  const [cpu, since] = [childrenCpuMs(), performance.now()];
   for (let i = 0; i < RUNS; i++) run(argv);
-  return { cpuMs: (childrenMs() - cpu) / RUNS, wallMs: (performance.now() - since) / RUNS };
+  return { cpuMs: (childrenCpuMs() - cpu) / RUNS, wallMs: (performance.now() - since) / RUNS };
 }
 
 function run(argv: readonly string[]): string {
@@ -72,11 +72,4 @@ function run(argv: readonly string[]): string {
   });
   if (status !== 0) throw new Error(`${argv.join(' ')} exited with ${status}: ${stderr}`);
   return stdout;
-}
-
-/** CPU of the children that have ended, so far. (proc(5): cutime and cstime, after the name in brackets) */
-function childrenMs(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[13]) + Number(fields[14])) * TICK_MS;
 }
