@@ -3,7 +3,8 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeylaneError } from '../errors.js';
 import { dataPath } from '../store/data-dir.js';
-import { DATA_FILE } from '../store/files.js';
+import { DATA_FILE } from '../store/environment.js';
+
 import type { Store } from '../store/store.js';
 import type { Outcome } from '../types.js';
 import { claim, ownerIn, whenUnowned } from './journal/claim.js';

@@ -1,7 +1,8 @@
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../util/owner.js';
-import { DATA_FILE, readText } from './files.js';
+import { DATA_FILE } from './environment.js';
+import { readText } from './files.js';
 
 const FILE = 'closed';
 

@@ -16,6 +16,8 @@ const READERS = 1_000;
 /** What lock.mdb takes for `READERS`, as LMDB 3.5.6 reckons, and a page more. */
 export const LOCK_BYTES = 64 * (READERS + 4) + 4_096;
 
+export const DATA_FILE = 'data.mdb';
+
 /** LMDB's longest key here. */
 export const LONGEST_KEY = 1_978;
 

@@ -11,12 +11,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { KeylaneError } from '../errors.js';
-import { LOCK_BYTES } from './environment.js';
+import { DATA_FILE, LOCK_BYTES } from './environment.js';
 import { storeError } from './trouble.js';
 
 const PRIVATE = 0o600;
 
-export const DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'lock.mdb';
 
 let drafts = 0;

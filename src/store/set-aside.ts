@@ -1,6 +1,7 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATA_FILE } from './files.js';
+import { DATA_FILE } from './environment.js';
+
 import { storeError } from './trouble.js';
 
 /**

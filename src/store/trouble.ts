@@ -1,5 +1,7 @@
-import { statfsSync } from 'node:fs';
+import { readFileSync, statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ErrorCode, KeylaneError } from '../errors.js';
+import { DATA_FILE } from './environment.js';
 
 /** What LMDB (lmdb.h) and the kernel say, and what that means for the one who asked. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -57,24 +59,37 @@ export function codeOf(error: unknown): ErrorCode | undefined {
 export function storeError(error: unknown, path: string): KeylaneError {
   if (error instanceof KeylaneError) return error;
   const { message } = error as { message?: unknown };
-  const code = isShortWrite(error, path) ? 'ERR_STORE_FULL' : codeOf(error);
-  const fix = code ? FIXES[code] : 'look at what the system says';
+  const full = whatIsFull(error, path);
+  const code = full ? 'ERR_STORE_FULL' : codeOf(error);
+  const fix = full ?? (code ? FIXES[code] : 'look at what the system says');
   const text = `the store ${path} cannot be used: ${String(message)}; ${fix}`;
   return new KeylaneError(code ?? 'ERR_STORE_BUSY', text, { cause: error });
 }
 
 const FULL_BYTES = 1_048_576;
 
-/** LMDB calls it an input/output error when the disk took a part of what was written, which is how it becomes full. */
-function isShortWrite(error: unknown, path: string): boolean {
+/**
+ * What to do about it, where there is no room: undefined else. LMDB calls it an input/output error when a part of what was
+ * written was taken, which is how a disk, or a file, becomes full.
+ */
+function whatIsFull(error: unknown, path: string): string | undefined {
   const { code } = error as { code?: unknown };
-  if (code !== 5 && code !== 'EIO') return false;
+  const longer = 'raise the longest a file may be (`ulimit -f`)';
+  if (code === 27 || code === 'EFBIG') return longer;
+  if (code !== 5 && code !== 'EIO') return undefined;
   try {
     const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize < FULL_BYTES;
+    if (bavail * bsize < FULL_BYTES) return FIXES.ERR_STORE_FULL;
+    return statSync(join(path, DATA_FILE)).size > longestFile() - FULL_BYTES ? longer : undefined;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** Bytes that a file of this process may have. (proc(5), setrlimit(2): RLIMIT_FSIZE) */
+function longestFile(): number {
+  const limit = /^Max file size +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return limit ? Number(limit[1]) : Number.POSITIVE_INFINITY;
 }
 
 /** What is there is not what was written. */

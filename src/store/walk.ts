@@ -2,8 +2,8 @@
 // process of its own, because LMDB ends the process that reads a damaged page (SIGABRT) or one that was cut off (SIGBUS).
 import { join } from 'node:path';
 import { brokenPart } from './data-file.js';
-import { type Environment, openEnvironment, transact } from './environment.js';
-import { DATA_FILE } from './files.js';
+import { DATA_FILE, type Environment, openEnvironment, transact } from './environment.js';
+
 import { unseal } from './seal.js';
 import { codeOf } from './trouble.js';
 import { WALK_EXIT } from './walk-exit.js';

@@ -1,17 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type BatchJournal, type JournalOptions, openJournal } from '../../src/batch/journal/journal.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import type { Outcome, Result } from '../../src/types.ts';
-
-/** A data directory that is gone when the test is. */
-export function temporaryDataDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'keylane-journal-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 /** Opens a journal of a data directory, and closes it with the test. */
 export async function journalIn(dataDir: string, options: Partial<JournalOptions> = {}): Promise<BatchJournal> {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { BatchState, InputIdentity, Journal, JournalAsked } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
 import { privateDirectory } from '../../store/directory.js';
-import { DATA_FILE } from '../../store/files.js';
+import { DATA_FILE } from '../../store/environment.js';
+
 import { openStore, type Store } from '../../store/store.js';
 import type { Outcome, Result } from '../../types.js';
 import { type Clock, systemClock } from '../../util/clock.js';

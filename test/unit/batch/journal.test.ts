@@ -4,7 +4,8 @@ import { type JournalStore, openBatchStore } from '../../../src/batch/journal/jo
 import type { InputIdentity } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/types.ts';
-import { journalIn, resultOf, temporaryDataDir } from '../../support/journal.ts';
+import { journalIn, resultOf } from '../../support/journal.ts';
+import { temporaryDataDir } from '../../support/journal-process.ts';
 import { seeded } from '../../support/seed.ts';
 
 async function refusal(promise: Promise<unknown>): Promise<KeylaneError> {
