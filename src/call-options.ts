@@ -1,4 +1,5 @@
 import { DEFAULT_CEILING_MS, type TimeoutOptions } from './adaptive/timeouts.js';
+import { isWindow } from './batch/window.js';
 import { checkPatterns } from './cache/pattern.js';
 import { checkCacheOptions } from './cache/plan.js';
 import { KeylaneError } from './errors.js';
@@ -7,6 +8,11 @@ const LONGEST_MS = 30 * 86_400_000;
 export const MOST_LABELS = 32;
 /** Characters of a label. */
 export const LONGEST_LABEL = 256;
+const LONGEST_ID = 256;
+const MOST_WAVES = 200;
+const SHARE = /^\d+(?:\.\d+)?%$/;
+/** It is the name of a directory. */
+const BATCH_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const LABELS = `an array of at most ${MOST_LABELS} strings of 1 to ${LONGEST_LABEL} characters`;
 
 const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: string }> = {
@@ -36,6 +42,36 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
   concurrencyPerKey: { valid: isConcurrency, expected: "a whole number from 1 to 1,000,000, or 'auto'" },
   onChunk: { valid: isFunction, expected: 'a function' },
   onStart: { valid: isFunction, expected: 'a function' },
+  each: { valid: isFunction, expected: 'a function' },
+  rate: { valid: (value) => isNumber(value, 0.001, 1_000_000), expected: 'starts per second, 0.001 to 1,000,000' },
+  maxFailures: {
+    valid: (value) => isWhole(value, 1, 1e12) || isShare(value),
+    expected: "a whole number from 1 on, or a share of 0.01 % to 100 %, as '5%'",
+  },
+  canary: { valid: (value) => isWhole(value, 1, 1_000_000), expected: 'a whole number from 1 to 1,000,000' },
+  waves: {
+    valid: (value) => areLabels(value, MOST_WAVES) && (value as string[]).length > 0,
+    expected: `an array of 1 to ${MOST_WAVES} labels`,
+  },
+  window: { valid: isWindow, expected: "two times of the day, as '22:00-06:00'" },
+  journal: { valid: (value) => typeof value === 'boolean', expected: 'true or false' },
+  id: {
+    valid: (value) => typeof value === 'string' && BATCH_ID.test(value),
+    expected: '1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or digit',
+  },
+  resume: { valid: (value) => typeof value === 'boolean', expected: 'true or false' },
+  settings: { valid: () => true, expected: '' },
+  maxOutputTotal: { valid: (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), expected: 'bytes, from 0 on' },
+  jobId: {
+    valid: (value) => typeof value === 'string' && value.length >= 1 && value.length <= LONGEST_ID,
+    expected: `a string of 1 to ${LONGEST_ID} characters`,
+  },
+  after: {
+    valid: (value) => Array.isArray(value) && value.every((id) => typeof id === 'string'),
+    expected: 'an array of ids',
+  },
+  driver: { valid: (value) => typeof value === 'string', expected: 'the name of a driver' },
+  request: { valid: () => true, expected: '' },
   // These two have parts of their own, and say themselves what is wrong with them.
   cache: { valid: passes(checkCacheOptions), expected: '' },
   invalidates: { valid: passes((value) => checkPatterns(value, 'invalidates')), expected: '' },
@@ -56,7 +92,30 @@ const PER_CALL = [
 ];
 export const RUN_OPTIONS = new Set(PER_CALL);
 export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
-export const BATCH_OPTIONS = new Set([...PER_CALL, 'concurrency', 'concurrencyPerKey', 'onChunk', 'onStart']);
+const OF_BATCHES = [
+  ...PER_CALL,
+  'concurrency',
+  'concurrencyPerKey',
+  'onChunk',
+  'onStart',
+  'rate',
+  'maxFailures',
+  'canary',
+  'waves',
+  'window',
+  'journal',
+  'id',
+  'resume',
+  'settings',
+  'maxOutputTotal',
+];
+export const BATCH_OPTIONS = new Set([...OF_BATCHES, 'each']);
+/** Of a batch whose requests say for themselves what is theirs. */
+export const JOBS_OPTIONS = new Set([...OF_BATCHES, 'driver']);
+const EACH_OPTIONS = new Set(['id', 'idempotent', 'timeoutMs', 'attempts', 'priority', 'labels', 'after']);
+const JOB_FIELDS = new Set([...EACH_OPTIONS, 'driver', 'request']);
+/** Without one, an option of a journal has no meaning. */
+const NEED_JOURNAL = ['id', 'resume', 'settings', 'maxOutputTotal'];
 export const PREWARM_OPTIONS = new Set(['perKey', 'timeoutMs', 'signal']);
 
 /** Checked by hand: it is on the path of every request. Throws `ERR_INPUT` that names the option and what it takes. */
@@ -74,6 +133,27 @@ export function checkCallOptions(options: object, known: ReadonlySet<string>): v
   }
   checkTimeouts(options);
   checkCache(options);
+  checkJournal(options as Record<string, unknown>, known);
+}
+
+/** What a job says for itself; `isWhole`: beside its request. Throws `ERR_INPUT`. */
+export function checkJob(job: unknown, isWhole: boolean): void {
+  if (job === undefined && !isWhole) return;
+  if (typeof job !== 'object' || job === null) {
+    const what = isWhole ? 'a job must be an object with a `request`' : '`each` must give an object';
+    throw new KeylaneError('ERR_INPUT', `${what}, not ${shown(job)}`);
+  }
+  checkCallOptions(job, isWhole ? JOB_FIELDS : EACH_OPTIONS);
+}
+
+function checkJournal(options: Record<string, unknown>, known: ReadonlySet<string>): void {
+  if (!known.has('journal')) return;
+  if (options.journal !== true) {
+    const name = NEED_JOURNAL.find((one) => options[one] !== undefined);
+    if (name) throw new KeylaneError('ERR_INPUT', `\`${name}\` goes with \`journal: true\``);
+  }
+  if (options.resume === true && options.id === undefined)
+    throw new KeylaneError('ERR_INPUT', '`resume` goes with the `id` of the batch');
 }
 
 /** A request that changes something is not to be answered out of memory; what comes out of it has no live output. */
@@ -95,8 +175,9 @@ function checkCache({
 
 /** Some calls take more than others. */
 function inThisCall(name: string, known: ReadonlySet<string>): string {
-  if (name === 'labels' && known === BATCH_OPTIONS) return 'labelsOrFunction';
-  return name === 'timeoutMs' && known.has('timeoutFloorMs') ? 'timeoutOrAuto' : name;
+  if (name === 'labels' && known.has('journal')) return 'labelsOrFunction';
+  if (name === 'id' && known.has('after')) return 'jobId';
+  return name === 'timeoutMs' && (known.has('timeoutFloorMs') || known.has('after')) ? 'timeoutOrAuto' : name;
 }
 
 /** The bounds of a learned time-out. */
@@ -126,8 +207,12 @@ function shown(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
-function areLabels(value: unknown): boolean {
-  return Array.isArray(value) && value.length <= MOST_LABELS && value.every(isLabel);
+function areLabels(value: unknown, most = MOST_LABELS): boolean {
+  return Array.isArray(value) && value.length <= most && value.every(isLabel);
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'string' && SHARE.test(value) && isNumber(Number.parseFloat(value), 0.01, 100);
 }
 
 function isLabel(value: unknown): boolean {
@@ -155,4 +240,11 @@ function isConcurrency(value: unknown): boolean {
 
 function isFunction(value: unknown): boolean {
   return typeof value === 'function';
+}
+
+export function checkIterable(value: unknown): void {
+  const isIterable =
+    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+  if (!isIterable)
+    throw new KeylaneError('ERR_INPUT', '`requests` must be an iterable or an async iterable of requests');
 }

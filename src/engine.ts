@@ -2,13 +2,15 @@ import type { Accounts } from './accounts/accounts.js';
 import { EngineAccounts } from './accounts/engine-accounts.js';
 import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
-import { Batch, type BatchHost } from './batch/batch.js';
+import type { Batch } from './batch/batch.js';
+import type { BatchHost } from './batch/host.js';
 import { DriverCache } from './cache/driver-cache.js';
 import { CacheFront, type EngineCache, type FrontHost } from './cache/front.js';
 import { frontHost } from './cache/front-host.js';
 import type { CachePlan } from './cache/plan.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
-import { BATCH_OPTIONS, checkCallOptions, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
+import { checkCallOptions, checkIterable, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
+import { EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
 import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -60,6 +62,8 @@ export interface Engine extends AsyncDisposable {
     requests: Iterable<RequestOf<D> | AccountRequestOf<D>> | AsyncIterable<RequestOf<D> | AccountRequestOf<D>>,
     options?: PrewarmOptions,
   ): Promise<Prewarmed>;
+  /** Batches whose requests say themselves of which driver they are, and what is theirs. */
+  readonly batches: Pick<EngineBatches, 'run'>;
   /** The accounts of the data directory, which is opened at first use. */
   readonly accounts: Accounts;
   /** What is remembered of answers (`cache` of a call), in the shards and on disk. */
@@ -131,6 +135,7 @@ export class ShardedEngine implements Engine {
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
   readonly #accounts: EngineAccounts;
+  readonly #batches: EngineBatches;
   readonly #clock: Clock;
   readonly #retries: RetryBudget;
   /** By driver, what its keys took. */
@@ -149,9 +154,21 @@ export class ShardedEngine implements Engine {
     this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;
     this.#accounts = new EngineAccounts(this, options, clock);
+    this.#batches = new EngineBatches({
+      dataDir: options.dataDir,
+      hostOf: (driver, isLive) => {
+        const cache = this.#cacheOf(driver, this.#spec(driver));
+        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache };
+      },
+      refuseClosed: () => this.#refuseClosed(),
+    });
     shards.tokens = (about) => this.#accounts.token(about);
     this.#clock = clock;
     this.#retries = new RetryBudget(clock);
+  }
+
+  get batches(): Pick<EngineBatches, 'run'> {
+    return this.#batches;
   }
 
   get accounts(): Accounts {
@@ -213,11 +230,7 @@ export class ShardedEngine implements Engine {
     requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
     options: BatchOptions<RequestOf<D>> = {},
   ): Batch<RequestOf<D>, ResponseOf<D>> {
-    checkCallOptions(options, BATCH_OPTIONS);
-    checkIterable(requests);
-    const mode = options.onChunk ? 'live' : 'once';
-    const cache = this.#cacheOf(driver, this.#spec(driver));
-    return new Batch({ ...this.#hostOf(driver, mode), cache }, requests, options);
+    return this.#batches.of(driver, requests, options);
   }
 
   async prewarm<D extends DriverName>(
@@ -257,7 +270,7 @@ export class ShardedEngine implements Engine {
   /** What calls may still need is closed after them. */
   async #end(shards: Promise<void>): Promise<void> {
     await shards;
-    await Promise.all([this.#accounts.close(), this.#cache.close()]);
+    await Promise.all([this.#batches.close(), this.#accounts.close(), this.#cache.close()]);
   }
 
   #prepare(spec: Spec, request: unknown, bounds: PrepareBounds): Promise<Parsed> {
@@ -339,8 +352,13 @@ export class ShardedEngine implements Engine {
   }
 
   #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {
-    if (this.#closed !== undefined) throw new KeylaneError('ERR_CLOSED', 'the engine is closed', { key: call.key });
+    this.#refuseClosed(call.key);
     return this.#shards.submit(call, signal, bounded);
+  }
+
+  #refuseClosed(key?: string): void {
+    if (this.#closed === undefined) return;
+    throw new KeylaneError('ERR_CLOSED', 'the engine is closed', key === undefined ? {} : { key });
   }
 
   #spec(driver: string): Spec {
@@ -361,11 +379,4 @@ export class ShardedEngine implements Engine {
 /** Is there more to a run than one try of what is at hand? */
 function takesMore({ attempts = 1, invalidates, cache }: CallOptions): boolean {
   return attempts > 1 || invalidates !== undefined || (typeof cache === 'object' && cache.persist === true);
-}
-
-function checkIterable(value: unknown): void {
-  const isIterable =
-    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
-  if (!isIterable)
-    throw new KeylaneError('ERR_INPUT', '`requests` must be an iterable or an async iterable of requests');
 }

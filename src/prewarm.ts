@@ -1,4 +1,5 @@
-import { Batch, type BatchHost } from './batch/batch.js';
+import { Batch } from './batch/batch.js';
+import type { BatchHost } from './batch/host.js';
 import type { KeylaneError } from './errors.js';
 import type { PrepareBounds } from './prepare.js';
 
@@ -38,7 +39,7 @@ export async function prewarm<Request>(
   };
   const bounds = { concurrency: AT_ONCE, attempts: 1, timeoutMs, ...(signal ? { signal } : {}) };
   const prewarmed: Prewarmed = { ready: 0, notReady: 0, failed: [] };
-  for await (const { error } of new Batch<Request, null>(lanes, requests, bounds)) {
+  for await (const { error } of new Batch<Request, null>(lanes, { kind: 'requests', from: requests }, bounds)) {
     if (!error) {
       prewarmed.ready++;
     } else {

@@ -19,6 +19,8 @@ export interface TryPolicy {
   waitingRoom?: WaitingRoom;
   /** Called before it waits for the next try. */
   pausing?: (() => void) | undefined;
+  /** What is known of tries that were made before, by another process. */
+  before?: readonly Attempt[];
 }
 
 export interface WaitingRoom {
@@ -49,7 +51,7 @@ export async function tryUntilSettled(
   random: () => number,
 ): Promise<Tried> {
   if (policy.attempts > 1) policy.budget.requested();
-  const history: Attempt[] = [];
+  const history: Attempt[] = policy.before ? [...policy.before] : [];
   let call: Call | undefined;
   for (let tries = 1; ; tries++) {
     let error: KeylaneError | undefined;
@@ -93,12 +95,15 @@ async function mayGoOn(
   return !signal?.aborted;
 }
 
-function attemptOf({ outcome, code, message }: KeylaneError): Attempt {
+export function attemptOf({ outcome, code, message }: KeylaneError): Attempt {
   return { outcome, code, message };
 }
 
 /** That the last try has not started says nothing of an earlier one that may have run. */
-function inTheLightOf(history: readonly Attempt[], error: KeylaneError | undefined): KeylaneError | undefined {
+export function inTheLightOf<E extends KeylaneError | undefined>(
+  history: readonly Attempt[],
+  error: E,
+): E | KeylaneError {
   if (error?.outcome !== 'not_started' || history.every(({ outcome }) => outcome !== 'unknown')) return error;
   const { code, key, cause } = error;
   const message = `${error.message}; an earlier try may have run`;

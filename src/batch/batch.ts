@@ -1,110 +1,125 @@
 import { setMaxListeners } from 'node:events';
-import { type LearnedTimeouts, Patience } from '../adaptive/timeouts.js';
-import type { DriverCache } from '../cache/driver-cache.js';
-import type { CachePlan } from '../cache/plan.js';
+import { Patience } from '../adaptive/timeouts.js';
+import type { BatchState, Journal } from '../batch-types.js';
 import type { Remembered } from '../cache/second-level.js';
-import type { Call, CallEvents } from '../call.js';
 import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
-import type { RetryBudget } from '../retry-budget.js';
-import { mayHaveRun, type Tried, tryUntilSettled, type WaitingRoom } from '../tries.js';
-import type { BatchOptions, Chunk, Parsed, Result } from '../types.js';
+import { mayHaveRun } from '../tries.js';
+import type { BatchOptions, BatchProgress, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
-import type { Clock } from '../util/clock.js';
 import { isThenable } from '../util/thenable.js';
-import { rememberedResult, resultOf, unsubmitted } from './result.js';
-import { type Place, Slots } from './slots.js';
+import { After } from './after.js';
+import { digestOf } from './digest.js';
+import { type Counts, Failures } from './failures.js';
+import { Flight, type FlightControl } from './flight.js';
+import { Gate } from './gate.js';
+import type { BatchHost } from './host.js';
+import { NamedIds, SeenIds } from './ids.js';
+import type { Item } from './item.js';
+import { interruptedResult, rememberedResult, resultOf, unsubmitted } from './result.js';
+import { Slots } from './slots.js';
+import { BARRIER, type Input, Source, type Taken, totalOf } from './source.js';
 
-/** What a batch needs of its engine. */
-export interface BatchHost {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly retries: RetryBudget;
-  /** What `concurrency: 'auto'` may grow to, at most. */
-  readonly most: number;
-  /** What is known of the driver's keys, for `timeoutMs: 'auto'`. */
-  readonly timeouts: LearnedTimeouts;
-  /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
-  parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
-  ok(response: unknown): boolean;
-  /** Starts one try. Throws what keeps it from being handed over. */
-  submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
-  credit(call: Call, bytes: number): void;
-  /** What is remembered; a prewarm has none. */
-  readonly cache?: Pick<DriverCache, 'plan' | 'look' | 'heard' | 'forget'>;
-}
-
-export interface SubmitHow {
-  deadline: number;
-  signal: AbortSignal;
-  priority: number;
-  labels: readonly string[] | undefined;
-  cache?: CachePlan['part'] | undefined;
-}
-
-const DEFAULT_ATTEMPTS = 3;
 /** So many times the concurrency may be held back, because their key has no room or until their next try. */
 const LOOK_AHEAD = 4;
+/** Thrown where a request did not start, and no result is to be made of that. */
+const WITHDRAWN = Symbol('withdrawn');
+
+/**
+ * How it comes to an end before all is settled. `drained` and `stopped`: nothing more starts, and what is in flight ends;
+ * `interrupted` and `canceled`: that is cut too. After `stopped` the rest is settled as not started.
+ */
+type Ending = 'drained' | 'stopped' | 'interrupted' | 'canceled';
+
+/** How a batch comes to its journal. */
+export interface JournalHost {
+  id: string;
+  /** Called once, when the batch begins. */
+  open(): Promise<Journal>;
+  /** It is closed, or never was open. */
+  ended(): void;
+}
 
 /**
  * Many requests under one bound. Results come in the order they settle. What is in flight and what has settled but was
  * not read are together at most `concurrency`: the slower the reader, the fewer in flight. Nothing is taken from the
  * input before there is room for it, so an endless input is fine. What finds that its key has no room gives its own to
  * the next one and waits; four times the concurrency may do so, so that a slow key cannot keep the others out.
+ *
+ * With a journal each request goes: place → its intent on the disk → submitted → its result on the disk → handed out.
+ * What is interrupted before its result is on the disk is not handed out, and left to whoever goes on with the batch.
  */
 export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> {
+  /** Of a batch with a journal. */
+  readonly id: string | undefined;
   readonly #host: BatchHost;
-  readonly #input: AsyncIterator<Req> | Iterator<Req>;
+  readonly #input: Input<Req>;
   readonly #options: BatchOptions<Req>;
+  readonly #total: number | undefined;
+  readonly #journalHost: JournalHost | undefined;
   readonly #slots: Slots;
+  readonly #flight: Flight<Req>;
   readonly #patience: Patience;
+  readonly #hosts = new Map<string, BatchHost>();
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #results: Result<Req, Res>[] = [];
-  /** A request settled, or the input ended. */
+  /** A request settled, the input ended, or the gate opened. */
   readonly #changed = new Bell();
-  /**
-   * Who waits until a dead host may be tried again holds a place among those in flight, for up to minutes: a tenth of
-   * the places at most, so that it costs the others no more. Where nobody else is to come, all of them.
-   */
-  readonly #waitingRoom: WaitingRoom = {
-    enter: () => {
-      if (!this.#inputEnded && this.#waiting >= this.#slots.limit / 10) return false;
-      this.#waiting++;
-      return true;
-    },
-    leave: () => {
-      this.#waiting--;
-    },
-  };
-  #waiting = 0;
-  #taken = 0;
-  /** Taken and not settled. Of these, not yet read by the spec. */
+  readonly #counts: Counts = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
+  /** Taken, and to be taken again before anything new is. */
+  readonly #again: Item<Req>[] = [];
+  #journal: Journal | undefined = undefined;
+  #opening: Promise<void> | undefined = undefined;
+  #source: Source<Req> | undefined = undefined;
+  #after: After<Req> | undefined = undefined;
+  #failures: Failures | undefined = undefined;
+  #gate: Gate | undefined = undefined;
+  /** Taken and not settled. Of these, not yet read by the spec; and those whose result is on its way to the disk. */
   #active = 0;
   #preparing = 0;
+  #recording = 0;
+  /** Taken, and left to whoever goes on with the batch. */
+  #dropped = 0;
   #filling = false;
-  #inputEnded = false;
+  /** All that was taken must be settled before more is. */
+  #isBarred = false;
+  #sourceEnded = false;
+  #isExhausted = false;
+  #endTaking: (() => void) | undefined = undefined;
+  #ending: Ending | undefined = undefined;
+  #why: string | undefined = undefined;
   #failure: Error | undefined = undefined;
+  /** What it writes is not on the disk for sure. */
+  #journalIsBroken = false;
+  #finished: Promise<void> | undefined = undefined;
 
   /** @internal */
-  constructor(host: BatchHost, requests: Iterable<Req> | AsyncIterable<Req>, options: BatchOptions<Req>) {
+  constructor(host: BatchHost, input: Input<Req>, options: BatchOptions<Req>, journal?: JournalHost) {
     this.#host = host;
+    this.#input = input;
     this.#options = options;
+    this.#total = totalOf(input);
+    this.id = journal?.id;
+    this.#journalHost = journal;
     const { concurrency = 'auto' } = options;
     const { concurrencyPerKey: perKey = concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY } = options;
     this.#patience = new Patience(options, host.timeouts);
     this.#slots = new Slots({ concurrency, perKey, most: host.most }, host.clock);
-    this.#input = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
+    this.#flight = new Flight(this.#slots, options, this.#stop.signal, this.#control());
+    if (options.rate !== undefined || options.window !== undefined) this.#gate = this.#newGate();
+    if (!journal) this.#begin();
     // Every retry that waits listens to it.
     setMaxListeners(0, this.#stop.signal);
     const { signal } = options;
-    const abort = () => this.#cancel();
+    const abort = () => this.#cut('interrupted');
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     this.#unlisten = () => signal?.removeEventListener('abort', abort);
   }
 
   async next(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
+    if (!this.#source) await this.#open();
     for (;;) {
       // First, because what is refused on the spot is a result at once, and nothing else would tell of it.
       void this.#fill();
@@ -113,8 +128,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         void this.#fill();
         return { done: false, value: result };
       }
-      if (this.#over) {
-        this.#unlisten();
+      if (this.#isQuiet) {
+        await this.#finish();
         if (this.#failure) throw this.#failure;
         return { done: true, value: undefined };
       }
@@ -124,14 +139,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** Leaving the loop early cancels the rest, and waits until nothing of it runs. */
   async return(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
-    this.#cancel();
-    for (;;) {
-      // Nobody reads them any more, and what is unread keeps a batch from being over.
-      this.#results.length = 0;
-      if (this.#over) break;
-      await this.#changed.wait();
-    }
-    this.#unlisten();
+    await this.#end('interrupted');
     return { done: true, value: undefined };
   }
 
@@ -139,161 +147,361 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     return this;
   }
 
-  get #over(): boolean {
-    return this.#inputEnded && this.#active === 0 && !this.#filling && this.#results.length === 0;
+  /** Starts nothing more until `resume`. What is in flight goes on. */
+  pause(): void {
+    this.#gate ??= this.#newGate();
+    this.#gate.pause();
+  }
+
+  resume(): void {
+    this.#gate?.resume();
+  }
+
+  /** Starts nothing more. What is in flight ends and is handed out; then the iteration ends. */
+  drain(): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = 'drained';
+    this.#takeNoMore();
+    this.#letGo();
+    this.#changed.ring();
+  }
+
+  /** A snapshot. */
+  get progress(): BatchProgress {
+    return {
+      total: this.#total,
+      settled: this.#settled,
+      counts: { ...this.#counts },
+      inFlight: this.#slots.inFlight,
+      paused: this.#gate?.isPaused ?? false,
+      state: this.#finished || this.#ending ? this.#state : 'running',
+      ...(this.#why !== undefined && { why: this.#why }),
+    };
+  }
+
+  /** The engine ends under it. @internal */
+  async abandon(error: Error): Promise<void> {
+    if (this.#finished) return;
+    this.#failure ??= error;
+    await this.#end('interrupted', false);
+  }
+
+  async #end(how: 'interrupted' | 'canceled', forget = true): Promise<void> {
+    await this.#opening?.catch(() => {});
+    this.#cut(how);
+    for (;;) {
+      // Nobody reads them any more.
+      if (forget) this.#results.length = 0;
+      if (this.#isQuiet) break;
+      void this.#fill();
+      await this.#changed.wait();
+    }
+    await this.#finish();
+  }
+
+  #open(): Promise<void> {
+    this.#opening ??= this.#openWithJournal();
+    return this.#opening;
+  }
+
+  async #openWithJournal(): Promise<void> {
+    if (this.#sourceEnded) return;
+    try {
+      const journal = await this.#journalHost!.open();
+      this.#journal = journal;
+      journal.onCancel = () => this.#cut('canceled');
+      Object.assign(this.#counts, journal.counts);
+      this.#begin();
+    } catch (error) {
+      this.#failure ??= error as Error;
+      this.#sourceEnded = true;
+    }
+  }
+
+  /** What is known of the journal is known. */
+  #begin(): void {
+    const { each, maxFailures, canary } = this.#options;
+    const { kind, from } = this.#input;
+    const known = (index: number) => {
+      const state = this.#journal?.known(index);
+      return state === 'new' || state === 'begun' ? undefined : state;
+    };
+    if (kind === 'source' && from.named) this.#after = new After(new NamedIds(from.named, known));
+    else if (kind !== 'requests' || each) this.#after = new After(new SeenIds());
+    this.#source = new Source(this.#input, this.#options, this.#journal, this.#after);
+    if (maxFailures === undefined && canary === undefined) return;
+    this.#failures = new Failures({ maxFailures, canary }, this.#total, this.#counts);
+    if (!this.#journal) return;
+    let why = this.#failures.why();
+    for (let index = 0; index < (canary ?? 0) && why === undefined; index++) {
+      const outcome = known(index);
+      if (outcome) why = this.#failures.whyOf(index, outcome);
+    }
+    if (why !== undefined) this.#stopStarting(why);
+  }
+
+  get #isQuiet(): boolean {
+    return (
+      this.#sourceEnded &&
+      this.#active === 0 &&
+      !this.#filling &&
+      this.#results.length === 0 &&
+      this.#again.length === 0 &&
+      (this.#after?.size ?? 0) === 0
+    );
   }
 
   get #hasRoom(): boolean {
     return this.#slots.inFlight + this.#preparing + this.#results.length < this.#slots.limit;
   }
 
+  /** Asks for a token of the rate: whoever asks takes one. */
   get #mayTake(): boolean {
-    if (this.#inputEnded || !this.#hasRoom) return false;
-    return this.#active - this.#slots.inFlight - this.#preparing < LOOK_AHEAD * this.#slots.limit;
+    if (this.#isBarred || (this.#sourceEnded && this.#again.length === 0)) return false;
+    const { limit, inFlight } = this.#slots;
+    if (!this.#hasRoom || this.#recording >= limit) return false;
+    if (this.#active - inFlight - this.#preparing - this.#recording >= LOOK_AHEAD * limit) return false;
+    return this.#gate === undefined || this.#ending !== undefined || this.#gate.pass();
   }
 
   /** Takes from the input while there is room. One at a time: an asynchronous input is not asked twice at once. */
   async #fill(): Promise<void> {
     while (this.#hasRoom && this.#slots.grant()) {}
-    if (this.#filling) return;
+    if (this.#filling || !this.#source) return;
     this.#filling = true;
     let asked = false;
     try {
+      if (this.#active === 0 && this.#again.length === 0) this.#settledAll();
       while (this.#mayTake) {
         asked = true;
-        const answer = this.#input.next();
-        const { done, value } = isThenable(answer) ? await this.#orStopped(answer) : answer;
-        if (done) this.#inputEnded = true;
-        else void this.#one(this.#taken++, value as Req);
+        let taken: Taken<Req> = this.#again.shift();
+        if (!taken) {
+          const answer = this.#source.next();
+          taken = isThenable(answer) ? await this.#orStopped(answer) : answer;
+          if (!taken) this.#isExhausted ||= !this.#sourceEnded;
+        }
+        if (taken === undefined) this.#sourceEnded = true;
+        else if (taken === BARRIER) this.#bar();
+        else if (!this.#after?.holds(taken)) void this.#one(taken);
+        if (this.#active === 0 && this.#again.length === 0) this.#settledAll();
       }
     } catch (error) {
-      this.#inputEnded = true;
       this.#failure ??= error as Error;
+      this.#sourceEnded = true;
     }
     this.#filling = false;
     // Only where something changed: two readers that find nothing would wake each other for ever.
     if (asked) this.#changed.ring();
   }
 
+  #bar(): void {
+    this.#isBarred = this.#ending === undefined;
+    this.#gate?.putBack();
+  }
+
+  /** Nothing that was taken is left: who waits behind a barrier may go, and who still waits for others waits in vain. */
+  #settledAll(): void {
+    this.#isBarred = false;
+    if (this.#sourceEnded && this.#after && this.#after.size > 0) this.#again.push(...this.#after.left());
+  }
+
   /** An input that never answers must not keep a batch that was called off. */
-  #orStopped(answer: PromiseLike<IteratorResult<Req>>): Promise<IteratorResult<Req>> {
-    const { signal } = this.#stop;
+  #orStopped(answer: PromiseLike<Taken<Req>>): Promise<Taken<Req>> {
     return new Promise((resolve, reject) => {
-      const stopped = () => resolve({ done: true, value: undefined });
-      signal.addEventListener('abort', stopped, { once: true });
-      void Promise.resolve(answer.then(resolve, reject)).finally(() => signal.removeEventListener('abort', stopped));
+      this.#endTaking = () => resolve(undefined);
+      if (this.#sourceEnded) this.#endTaking();
+      answer.then(resolve, reject);
     });
   }
 
-  async #one(index: number, request: Req): Promise<void> {
+  async #one(item: Item<Req>): Promise<void> {
     this.#active++;
     this.#preparing++;
-    this.#shown(() => this.#options.onStart?.(index, request));
-    const deadline = this.#patience.deadline(this.#host.clock.now());
-    const item: Item = { index, deadline, ...UNREAD };
+    item.isPrepared = false;
+    if (!item.isAgain) this.#shown(() => this.#options.onStart?.(item.index, item.request));
     let result: Result<Req, Res>;
     try {
-      const answer = this.#host.parse(request, { deadline, signal: this.#stop.signal });
+      if (item.refused) throw item.refused;
+      const host = this.#hostOf(item);
+      const { deadline } = item;
+      const answer = host.parse(item.request, { deadline, signal: this.#stop.signal });
       item.parsed = isThenable(answer) ? await answer : answer;
-      item.labels = this.#labelsOf(request, index);
-      const found = this.#options.cache ? await this.#remembered(item, item.parsed) : undefined;
+      item.labels = this.#labelsOf(item);
+      const found = this.#options.cache ? await this.#remembered(item, item.parsed, host) : undefined;
+      if (this.#ending === 'stopped') throw this.#stopped();
       // From here on it has a place or waits for one.
       item.isPrepared = true;
       this.#preparing--;
-      result = found
-        ? rememberedResult(index, request, item.parsed.key, found)
-        : resultOf(index, request, await this.#tries(item, item.parsed), (response) => this.#host.ok(response));
+      if (found) result = rememberedResult(item, item.parsed.key, found);
+      else if (item.isInterrupted && !this.#isIdempotent(item)) result = interruptedResult(item, item.parsed.key);
+      else result = resultOf(item, await this.#flight.run(item, item.parsed, host), (response) => host.ok(response));
     } catch (thrown) {
       if (!item.isPrepared) this.#preparing--;
+      if (thrown === WITHDRAWN) {
+        this.#withdraw(item);
+        return;
+      }
       const error =
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
-      result = unsubmitted(index, request, item.parsed?.key ?? '', error);
+      result = unsubmitted(item, item.parsed?.key ?? '', error);
     }
     const { invalidates } = this.#options;
     if (invalidates && mayHaveRun(result.outcome, result.shard, result.history))
-      await this.#host.cache?.forget(invalidates);
-    // Only now: a place that is free while its result is still on the way would be one too many.
-    this.#leave(item);
+      await item.host?.cache?.forget(invalidates);
+    const journal = this.#journal;
+    if (journal) {
+      // What is on its way to the disk keeps nobody else from starting: both go in one commit.
+      this.#flight.leave(item);
+      if (this.#isLost(item, result)) {
+        this.#withdraw(item);
+        return;
+      }
+      this.#count(result);
+      this.#recording++;
+      this.#changed.ring();
+      try {
+        await journal.settle(result);
+      } catch (error) {
+        this.#journalFailed(error as Error);
+      }
+      this.#recording--;
+      if (this.#journalIsBroken) {
+        this.#withdraw(item);
+        return;
+      }
+    } else {
+      // Only now: a place that is free while its result is still on the way would be one too many.
+      this.#flight.leave(item);
+      this.#count(result);
+    }
     this.#active--;
+    if (this.#after) this.#again.push(...this.#after.settled(item, result.outcome));
     this.#results.push(result);
     this.#changed.ring();
   }
 
-  /** How the answer is remembered, and what of it is on disk. */
-  async #remembered(item: Item, parsed: Parsed): Promise<Remembered | undefined> {
-    const { cache } = this.#options;
-    if (!cache) return undefined;
-    item.plan = this.#host.cache?.plan(parsed, cache);
-    return item.plan?.persist ? this.#host.cache?.look(item.plan, parsed) : undefined;
+  /** Whose driver it is, and how long it has. Throws `ERR_INPUT` where there is no such driver. */
+  #hostOf(item: Item<Req>): BatchHost {
+    const { own } = item;
+    let host = this.#host;
+    const driver = own?.driver;
+    if (driver !== undefined && host.of) {
+      host = this.#hosts.get(driver) ?? host.of(driver);
+      this.#hosts.set(driver, host);
+    }
+    item.host = host;
+    item.patience = this.#patience;
+    if (own?.timeoutMs !== undefined || host !== this.#host) {
+      const timeoutMs = own?.timeoutMs ?? this.#options.timeoutMs;
+      const options = timeoutMs === undefined ? this.#options : { ...this.#options, timeoutMs };
+      item.patience = new Patience(options, host.timeouts);
+    }
+    item.deadline = item.patience.deadline(host.clock.now());
+    return host;
   }
 
-  #labelsOf(request: Req, index: number): readonly string[] | undefined {
+  #isIdempotent({ own }: Item<Req>): boolean {
+    return own?.idempotent ?? this.#options.idempotent ?? false;
+  }
+
+  /** How the answer is remembered, and what of it is on disk. */
+  async #remembered(item: Item<Req>, parsed: Parsed, host: BatchHost): Promise<Remembered | undefined> {
+    const { cache } = this.#options;
+    if (!cache) return undefined;
+    item.plan = host.cache?.plan(parsed, cache);
+    return item.plan?.persist ? host.cache?.look(item.plan, parsed) : undefined;
+  }
+
+  #labelsOf({ own, request, index }: Item<Req>): readonly string[] | undefined {
+    if (own?.labels) return own.labels;
     const { labels } = this.#options;
     return typeof labels === 'function' ? checkLabels(labels(request, index)) : labels;
   }
 
-  #tries(item: Item, parsed: Parsed): Promise<Tried> {
-    const { attempts = DEFAULT_ATTEMPTS, idempotent = false } = this.#options;
-    const { clock, random, retries: budget } = this.#host;
-    const { signal } = this.#stop;
-    const start = () => {
-      item.call = undefined;
-      item.place ??= this.#hasRoom ? this.#slots.take(parsed.key) : undefined;
-      return item.place ? this.#try(item, parsed) : this.#tryInTurn(item, parsed);
+  #control(): FlightControl<Req> {
+    const batch = this;
+    return {
+      get hasRoom() {
+        return batch.#hasRoom;
+      },
+      get expectsMore() {
+        return !batch.#sourceEnded;
+      },
+      fill: () => void this.#fill(),
+      waits: () => this.#gate?.putBack(),
+      starting: (item, hasWaited) => this.#starting(item, hasWaited),
+      chunk: (item, piece) => this.#shown(() => this.#options.onChunk?.(item.index, piece)),
     };
-    // Where the concurrency is learned, who only waits for the next try is not in flight. Where it is given, the place is
-    // kept: with a concurrency of 1 the requests go one after the other, tries and all.
-    const pausing =
-      this.#options.concurrency === undefined || this.#options.concurrency === 'auto'
-        ? () => {
-            this.#leave(item);
-            void this.#fill();
-          }
-        : undefined;
-    const { deadline } = item;
-    const waitingRoom = this.#waitingRoom;
-    const policy = { key: parsed.key, attempts, idempotent, deadline, signal, budget, waitingRoom, pausing };
-    return tryUntilSettled(start, policy, clock, random);
   }
 
-  async #tryInTurn(item: Item, parsed: Parsed): Promise<Call> {
-    const waiting = this.#slots.wait(parsed.key, item.deadline);
-    // Its place among all is another's now.
-    void this.#fill();
-    item.place = await waiting;
-    return this.#try(item, parsed);
+  /** Throws what keeps it from starting. With a journal, resolves when its intent is on the disk. */
+  #starting(item: Item<Req>, hasWaited: boolean): Promise<void> | undefined {
+    if (this.#ending !== undefined) this.#refuseStart();
+    else if (this.#gate && (hasWaited ? !this.#gate.pass() : this.#gate.isShut)) throw WITHDRAWN;
+    const journal = this.#journal;
+    const isNew = journal && !item.isInterrupted;
+    const digest = isNew && this.#wantsDigest ? digestOf(item.own?.driver, item.request) : undefined;
+    item.hasBegun = true;
+    return isNew ? this.#intend(journal, item.index, digest) : undefined;
   }
 
-  #leave(item: Item): void {
-    if (item.place) this.#slots.leave(item.place, item.call);
-    item.place = undefined;
+  async #intend(journal: Journal, index: number, digest: string | undefined): Promise<void> {
+    try {
+      await journal.begin(index, digest);
+    } catch (error) {
+      this.#journalFailed(error as Error);
+      throw WITHDRAWN;
+    }
   }
 
-  /** One try. Rejects with what keeps it from being handed over. */
-  #try(item: Item, parsed: Parsed): Promise<Call> {
-    const { priority = 0 } = this.#options;
-    const { signal } = this.#stop;
-    const { index, labels, plan } = item;
-    const deadline = this.#patience.ofTry(parsed.key, this.#host.clock, item.deadline);
-    return new Promise((resolve, reject) => {
-      const settled = (call: Call) => {
-        if (plan) this.#host.cache?.heard(plan, call);
-        if (!call.isRemembered) {
-          item.call = call;
-          this.#patience.heard(call);
-        }
-        resolve(call);
-      };
-      const chunk = (piece: Chunk, call: Call) => {
-        this.#shown(() => this.#options.onChunk?.(index, piece));
-        this.#host.credit(call, piece.data.length);
-      };
-      try {
-        this.#host.submit(parsed, { deadline, signal, priority, labels, cache: plan?.part }, { settled, chunk });
-      } catch (error) {
-        reject(error);
-      }
-    });
+  get #wantsDigest(): boolean {
+    const { kind, from } = this.#input;
+    return kind !== 'source' || from.identity === undefined;
+  }
+
+  #refuseStart(): void {
+    if (this.#ending === 'stopped') throw this.#stopped();
+    if (this.#journal) throw WITHDRAWN;
+    // Where it is cut, whoever it is handed to says so.
+    if (this.#ending === 'drained') throw new KeylaneError('ERR_CANCELED', 'the batch was drained before it started');
+  }
+
+  /** It has no result, now. */
+  #withdraw(item: Item<Req>): void {
+    this.#flight.leave(item);
+    this.#active--;
+    if (this.#ending === undefined || this.#ending === 'stopped') {
+      item.isAgain = true;
+      this.#again.push(item);
+    } else {
+      this.#dropped++;
+    }
+    this.#changed.ring();
+  }
+
+  /** That the batch or its engine was told to end says nothing of the request. */
+  #isLost(item: Item<Req>, { error }: Result<Req, Res>): boolean {
+    if (this.#journalIsBroken) return true;
+    if (error?.code === 'ERR_CLOSED') {
+      this.#failure ??= error;
+      this.drain();
+      return true;
+    }
+    if (error?.code !== 'ERR_CANCELED') return false;
+    return this.#ending === 'interrupted' || !item.hasBegun;
+  }
+
+  #journalFailed(error: Error): void {
+    this.#journalIsBroken = true;
+    this.#failure ??= error;
+    this.#cut('interrupted');
+  }
+
+  #count({ index, outcome }: Result<Req, Res>): void {
+    this.#counts[outcome]++;
+    if (!this.#failures || this.#ending !== undefined) return;
+    const why = this.#failures.whyOf(index, outcome);
+    if (why !== undefined) this.#stopStarting(why);
   }
 
   /** A caller's function that throws ends the batch with its error; it must not end the shard's conversation. */
@@ -302,47 +510,87 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       call();
     } catch (error) {
       this.#failure ??= error as Error;
-      this.#cancel();
+      this.#cut('interrupted');
     }
   }
 
-  #cancel(): void {
-    if (this.#stop.signal.aborted) return;
-    this.#inputEnded = true;
-    const error = new KeylaneError('ERR_CANCELED', 'the batch was canceled');
-    this.#stop.abort(error);
-    this.#slots.end(error);
-    // Not awaited: a generator that waits for something inside answers only when that comes.
-    void this.#endInput().catch(() => {});
+  /** What is left is settled as not started, where it can be read to its end. */
+  #stopStarting(why: string): void {
+    this.#ending = 'stopped';
+    this.#why = why;
+    if (this.#total === undefined && this.#input.kind !== 'source') this.#takeNoMore();
+    if (this.#after) this.#again.push(...this.#after.clear());
+    this.#isBarred = false;
     this.#changed.ring();
   }
 
-  /** Asynchronous for its rejection: `return` of a generator that is running throws, and nobody may be hit by that. */
-  async #endInput(): Promise<void> {
-    await this.#input.return?.();
+  #stopped(): KeylaneError {
+    return new KeylaneError('ERR_STOPPED', `the batch was stopped before it: ${this.#why}`);
+  }
+
+  #cut(how: 'interrupted' | 'canceled'): void {
+    if (this.#stop.signal.aborted) return;
+    this.#ending = how;
+    this.#takeNoMore();
+    const error = new KeylaneError('ERR_CANCELED', 'the batch was canceled');
+    this.#stop.abort(error);
+    this.#slots.end(error);
+    this.#letGo();
+    this.#changed.ring();
+  }
+
+  /** What was taken and cannot start any more. */
+  #letGo(): void {
+    const items = [...this.#again.splice(0), ...(this.#after?.clear() ?? [])];
+    if (this.#journal) {
+      this.#dropped += items.length;
+      return;
+    }
+    for (const item of items) {
+      item.refused ??= new KeylaneError('ERR_CANCELED', 'the batch was ended before it started');
+      void this.#one(item);
+    }
+  }
+
+  #takeNoMore(): void {
+    if (this.#sourceEnded) return;
+    this.#sourceEnded = true;
+    this.#endTaking?.();
+    // Not awaited: a generator that waits for something inside answers only when that comes.
+    void this.#source?.end().catch(() => {});
+  }
+
+  #newGate(): Gate {
+    return new Gate(this.#options, this.#host.clock, () => this.#changed.ring());
+  }
+
+  /** Once nothing runs any more. */
+  #finish(): Promise<void> {
+    this.#finished ??= this.#close();
+    return this.#finished;
+  }
+
+  async #close(): Promise<void> {
+    this.#gate?.stop();
+    this.#unlisten();
+    try {
+      await this.#journal?.close(this.#state, this.#why);
+    } catch (error) {
+      this.#failure ??= error as Error;
+    }
+    this.#journalHost?.ended();
+  }
+
+  get #state(): Exclude<BatchState, 'running'> {
+    if (this.#ending === 'canceled') return 'canceled';
+    const isWhole = this.#isExhausted || this.#settled === this.#total;
+    if (this.#failure || this.#dropped > 0) return 'interrupted';
+    if (this.#why !== undefined && (isWhole || this.#ending === 'stopped')) return 'stopped';
+    return isWhole ? 'done' : 'interrupted';
+  }
+
+  get #settled(): number {
+    const { ok, failed, not_started, unknown, canceled } = this.#counts;
+    return ok + failed + not_started + unknown + canceled;
   }
 }
-
-/** A request of the input that is not settled. */
-interface Item {
-  readonly index: number;
-  readonly deadline: number;
-  /** It is read, and has or waits for a place. */
-  isPrepared: boolean;
-  labels: SubmitHow['labels'];
-  parsed: Parsed | undefined;
-  place: Place | undefined;
-  /** How its answer is remembered. */
-  plan: CachePlan | undefined;
-  /** The try that has the place, once it is settled, unless it was answered out of memory. */
-  call: Call | undefined;
-}
-
-const UNREAD = {
-  isPrepared: false,
-  labels: undefined,
-  parsed: undefined,
-  place: undefined,
-  plan: undefined,
-  call: undefined,
-};

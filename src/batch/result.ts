@@ -1,12 +1,15 @@
 import type { Remembered } from '../cache/second-level.js';
 import { KeylaneError } from '../errors.js';
-import type { Tried } from '../tries.js';
-import type { Outcome, Result } from '../types.js';
+import { attemptOf, inTheLightOf, type Tried } from '../tries.js';
+import type { Attempt, Outcome, Result } from '../types.js';
+import type { Item } from './item.js';
+
+const NO_TIME = { queuedMs: 0, openMs: 0, runMs: 0 };
+const NEVER_TRIED = { shard: -1, reused: false } as const;
 
 /** The result of a request whose last try was handed over and is settled. */
 export function resultOf<Req, Res>(
-  index: number,
-  request: Req,
+  item: Item<Req>,
   { call, attempts, history }: Tried,
   ok: (response: unknown) => boolean,
 ): Result<Req, Res> {
@@ -23,45 +26,52 @@ export function resultOf<Req, Res>(
     ...(note && call.isRemembered ? { cached: { level: 'shard' as const, ageMs: note.ageMs } } : {}),
     ...{ timing, history },
   };
-  if (error) return { index, id: String(index), request, key, outcome: error.outcome, error, ...how };
+  const which = whichOf(item, key);
+  if (error) return { ...which, outcome: error.outcome, error, ...how };
   let outcome: Outcome;
   try {
     outcome = ok(response) ? 'ok' : 'failed';
   } catch (cause) {
     const says = `the driver cannot read its own response: ${String(cause)}`;
     const unread = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
-    return { index, id: String(index), request, key, outcome: unread.outcome, error: unread, ...how };
+    return { ...which, outcome: unread.outcome, error: unread, ...how };
   }
-  return { index, id: String(index), request, key, outcome, response: response as Res, ...how };
+  return { ...which, outcome, response: response as Res, ...how };
 }
 
 /** The result of a request whose answer was on disk. */
 export function rememberedResult<Req, Res>(
-  index: number,
-  request: Req,
+  item: Item<Req>,
   key: string,
   { status, ageMs, response }: Remembered,
 ): Result<Req, Res> {
-  const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
-  const never = { attempts: 0, shard: -1, reused: false, timing, history: [] };
+  const how = { attempts: 0, ...NEVER_TRIED, timing: { ...NO_TIME }, history: [] };
   const cached = { level: 'disk' as const, ageMs };
   // Nothing else is kept there.
-  return {
-    index,
-    id: String(index),
-    request,
-    key,
-    outcome: 'ok',
-    response: response as Res,
-    cache: status,
-    cached,
-    ...never,
-  };
+  return { ...whichOf(item, key), outcome: 'ok', response: response as Res, cache: status, cached, ...how };
 }
 
-/** The result of a request that never left the main thread. */
-export function unsubmitted<Req, Res>(index: number, request: Req, key: string, error: KeylaneError): Result<Req, Res> {
-  const timing = { queuedMs: 0, openMs: 0, runMs: 0 };
-  const never = { attempts: 0, shard: -1, reused: false, cache: 'none' as const, timing, history: [] };
-  return { index, id: String(index), request, key, outcome: error.outcome, error, ...never };
+/** The result of a request that this process never handed over. */
+export function unsubmitted<Req, Res>(item: Item<Req>, key: string, thrown: KeylaneError): Result<Req, Res> {
+  const history = triesBefore(item);
+  const error = inTheLightOf(history, thrown);
+  const attempts = history.length;
+  const how = { attempts, ...NEVER_TRIED, cache: 'none' as const, timing: { ...NO_TIME }, history };
+  return { ...whichOf(item, key), outcome: error.outcome, error, ...how };
+}
+
+/** The result of a request that another process let go before it died, and that may not be run again. */
+export function interruptedResult<Req, Res>(item: Item<Req>, key: string): Result<Req, Res> {
+  const error = new KeylaneError('ERR_INTERRUPTED', undefined, { key });
+  const how = { attempts: 1, ...NEVER_TRIED, cache: 'none' as const, timing: { ...NO_TIME }, history: [] };
+  return { ...whichOf(item, key), outcome: error.outcome, error, ...how };
+}
+
+/** What is known of tries in other processes. */
+export function triesBefore({ isInterrupted }: Item<unknown>): Attempt[] {
+  return isInterrupted ? [attemptOf(new KeylaneError('ERR_INTERRUPTED'))] : [];
+}
+
+function whichOf<Req>({ index, id, own, request }: Item<Req>, key: string) {
+  return own?.driver === undefined ? { index, id, request, key } : { index, id, driver: own.driver, request, key };
 }

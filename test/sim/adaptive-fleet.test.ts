@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { LearnedTimeouts } from '../../src/adaptive/timeouts.ts';
-import { Batch, type BatchHost } from '../../src/batch/batch.ts';
+import { Batch } from '../../src/batch/batch.ts';
+import type { BatchHost } from '../../src/batch/host.ts';
 import { Call, type CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { RetryBudget } from '../../src/retry-budget.ts';
@@ -59,7 +60,7 @@ async function sweep(hosts: readonly Host[], options: BatchOptions<Host>, seed: 
   const fleet = new Fleet(seeded(seed));
   let over = false;
   let ok = 0;
-  const batch = new Batch<Host, string>(fleet, hosts, options);
+  const batch = new Batch<Host, string>(fleet, { kind: 'requests', from: hosts }, options);
   const read = (async () => {
     for await (const { outcome } of batch) if (outcome === 'ok') ok++;
     over = true;
@@ -103,7 +104,7 @@ test.each(seedsOf('adaptive-fleet'))(
     const mixed = [...well, ...dead].sort(() => random.next() - 0.5);
     let last = 0;
     const fleet = new Fleet(seeded(seed));
-    const batch = new Batch<Host, string>(fleet, mixed, {});
+    const batch = new Batch<Host, string>(fleet, { kind: 'requests', from: mixed }, {});
     let over = false;
     const read = (async () => {
       for await (const { outcome } of batch) if (outcome === 'ok') last = fleet.clock.now();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LearnedTimeouts } from '../../src/adaptive/timeouts.ts';
-import { Batch, type BatchHost } from '../../src/batch/batch.ts';
+import { Batch } from '../../src/batch/batch.ts';
+import type { BatchHost } from '../../src/batch/host.ts';
 import { Call, type CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { RetryBudget } from '../../src/retry-budget.ts';
@@ -69,7 +70,7 @@ type Requests = Iterable<string> | AsyncIterable<string>;
 
 function setUp(requests: Requests, options: BatchOptions<string> = {}) {
   const host = new FakeHost();
-  return { host, batch: new Batch<string, string>(host, requests, options) };
+  return { host, batch: new Batch<string, string>(host, { kind: 'requests', from: requests }, options) };
 }
 
 /** Reads to the end; `error` is what the loop threw. */
@@ -274,7 +275,7 @@ describe('by default the concurrency is learned', () => {
   test('it never asks for more than the engine has room for', async () => {
     const { input } = endless();
     const host = Object.assign(new FakeHost(), { most: 20 });
-    const batch = new Batch<string, string>(host, input, {});
+    const batch = new Batch<string, string>(host, { kind: 'requests', from: input }, {});
     void batch.next();
     await settled();
     expect(host.keys.length).toBe(20);
@@ -306,7 +307,7 @@ describe('by default the concurrency is learned', () => {
     ] as const) {
       const { seen, input } = endless();
       const host = Object.assign(new FakeHost(), { most: 1 });
-      const batch = new Batch<string, string>(host, input, { concurrency });
+      const batch = new Batch<string, string>(host, { kind: 'requests', from: input }, { concurrency });
       void batch.next();
       await host.answer('h0', undefined, refused());
       expect(seen.taken).toBe(taken);

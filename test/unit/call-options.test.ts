@@ -2,14 +2,22 @@ import { describe, expect, test } from 'vitest';
 import {
   BATCH_OPTIONS,
   checkCallOptions,
+  checkJob,
   checkLabels,
+  JOBS_OPTIONS,
   PREWARM_OPTIONS,
   RUN_OPTIONS,
   STREAM_OPTIONS,
 } from '../../src/call-options.ts';
 import { KeylaneError } from '../../src/errors.ts';
 
-const KINDS = { run: RUN_OPTIONS, stream: STREAM_OPTIONS, batch: BATCH_OPTIONS, prewarm: PREWARM_OPTIONS };
+const KINDS = {
+  run: RUN_OPTIONS,
+  stream: STREAM_OPTIONS,
+  batch: BATCH_OPTIONS,
+  jobs: JOBS_OPTIONS,
+  prewarm: PREWARM_OPTIONS,
+};
 const EVERY = new Set(Object.values(KINDS).flatMap((known) => [...known]));
 
 /** What is right and what is wrong for each option. */
@@ -40,11 +48,36 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
   onStart: { right: [() => {}], wrong: [{}, 'log', null] },
   cache: { right: [true, false, {}, { ttlMs: 1 }], wrong: ['5m', 1, null, [true]] },
   invalidates: { right: [[], ['vms', 'vm_list:*', 'key:a']], wrong: ['vms', null, [''], [1]] },
+  each: { right: [() => ({})], wrong: [{}, 'id', null] },
+  rate: { right: [0.001, 10, 1_000_000], wrong: [0, -1, 1_000_001, Number.NaN, Infinity, '10', null] },
+  maxFailures: {
+    right: [1, 1_000, '5%', '0.01%', '100%', '2.5%'],
+    wrong: [0, -1, 1.5, '5', '%', '0%', '101%', '-5%', 'all', null],
+  },
+  canary: { right: [1, 1_000_000], wrong: [0, 1.5, 1_000_001, '3', null] },
+  waves: {
+    right: [['a'], ['a', 'b'], new Array(200).fill('w')],
+    wrong: [[], 'a', [1], [''], new Array(201).fill('w'), null],
+  },
+  window: {
+    right: ['22:00-06:00', '00:00-23:59', '09:30-09:31'],
+    wrong: ['22-6', '24:00-06:00', '22:60-06:00', '9:00-10:00', '09:00-09:00', '09:00 - 10:00', 'night', 9, null],
+  },
+  journal: { right: [true, false], wrong: [1, 'yes', {}, null] },
+  id: {
+    right: ['a', '20261121-1', 'A.b_c-d', 'x'.repeat(64)],
+    wrong: ['', '.a', '-a', 'a/b', 'a b', 'x'.repeat(65), 1, null],
+  },
+  resume: { right: [true, false], wrong: [1, 'yes', null] },
+  settings: { right: [{}, 'any', 1, null], wrong: [] },
+  maxOutputTotal: { right: [0, 2 ** 40], wrong: [-1, 0.5, '1G', null] },
+  driver: { right: ['ssh'], wrong: [1, {}, null] },
   perKey: { right: [1, 10_000], wrong: [0, 10_001, 1.5, null] },
 };
 
 /** What an option goes with, where it stands not alone. */
 function beside(name: string): object {
+  if (['id', 'resume', 'settings', 'maxOutputTotal'].includes(name)) return { journal: true, id: 'b' };
   return name === 'timeoutFloorMs' || name === 'timeoutCeilingMs' ? { timeoutMs: 'auto' } : {};
 }
 
@@ -137,4 +170,46 @@ test('a value that has no text is refused as any other', () => {
   for (const value of [Object.create(null), Symbol('s')]) {
     expect(refusal({ timeoutMs: value }, RUN_OPTIONS)).toMatchObject({ code: 'ERR_INPUT' });
   }
+});
+
+describe('options of a journal', () => {
+  const code = (options: object) => refusal(options, BATCH_OPTIONS);
+
+  test('none of them goes without a journal', () => {
+    for (const options of [{ id: 'b' }, { resume: true, id: 'b' }, { settings: {} }, { maxOutputTotal: 1 }]) {
+      expect(code({ ...options, journal: false })?.message).toContain('goes with `journal: true`');
+      expect(code(options)?.code).toBe('ERR_INPUT');
+    }
+  });
+
+  test('who goes on with a batch says with which', () => {
+    expect(code({ journal: true, resume: true })?.message).toContain('`resume` goes with the `id`');
+  });
+});
+
+describe('what a job says for itself', () => {
+  const message = (job: unknown, isWhole: boolean) => {
+    try {
+      checkJob(job, isWhole);
+      return undefined;
+    } catch (error) {
+      return (error as KeylaneError).message;
+    }
+  };
+
+  test('each of its fields is checked, and one that is not known is refused', () => {
+    const own = { id: 'a', idempotent: true, timeoutMs: 'auto', attempts: 2, priority: 1, labels: ['l'], after: ['b'] };
+    expect(message(own, false)).toBeUndefined();
+    expect(message(undefined, false)).toBeUndefined();
+    expect(message({ ...own, driver: 'ssh', request: {} }, true)).toBeUndefined();
+    const wrongs = { id: '', idempotent: 1, timeoutMs: -1, attempts: 0, priority: 11, labels: 'l', after: ['b', 1] };
+    for (const [name, value] of Object.entries(wrongs)) {
+      expect(message({ ...own, [name]: value }, false)).toContain(`\`${name}\` must be`);
+    }
+    expect(message({ id: 'x'.repeat(257) }, false)).toContain('256');
+    expect(message({ concurrency: 1 }, false)).toContain('unknown option');
+    expect(message({ request: {} }, false)).toContain('unknown option');
+    expect(message('a', false)).toContain('`each` must give an object, not a');
+    expect(message(null, true)).toContain('a job must be an object');
+  });
 });

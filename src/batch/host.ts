@@ -1,0 +1,36 @@
+import type { LearnedTimeouts } from '../adaptive/timeouts.js';
+import type { DriverCache } from '../cache/driver-cache.js';
+import type { CachePlan } from '../cache/plan.js';
+import type { Call, CallEvents } from '../call.js';
+import type { RetryBudget } from '../retry-budget.js';
+import type { Parsed } from '../types.js';
+import type { Clock } from '../util/clock.js';
+
+/** What a batch needs of its engine: the clock and the budget are the engine's, the rest is of one driver. */
+export interface BatchHost {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly retries: RetryBudget;
+  /** What `concurrency: 'auto'` may grow to, at most. */
+  readonly most: number;
+  /** What is known of the driver's keys, for `timeoutMs: 'auto'`. */
+  readonly timeouts: LearnedTimeouts;
+  /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
+  parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
+  ok(response: unknown): boolean;
+  /** Starts one try. Throws what keeps it from being handed over. */
+  submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
+  credit(call: Call, bytes: number): void;
+  /** What is remembered; a prewarm has none. */
+  readonly cache?: Pick<DriverCache, 'plan' | 'look' | 'heard' | 'forget'>;
+  /** The same for another driver, where requests may name theirs. Throws `ERR_INPUT` for one that there is not. */
+  of?(driver: string): BatchHost;
+}
+
+export interface SubmitHow {
+  deadline: number;
+  signal: AbortSignal;
+  priority: number;
+  labels: readonly string[] | undefined;
+  cache?: CachePlan['part'] | undefined;
+}

@@ -1,0 +1,227 @@
+import type { IndexedJob, Job, JobOptions, JobSource, Journal } from '../batch-types.js';
+import { checkJob, checkLabels } from '../call-options.js';
+import { KeylaneError } from '../errors.js';
+import type { BatchOptions } from '../types.js';
+import { isThenable } from '../util/thenable.js';
+import type { After } from './after.js';
+import { digestOf } from './digest.js';
+import { Item } from './item.js';
+
+/** Everything that was given must be settled before more is. */
+export const BARRIER: unique symbol = Symbol('barrier');
+/** Not this one: it is settled already, or its turn comes later. */
+const PASSED = Symbol('passed');
+
+/** `undefined` at the end. */
+export type Taken<Req> = Item<Req> | typeof BARRIER | undefined;
+type Read<Req> = Taken<Req> | typeof PASSED;
+
+/** Where the requests of a batch come from. */
+export type Input<Req> =
+  | { kind: 'requests'; from: Iterable<Req> | AsyncIterable<Req> }
+  | { kind: 'jobs'; from: Iterable<Job> | AsyncIterable<Job> }
+  | { kind: 'source'; from: JobSource };
+
+/** Undefined where nobody can know it without reading it. */
+export function totalOf<Req>({ kind, from }: Input<Req>): number | undefined {
+  if (kind === 'source') return from.total;
+  if (Array.isArray(from)) return from.length;
+  return from instanceof Set || from instanceof Map ? from.size : undefined;
+}
+
+/** What of a batch's options is about the order of its requests. */
+type OrderOptions<Req> = Pick<BatchOptions<Req>, 'each' | 'labels' | 'canary' | 'waves'>;
+
+/**
+ * The requests of a batch, one by one, in the order in which they are to run: the canary first, then wave by wave, each
+ * after a barrier. What has a result in the journal is passed over, once it is seen to be what it was.
+ *
+ * An input that can be read again is read once for each wave. Of another one, what belongs to later waves is kept.
+ */
+export class Source<Req> {
+  readonly #input: Input<Req>;
+  readonly #options: OrderOptions<Req>;
+  readonly #journal: Journal | undefined;
+  readonly #after: After<Req> | undefined;
+  readonly #waves: readonly string[];
+  #iterator: Iterator<unknown> | AsyncIterator<unknown>;
+  #next = 0;
+  #canaryIsOver: boolean;
+  /** Taken, to be given after the barrier. */
+  #kept: Item<Req> | undefined = undefined;
+  /** Which wave it is; that of those without a wave is the last. */
+  #wave = 0;
+  /** Of an input that can be read again: by index, the wave after the first to which it belongs. */
+  #waveOf = new Uint8Array(0);
+  /** Of another: those who wait for their wave. */
+  readonly #later: Item<Req>[][] = [];
+
+  constructor(
+    input: Input<Req>,
+    options: OrderOptions<Req>,
+    journal: Journal | undefined,
+    after: After<Req> | undefined,
+  ) {
+    this.#input = input;
+    this.#options = options;
+    this.#journal = journal;
+    this.#after = after;
+    this.#waves = options.waves ?? [];
+    this.#canaryIsOver = options.canary === undefined;
+    const { kind, from } = input;
+    this.#iterator =
+      kind === 'source' ? iteratorOf(from.read((index) => this.#isOpen(index))) : iteratorOf<unknown>(from);
+  }
+
+  next(): Taken<Req> | Promise<Taken<Req>> {
+    if (this.#kept) {
+      const kept = this.#kept;
+      this.#kept = undefined;
+      return kept;
+    }
+    for (;;) {
+      const answer = this.#iterator.next();
+      if (isThenable(answer)) return this.#nextLater(answer as Promise<IteratorResult<unknown>>);
+      const read = this.#read(answer as IteratorResult<unknown>);
+      if (read !== PASSED) return read;
+    }
+  }
+
+  /** Tells the input that no more is wanted. Asynchronous for its rejection: `return` of a generator that is running throws. */
+  async end(): Promise<void> {
+    await this.#iterator.return?.();
+  }
+
+  async #nextLater(first: Promise<IteratorResult<unknown>>): Promise<Taken<Req>> {
+    for (let answer = first; ; answer = Promise.resolve(this.#iterator.next())) {
+      const read = this.#read(await answer);
+      if (read !== PASSED) return read;
+    }
+  }
+
+  #read({ done, value }: IteratorResult<unknown>): Read<Req> {
+    if (done) return this.#nextWave();
+    const item = value instanceof Item ? (value as Item<Req>) : this.#itemOf(value);
+    if (this.#journal && this.#wave === 0 && this.#isSettled(item, this.#journal)) return PASSED;
+    if (!this.#canaryIsOver) {
+      if (item.index < this.#options.canary!) return item;
+      this.#canaryIsOver = true;
+      const turn = this.#inItsWave(item);
+      if (turn !== PASSED) this.#kept = turn;
+      return BARRIER;
+    }
+    return this.#inItsWave(item);
+  }
+
+  #itemOf(value: unknown): Item<Req> {
+    const item = this.#input.kind === 'requests' ? this.#ofRequest(value as Req) : this.#ofJob(value as IndexedJob);
+    // In later waves those of an input that is read again come once more.
+    if (this.#wave === 0) this.#after?.enter(item);
+    return item;
+  }
+
+  #ofRequest(request: Req): Item<Req> {
+    const index = this.#next++;
+    const { each } = this.#options;
+    if (!each) return new Item(index, request, undefined);
+    let own: JobOptions | undefined;
+    let refused: KeylaneError | undefined;
+    try {
+      own = each(request, index);
+      checkJob(own, false);
+    } catch (thrown) {
+      own = undefined;
+      refused = asInput(thrown);
+    }
+    const item = new Item(index, request, own);
+    item.refused = refused;
+    return item;
+  }
+
+  #ofJob(job: Job | IndexedJob): Item<Req> {
+    // An input that can be read again has been checked.
+    if (this.#input.kind === 'source') return new Item((job as IndexedJob).index, job.request as Req, job);
+    const index = this.#next++;
+    try {
+      checkJob(job, true);
+      return new Item(index, job.request as Req, job);
+    } catch (thrown) {
+      const item = new Item(index, (job as Job | undefined)?.request as Req, undefined);
+      item.refused = asInput(thrown);
+      return item;
+    }
+  }
+
+  /** Throws where the request is not the one that had this place before: that ends the batch. */
+  #isSettled(item: Item<Req>, journal: Journal): boolean {
+    const known = journal.known(item.index);
+    if (known === 'new') return false;
+    const { kind, from } = this.#input;
+    if (kind !== 'source' || !from.identity) journal.check(item.index, digestOf(item.own?.driver, item.request));
+    if (known === 'begun') {
+      item.isInterrupted = true;
+      return false;
+    }
+    this.#after?.settled(item, known);
+    return true;
+  }
+
+  #isOpen(index: number): boolean {
+    const known = this.#journal?.known(index) ?? 'new';
+    return known === 'new' || known === 'begun';
+  }
+
+  #inItsWave(item: Item<Req>): Item<Req> | typeof PASSED {
+    if (this.#waves.length === 0 || this.#wave > 0) return item;
+    const wave = this.#waveFor(item);
+    if (wave === 0) return item;
+    if (this.#input.kind === 'source') {
+      if (item.index >= this.#waveOf.length) {
+        const grown = new Uint8Array(Math.max(item.index + 1, 2 * this.#waveOf.length, this.#input.from.total ?? 0));
+        grown.set(this.#waveOf);
+        this.#waveOf = grown;
+      }
+      this.#waveOf[item.index] = wave;
+    } else {
+      this.#later[wave] ??= [];
+      this.#later[wave].push(item);
+    }
+    return PASSED;
+  }
+
+  #waveFor({ request, index, own, refused }: Item<Req>): number {
+    if (refused) return 0;
+    const { labels } = this.#options;
+    let all: readonly string[] | undefined;
+    try {
+      all = own?.labels ?? (typeof labels === 'function' ? checkLabels(labels(request, index)) : labels);
+    } catch {
+      // It is refused for that when it is its turn.
+    }
+    const wave = this.#waves.findIndex((label) => all?.includes(label));
+    return wave < 0 ? this.#waves.length : wave;
+  }
+
+  /** The end of what is read at the moment. */
+  #nextWave(): typeof BARRIER | undefined {
+    this.#canaryIsOver = true;
+    if (this.#wave >= this.#waves.length) return undefined;
+    const wave = ++this.#wave;
+    if (this.#input.kind === 'source') {
+      const which = this.#waveOf;
+      this.#iterator = iteratorOf(this.#input.from.read((index) => which[index] === wave));
+    } else {
+      this.#iterator = (this.#later[wave] ?? []).values();
+      this.#later[wave] = [];
+    }
+    return BARRIER;
+  }
+}
+
+function iteratorOf<T>(from: Iterable<T> | AsyncIterable<T>): Iterator<T> | AsyncIterator<T> {
+  return Symbol.asyncIterator in from ? from[Symbol.asyncIterator]() : from[Symbol.iterator]();
+}
+
+function asInput(thrown: unknown): KeylaneError {
+  return thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { Batch } from './batch/batch.js';
+import type { BatchHost } from './batch/host.js';
+import { type Input, totalOf } from './batch/source.js';
+import type { Job, JobSource, Journal, JournalAsked } from './batch-types.js';
+import { BATCH_OPTIONS, checkCallOptions, checkIterable, JOBS_OPTIONS } from './call-options.js';
+import { KeylaneError } from './errors.js';
+import type { BatchOptions } from './types.js';
+
+/** Options of a batch whose requests say themselves what is theirs. */
+export interface JobsOptions extends Omit<BatchOptions, 'each'> {
+  /** Of jobs that name none. @default what the source says */
+  driver?: string;
+}
+
+/** What batches are to know of their engine. */
+export interface BatchEngine {
+  readonly dataDir: string | undefined;
+  /** Throws `ERR_INPUT` where there is no such driver. */
+  hostOf(driver: string, isLive: boolean): BatchHost;
+  /** Throws `ERR_CLOSED` where it is. */
+  refuseClosed(): void;
+}
+
+/** Makes the batches of an engine, and sees to it that those with a journal let go of it when the engine ends. */
+export class EngineBatches {
+  readonly #engine: BatchEngine;
+  /** Those that hold a journal. */
+  readonly #open = new Set<{ abandon(error: Error): Promise<void> }>();
+
+  constructor(engine: BatchEngine) {
+    this.#engine = engine;
+  }
+
+  of<Req, Res>(driver: string, requests: Iterable<Req> | AsyncIterable<Req>, options: BatchOptions<Req>) {
+    checkCallOptions(options, BATCH_OPTIONS);
+    checkIterable(requests);
+    const host = this.#engine.hostOf(driver, options.onChunk !== undefined);
+    return this.#make<Req, Res>(host, { kind: 'requests', from: requests }, options, driver);
+  }
+
+  run(source: JobSource | Iterable<Job> | AsyncIterable<Job>, options: JobsOptions = {}): Batch<unknown, unknown> {
+    checkCallOptions(options, JOBS_OPTIONS);
+    let input: Input<unknown>;
+    if (isSource(source)) input = { kind: 'source', from: source };
+    else {
+      checkIterable(source);
+      input = { kind: 'jobs', from: source };
+    }
+    const isLive = options.onChunk !== undefined;
+    const driver = options.driver ?? (isSource(source) ? source.identity?.driver : undefined);
+    const of = (name: string) => this.#engine.hostOf(name, isLive);
+    const host = driver === undefined ? withoutDriver(of('echo')) : of(driver);
+    return this.#make<unknown, unknown>({ ...host, of }, input, options, driver);
+  }
+
+  /** Ends what still holds a journal. After the shards: what was in flight has had its time. */
+  async close(): Promise<void> {
+    const error = new KeylaneError('ERR_CLOSED', 'the engine was closed; the batch can be gone on with');
+    await Promise.all([...this.#open].map((batch) => batch.abandon(error)));
+  }
+
+  #make<Req, Res>(host: BatchHost, input: Input<Req>, options: BatchOptions<Req>, driver: string | undefined) {
+    if (!options.journal) return new Batch<Req, Res>(host, input, options);
+    const { id = newBatchId(), resume = false, settings, maxOutputTotal } = options;
+    const asked: JournalAsked = {
+      ...{ id, resume, total: totalOf(input), driver, settings, maxOutputTotal },
+      input: input.kind === 'source' ? input.from.identity : undefined,
+    };
+    const open = async () => {
+      this.#engine.refuseClosed();
+      this.#open.add(batch);
+      return openJournal(this.#engine.dataDir, asked);
+    };
+    const batch = new Batch<Req, Res>(host, input, options, { id, open, ended: () => this.#open.delete(batch) });
+    return batch;
+  }
+}
+
+/** Where a journal is opened. Only now: who has none does not load LMDB. */
+async function openJournal(_dataDir: string | undefined, _asked: JournalAsked): Promise<Journal> {
+  throw new KeylaneError('ERR_CONFIG', 'there is no journal yet');
+}
+
+function isSource(source: object): source is JobSource {
+  return 'read' in source && typeof source.read === 'function';
+}
+
+/** Of jobs that must all name theirs. */
+function withoutDriver(host: BatchHost): BatchHost {
+  const parse = () => {
+    throw new KeylaneError('ERR_INPUT', 'the job names no `driver`, and the batch has none');
+  };
+  return { ...host, parse };
+}
+
+function newBatchId(now = new Date()): string {
+  const digits = (value: number) => String(value).padStart(2, '0');
+  const day = `${now.getFullYear()}${digits(now.getMonth() + 1)}${digits(now.getDate())}`;
+  const time = `${digits(now.getHours())}${digits(now.getMinutes())}${digits(now.getSeconds())}`;
+  return `${day}-${time}-${randomBytes(2).toString('hex')}`;
+}
