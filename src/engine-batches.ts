@@ -1,10 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { Batch } from './batch/batch.js';
+import { Batches } from './batch/batches.js';
 import type { BatchHost } from './batch/host.js';
+import { newBatchId } from './batch/journal/id.js';
 import { type Input, totalOf } from './batch/source.js';
 import type { Job, JobSource, Journal, JournalAsked } from './batch-types.js';
 import { BATCH_OPTIONS, checkCallOptions, checkIterable, JOBS_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
+import { dataDirectory, dataPath } from './store/data-dir.js';
 import type { BatchOptions } from './types.js';
 
 /** Options of a batch whose requests say themselves what is theirs. */
@@ -22,14 +25,37 @@ export interface BatchEngine {
   refuseClosed(): void;
 }
 
+/** The batches of an engine's data directory, and a way to run one. */
+export class EngineBatches extends Batches {
+  readonly #maker: BatchMaker;
+
+  /** @internal */
+  constructor(maker: BatchMaker, dataDir: string | undefined) {
+    super(join(dataPath(dataDir), 'batches'));
+    this.#maker = maker;
+  }
+
+  /** Many requests that say themselves of which driver they are, and what is theirs. Begins when iterated. */
+  run(source: JobSource | Iterable<Job> | AsyncIterable<Job>, options: JobsOptions = {}): Batch<unknown, unknown> {
+    return this.#maker.run(source, options);
+  }
+}
+
 /** Makes the batches of an engine, and sees to it that those with a journal let go of it when the engine ends. */
-export class EngineBatches {
+export class BatchMaker {
   readonly #engine: BatchEngine;
+  #face: EngineBatches | undefined = undefined;
   /** Those that hold a journal. */
   readonly #open = new Set<{ abandon(error: Error): Promise<void> }>();
 
   constructor(engine: BatchEngine) {
     this.#engine = engine;
+  }
+
+  /** Made when it is asked for: not everybody has a place for a data directory. */
+  get face(): EngineBatches {
+    this.#face ??= new EngineBatches(this, this.#engine.dataDir);
+    return this.#face;
   }
 
   of<Req, Res>(driver: string, requests: Iterable<Req> | AsyncIterable<Req>, options: BatchOptions<Req>) {
@@ -39,7 +65,7 @@ export class EngineBatches {
     return this.#make<Req, Res>(host, { kind: 'requests', from: requests }, options, driver);
   }
 
-  run(source: JobSource | Iterable<Job> | AsyncIterable<Job>, options: JobsOptions = {}): Batch<unknown, unknown> {
+  run(source: JobSource | Iterable<Job> | AsyncIterable<Job>, options: JobsOptions): Batch<unknown, unknown> {
     checkCallOptions(options, JOBS_OPTIONS);
     let input: Input<unknown>;
     if (isSource(source)) input = { kind: 'source', from: source };
@@ -78,8 +104,9 @@ export class EngineBatches {
 }
 
 /** Where a journal is opened. Only now: who has none does not load LMDB. */
-async function openJournal(_dataDir: string | undefined, _asked: JournalAsked): Promise<Journal> {
-  throw new KeylaneError('ERR_CONFIG', 'there is no journal yet');
+async function openJournal(dataDir: string | undefined, asked: JournalAsked): Promise<Journal> {
+  const { openJournal: open } = await import('./batch/journal/journal.js');
+  return open(join(dataDirectory(dataDir), 'batches'), asked);
 }
 
 function isSource(source: object): source is JobSource {
@@ -92,11 +119,4 @@ function withoutDriver(host: BatchHost): BatchHost {
     throw new KeylaneError('ERR_INPUT', 'the job names no `driver`, and the batch has none');
   };
   return { ...host, parse };
-}
-
-function newBatchId(now = new Date()): string {
-  const digits = (value: number) => String(value).padStart(2, '0');
-  const day = `${now.getFullYear()}${digits(now.getMonth() + 1)}${digits(now.getDate())}`;
-  const time = `${digits(now.getHours())}${digits(now.getMinutes())}${digits(now.getSeconds())}`;
-  return `${day}-${time}-${randomBytes(2).toString('hex')}`;
 }

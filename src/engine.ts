@@ -10,7 +10,7 @@ import { frontHost } from './cache/front-host.js';
 import type { CachePlan } from './cache/plan.js';
 import { Call, type CallEvents, type CallHow } from './call.js';
 import { checkCallOptions, checkIterable, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
-import { EngineBatches } from './engine-batches.js';
+import { BatchMaker, type EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
 import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -62,8 +62,8 @@ export interface Engine extends AsyncDisposable {
     requests: Iterable<RequestOf<D> | AccountRequestOf<D>> | AsyncIterable<RequestOf<D> | AccountRequestOf<D>>,
     options?: PrewarmOptions,
   ): Promise<Prewarmed>;
-  /** Batches whose requests say themselves of which driver they are, and what is theirs. */
-  readonly batches: Pick<EngineBatches, 'run'>;
+  /** The batches of the data directory, which is opened at first use; and those whose requests say for themselves what is theirs. */
+  readonly batches: EngineBatches;
   /** The accounts of the data directory, which is opened at first use. */
   readonly accounts: Accounts;
   /** What is remembered of answers (`cache` of a call), in the shards and on disk. */
@@ -135,7 +135,7 @@ export class ShardedEngine implements Engine {
   readonly #specs: ReadonlyMap<string, Spec>;
   readonly #closeTimeoutMs: number;
   readonly #accounts: EngineAccounts;
-  readonly #batches: EngineBatches;
+  readonly #batches: BatchMaker;
   readonly #clock: Clock;
   readonly #retries: RetryBudget;
   /** By driver, what its keys took. */
@@ -154,7 +154,7 @@ export class ShardedEngine implements Engine {
     this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;
     this.#accounts = new EngineAccounts(this, options, clock);
-    this.#batches = new EngineBatches({
+    this.#batches = new BatchMaker({
       dataDir: options.dataDir,
       hostOf: (driver, isLive) => {
         const cache = this.#cacheOf(driver, this.#spec(driver));
@@ -167,8 +167,8 @@ export class ShardedEngine implements Engine {
     this.#retries = new RetryBudget(clock);
   }
 
-  get batches(): Pick<EngineBatches, 'run'> {
-    return this.#batches;
+  get batches(): EngineBatches {
+    return this.#batches.face;
   }
 
   get accounts(): Accounts {

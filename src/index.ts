@@ -11,6 +11,7 @@ export { type AccountsOptions, type OpenAccounts, openAccounts } from './account
 export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
+export type { Batch } from './batch/batch.js';
 export { type Batches, type BatchesOptions, openBatches, type ResultsOptions } from './batch/batches.js';
 export type { OpenedJobs } from './batch/input/file-jobs.js';
 export { type OpenJobsOptions, openJobs, reopenJobs, spoolJobs } from './batch/input/open.js';
@@ -37,6 +38,7 @@ export {
   type EngineStats,
   type StreamOptions,
 } from './engine.js';
+export type { EngineBatches, JobsOptions } from './engine-batches.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
@@ -73,6 +75,7 @@ export type { DevicePrompt } from './tokens/device.js';
 export {
   type Attempt,
   type BatchOptions,
+  type BatchProgress,
   type CacheOptions,
   type CallOptions,
   type Channel,

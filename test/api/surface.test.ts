@@ -31,6 +31,14 @@ const VALUES = [
   'systemClock',
 ];
 const TYPES = [
+  'JobsOptions',
+  'JobSource',
+  'JobOptions',
+  'Job',
+  'IndexedJob',
+  'EngineBatches',
+  'BatchProgress',
+  'Batch',
   'Account',
   'AccountChange',
   'AccountEndpoint',

@@ -131,7 +131,7 @@ describe.each(Object.entries(KINDS))('%s', (_, known) => {
 
 test('a time-out may be learned in run and batch, and its bounds go with that and do not contradict', () => {
   for (const [name, known] of Object.entries(KINDS)) {
-    const learns = name === 'run' || name === 'batch';
+    const learns = name === 'run' || name === 'batch' || name === 'jobs';
     expect(refusal({ timeoutMs: 'auto' }, known) === undefined, name).toBe(learns);
   }
   const both = { timeoutMs: 'auto', timeoutFloorMs: 100, timeoutCeilingMs: 100 };
@@ -149,7 +149,7 @@ test('a time-out may be learned in run and batch, and its bounds go with that an
 test('the labels of a batch may be a function, those of other calls may not', () => {
   for (const [name, known] of Object.entries(KINDS)) {
     const error = refusal({ labels: () => ['db'] }, known);
-    if (name === 'batch') expect(error).toBeUndefined();
+    if (name === 'batch' || name === 'jobs') expect(error).toBeUndefined();
     else expect(error).toMatchObject({ code: 'ERR_INPUT' });
   }
 });

@@ -1,6 +1,7 @@
 import { KeylaneError } from '../../errors.js';
 import type { Store } from '../../store/store.js';
 import type { Outcome } from '../../types.js';
+import { Item } from '../item.js';
 import { lineOf } from '../line.js';
 import { unsubmitted } from '../result.js';
 import { readState } from './records.js';
@@ -16,7 +17,7 @@ export function* leftOver(store: Store, wanted: (outcome: Outcome) => boolean): 
     if (known !== 'new' && known !== 'begun') continue;
     const error = known === 'new' ? NEVER : CUT;
     if (!wanted(error.outcome)) continue;
-    const line = lineOf(unsubmitted(index, undefined, '', error));
+    const line = lineOf(unsubmitted(new Item(index, undefined, undefined), '', error));
     yield { index, outcome: error.outcome, line, commit: undefined };
   }
 }
