@@ -26,17 +26,17 @@ export function resultOf<Req, Res>(
     ...(note && call.isRemembered ? { cached: { level: 'shard' as const, ageMs: note.ageMs } } : {}),
     ...{ timing, history },
   };
-  const which = whichOf(item, key);
-  if (error) return { ...which, outcome: error.outcome, error, ...how };
+  const { index, id, request } = item;
+  if (error) return named(item, { index, id, request, key, outcome: error.outcome, error, ...how });
   let outcome: Outcome;
   try {
     outcome = ok(response) ? 'ok' : 'failed';
   } catch (cause) {
     const says = `the driver cannot read its own response: ${String(cause)}`;
     const unread = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
-    return { ...which, outcome: unread.outcome, error: unread, ...how };
+    return named(item, { index, id, request, key, outcome: unread.outcome, error: unread, ...how });
   }
-  return { ...which, outcome, response: response as Res, ...how };
+  return named(item, { index, id, request, key, outcome, response: response as Res, ...how });
 }
 
 /** The result of a request whose answer was on disk. */
@@ -47,8 +47,19 @@ export function rememberedResult<Req, Res>(
 ): Result<Req, Res> {
   const how = { attempts: 0, ...NEVER_TRIED, timing: { ...NO_TIME }, history: [] };
   const cached = { level: 'disk' as const, ageMs };
+  const { index, id, request } = item;
   // Nothing else is kept there.
-  return { ...whichOf(item, key), outcome: 'ok', response: response as Res, cache: status, cached, ...how };
+  return named(item, {
+    index,
+    id,
+    request,
+    key,
+    outcome: 'ok',
+    response: response as Res,
+    cache: status,
+    cached,
+    ...how,
+  });
 }
 
 /** The result of a request that this process never handed over. */
@@ -57,14 +68,16 @@ export function unsubmitted<Req, Res>(item: Item<Req>, key: string, thrown: Keyl
   const error = inTheLightOf(history, thrown);
   const attempts = history.length;
   const how = { attempts, ...NEVER_TRIED, cache: 'none' as const, timing: { ...NO_TIME }, history };
-  return { ...whichOf(item, key), outcome: error.outcome, error, ...how };
+  const { index, id, request } = item;
+  return named(item, { index, id, request, key, outcome: error.outcome, error, ...how });
 }
 
 /** The result of a request that another process let go before it died, and that may not be run again. */
 export function interruptedResult<Req, Res>(item: Item<Req>, key: string): Result<Req, Res> {
   const error = new KeylaneError('ERR_INTERRUPTED', undefined, { key });
   const how = { attempts: 1, ...NEVER_TRIED, cache: 'none' as const, timing: { ...NO_TIME }, history: [] };
-  return { ...whichOf(item, key), outcome: error.outcome, error, ...how };
+  const { index, id, request } = item;
+  return named(item, { index, id, request, key, outcome: error.outcome, error, ...how });
 }
 
 /** What is known of tries in other processes. */
@@ -72,6 +85,8 @@ export function triesBefore({ isInterrupted }: Item<unknown>): Attempt[] {
   return isInterrupted ? [attemptOf(new KeylaneError('ERR_INTERRUPTED'))] : [];
 }
 
-function whichOf<Req>({ index, id, own, request }: Item<Req>, key: string) {
-  return own?.driver === undefined ? { index, id, request, key } : { index, id, driver: own.driver, request, key };
+/** Not spread from an object of two shapes: that made each result a slow object, and a batch three times as slow. */
+function named<Req, Res>({ own }: Item<Req>, result: Result<Req, Res>): Result<Req, Res> {
+  if (own?.driver !== undefined) result.driver = own.driver;
+  return result;
 }
