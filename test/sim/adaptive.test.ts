@@ -158,10 +158,11 @@ describe('after 5 virtual seconds it gives at least nine tenths of the answers o
         const rates = (at: number | 'auto', from: number) =>
           rate(play(at, keyOf, kind(room, ms), random, from + 1_500), from, from + 1_500);
         const best = Math.max(rates(room, 1_000), rates(2 * room, 1_000));
-        // The mean of three runs: one of 1.5 s may have two probes of less room in it where another has one: of 384
-        // with room for 40 for 200 ms, 7 stayed below (0.889), of their means none (0.903).
-        const learned = [5_000, 5_000, 5_000].map((from) => rates('auto', from));
-        expect(learned.reduce((sum, one) => sum + one) / learned.length).toBeGreaterThanOrEqual(0.9 * best);
+        // A run with few answers is chance: of 900 of 1.5 s with room for 40 for 200 ms, 12 stayed below (0.889), with
+        // probes of less room in them. So few are judged by the mean of five runs; many are a mean by themselves.
+        const runs = (room / ms) * 1_500 < 5_000 ? 5 : 1;
+        const learned = Array.from({ length: runs }, () => rates('auto', 5_000));
+        expect(learned.reduce((sum, one) => sum + one) / runs).toBeGreaterThanOrEqual(0.9 * best);
       });
     }
   }
