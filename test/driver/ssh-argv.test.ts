@@ -14,7 +14,7 @@ import { type Sshd, startSshd } from '../support/sshd.js';
 const POSIX = [['sh'], ['dash'], ['bash'], ['zsh'], ['mksh'], ['ksh93'], ['busybox', 'sh']];
 const FISH = [['fish']];
 const CSH = [['tcsh'], ['bsd-csh']];
-const CASES = process.env.KEYLANE_LONG ? 10_000 : 500;
+const CASES = process.env.KEYLANE_LONG ? 10_000 : 150;
 const LONGEST_MS = process.env.KEYLANE_LONG ? 600_000 : 60_000;
 
 /** Characters that some shell somewhere treats specially, and some that take several bytes. */

@@ -262,5 +262,5 @@ test('the shard says that it is ready, and drained, and a response may be of sev
   expect(readies()).toBe(1);
   const large = Buffer.alloc(1024 * 1024, 'x');
   far.answer(far.runs[0]!, large);
-  expect(call?.response).toEqual(large);
+  expect(large.equals(call?.response as Buffer)).toBe(true);
 });
