@@ -129,11 +129,12 @@ test('an open that comes after it was given up is closed', async () => {
 test.each(['never', 'throw', 'reject'] as const)(
   'a close that does %s keeps neither the place of its connection nor the engine',
   async (close) => {
-    const engine = await startEngine({ drivers: [PUPPET], limits: { connectionsPerShard: 1 } });
-    await engine.run('puppet', { key: 'a', close });
-    // The only place of the shard: 5 s at most for the driver, then it is given away.
-    expect(await engine.run('puppet', { key: 'b', close })).toMatchObject({ connection: 2 });
-    await engine.close();
+    const start = () => startEngine({ drivers: [PUPPET], limits: { connectionsPerShard: 1 } });
+    const engines = await Promise.all([start(), start()]);
+    await Promise.all(engines.map((engine) => engine.run('puppet', { key: 'a', close })));
+    // Both wait for the driver, 5 s at most: the one for the only place of its shard, the other to be over.
+    const [other] = await Promise.all([engines[0].run('puppet', { key: 'b' }), engines[1].close()]);
+    expect(other).toMatchObject({ connection: 2 });
   },
   20_000,
 );

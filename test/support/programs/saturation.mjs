@@ -1,7 +1,7 @@
-// Refuses 1,000,000 calls past the bound and tells how long the fastest of the first five took and how much memory they left behind.
+// Refuses so many calls past the bound and tells how long the fastest of the first five took and how much memory they left behind.
 import { createEngine } from 'keylane';
 
-const CALLS = 1_000_000;
+const CALLS = Number(process.argv[2]);
 const engine = await createEngine({ shards: 1, maxInFlight: 10, maxQueued: 100, limits: { queuedPerKey: 50 } });
 // Of each key five fly and fifty wait: the window is full, and so are both queues.
 const held = Array.from({ length: 110 }, (_, i) =>
