@@ -51,6 +51,11 @@ export class Batches {
     return join(this.#dir, checkId(id));
   }
 
+  /** Whether there is one of this id. */
+  has(id: string): boolean {
+    return existsSync(join(this.directory(id), DATA_FILE));
+  }
+
   /** The newest first. One that cannot be read has an `error`. */
   async list(): Promise<BatchSummary[]> {
     const found: BatchSummary[] = [];
@@ -95,13 +100,11 @@ export class Batches {
     const store = await this.#open(id);
     const reader = new Reader(store);
     try {
-      const isCanceled = readState(store)?.state === 'canceled';
-      const left = isCanceled ? leftOver(store, wanted) : [];
-      if (ordered) yield* merged(inOrder(reader, first, wanted), left);
-      else {
-        yield* asSettled(reader, first, wanted);
-        yield* left;
-      }
+      const left = readState(store)?.state === 'canceled' ? leftOver(store, wanted) : undefined;
+      if (!ordered) yield* asSettled(reader, first, wanted);
+      else if (left) yield* merged(inOrder(reader, first, wanted), left);
+      else yield* inOrder(reader, first, wanted);
+      if (left && !ordered) yield* left;
     } finally {
       reader.close();
       await store.close();
@@ -200,7 +203,7 @@ export class Batches {
   /** Throws where there is none: opening one would make it. */
   #dirOf(id: string): string {
     const dir = this.directory(id);
-    if (!existsSync(join(dir, DATA_FILE))) throw this.#unknown(id);
+    if (!this.has(id)) throw this.#unknown(id);
     return dir;
   }
 
@@ -228,12 +231,12 @@ function unread(id: string, error: KeylaneError): BatchSummary {
 }
 
 /** Both are in the order of the input. */
-function* merged(one: Iterable<BatchLine>, other: Iterable<BatchLine>): Generator<BatchLine> {
-  const others = other[Symbol.iterator]();
-  let next = others.next();
-  for (const line of one) {
-    for (; !next.done && next.value.index < line.index; next = others.next()) yield next.value;
+async function* merged(one: Iterable<BatchLine>, other: AsyncIterable<BatchLine>): AsyncGenerator<BatchLine> {
+  const lines = one[Symbol.iterator]();
+  let next = lines.next();
+  for await (const line of other) {
+    for (; !next.done && next.value.index < line.index; next = lines.next()) yield next.value;
     yield line;
   }
-  for (; !next.done; next = others.next()) yield next.value;
+  for (; !next.done; next = lines.next()) yield next.value;
 }

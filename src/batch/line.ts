@@ -2,14 +2,11 @@ import { isUtf8 } from 'node:buffer';
 import type { KeylaneError } from '../errors.js';
 import type { Result } from '../types.js';
 
-/** A result, and what its batch knows of it. */
-export type LinedResult = Result & { id?: string; driver?: string };
-
 /**
  * A result as one line of JSON, without a line end. The order of the members is part of the format. Bytes are text where
  * they are UTF-8, else `{"base64":"…"}`. Written by hand where it can be: `JSON.stringify` of the whole took twice as long.
  */
-export function lineOf(result: LinedResult): string {
+export function lineOf(result: Result): string {
   const { response, error } = result;
   let answer: string | undefined;
   if (!error) {
@@ -24,7 +21,7 @@ export function lineOf(result: LinedResult): string {
 }
 
 /** The line without what the peer said at length: what is short of the answer stays, and `dropped` says that there was more. */
-export function shortLineOf(result: LinedResult, droppedBytes: number): string {
+export function shortLineOf(result: Result, droppedBytes: number): string {
   const { response, error } = result;
   if (error)
     return lineWith(result, `"error":${errorOf(error, LONGEST_MESSAGE)},"dropped":${droppedBytes}`, SHORT_HISTORY);
@@ -49,11 +46,11 @@ function isShort(value: unknown): boolean {
   return value === null || typeof value === 'number' || typeof value === 'boolean';
 }
 
-function lineWith(result: LinedResult, answer: string, mostHistory = Number.POSITIVE_INFINITY): string {
+function lineWith(result: Result, answer: string, mostHistory = Number.POSITIVE_INFINITY): string {
   const { index, id, driver, key, outcome, attempts, shard, reused, cache, cached, timing, history, request } = result;
   const host = hostOf(request);
   return (
-    `{"index":${index},"id":${id === undefined ? `"${index}"` : stringOf(id)},` +
+    `{"index":${index},"id":${stringOf(id)},` +
     (driver === undefined ? '' : `"driver":${stringOf(driver)},`) +
     (host === undefined ? '' : `"host":${stringOf(host)},`) +
     `"key":${stringOf(key)},"outcome":"${outcome}",${answer},"attempts":${attempts},"shard":${shard},` +

@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { lstatSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Batches, openBatches, type ResultsOptions } from '../../../src/batch/batches.ts';
+import { openJobs } from '../../../src/batch/input/open.ts';
 import { type JournalStore, openBatchStore } from '../../../src/batch/journal/journal.ts';
 import type { InputIdentity } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
@@ -7,6 +10,8 @@ import type { Outcome } from '../../../src/types.ts';
 import { journalIn, resultOf } from '../../support/journal.ts';
 import { temporaryDataDir } from '../../support/journal-process.ts';
 import { seeded } from '../../support/seed.ts';
+
+const OUTCOMES: Outcome[] = ['ok', 'failed', 'not_started', 'unknown', 'canceled'];
 
 async function refusal(promise: Promise<unknown>): Promise<KeylaneError> {
   const error = await promise.catch((thrown: unknown) => thrown);
@@ -146,8 +151,7 @@ describe('the results of a batch', () => {
     const dataDir = temporaryDataDir();
     const journal = await journalIn(dataDir);
     const indexes = Array.from({ length: 300 }, (_, index) => index).sort(() => random.below(3) - 1);
-    const outcomes: Outcome[] = ['ok', 'failed', 'not_started', 'unknown', 'canceled'];
-    const outcomeOf = new Map(indexes.map((index) => [index, outcomes[random.below(5)]!]));
+    const outcomeOf = new Map(indexes.map((index) => [index, OUTCOMES[random.below(5)]!]));
     for (const [at, index] of indexes.entries()) {
       const said = random.below(20) === 0 ? '\u20ac'.repeat(1 + random.below(40_000)) : `said ${index}`;
       const settled = journal.settle(resultOf(index, outcomeOf.get(index), said));
@@ -174,4 +178,170 @@ describe('the results of a batch', () => {
     }
     expect(read).toEqual(indexes);
   });
+});
+
+describe('long lines', () => {
+  test('are kept in the side file within the total, and past it without what was said, which the line tells', async () => {
+    const dataDir = temporaryDataDir();
+    const journal = await journalIn(dataDir, { maxOutputTotal: 250_000 });
+    const long = (index: number) => ({
+      ...resultOf(index),
+      response: { code: 3, signal: null, stdout: 'o'.repeat(100_000), stderr: `short ${index}`, truncated: false },
+    });
+    for (let index = 0; index < 4; index++) await journal.settle(long(index));
+    await journal.settle(resultOf(4));
+    await journal.close('interrupted');
+    const again = await journalIn(dataDir, { resume: true, maxOutputTotal: 250_000 });
+    await again.settle(long(5));
+    await again.close('done');
+    const lines = await linesOf(openBatches({ dataDir }));
+    expect(
+      lines.map(({ index, response, dropped }) => [index, (response as { stdout?: string }).stdout?.length, dropped]),
+    ).toEqual([
+      [0, 100_000, undefined],
+      [1, 100_000, undefined],
+      [2, undefined, expect.any(Number)],
+      [3, undefined, expect.any(Number)],
+      [4, undefined, undefined],
+      [5, undefined, expect.any(Number)],
+    ]);
+    expect(lines[2]).toMatchObject({ response: { code: 3, signal: null, stderr: 'short 2', truncated: false } });
+    expect(statSync(join(dataDir, 'batches/b1/large.ndjson')).size).toBeLessThan(250_000);
+  });
+
+  test('are told from what was written only if they have their checksum (R5)', async () => {
+    const dataDir = temporaryDataDir();
+    const journal = await journalIn(dataDir);
+    await journal.settle(resultOf(0, 'ok', 'x'.repeat(100_000)));
+    await journal.settle(resultOf(1));
+    await journal.close('done');
+    const path = join(dataDir, 'batches/b1/large.ndjson');
+    const whole = readFileSync(path);
+    const batches = openBatches({ dataDir });
+    expect(await linesOf(batches)).toHaveLength(2);
+    const damages: [string, () => void][] = [
+      ['a byte is another', () => writeFileSync(path, Buffer.from(whole).fill('y', 5_000, 5_001))],
+      ['it is cut off', () => truncateSync(path, whole.length - 1)],
+      ['it is gone', () => rmSync(path)],
+    ];
+    for (const [what, damage] of damages) {
+      damage();
+      const error = await refusal(linesOf(batches));
+      expect([what, error.code, error.message]).toEqual([
+        what,
+        'ERR_STORE_CORRUPT',
+        expect.stringContaining('large.ndjson'),
+      ]);
+      // What does not need it is still to be had.
+      expect(await linesOf(batches, 'b1', { outcomes: ['failed'] })).toEqual([]);
+      expect(await batches.show('b1')).toMatchObject({ settled: 2 });
+    }
+  });
+});
+
+describe('a batch that has ended', () => {
+  test('gives for a retry what failed and what has not started, and what is unknown only if asked (R10)', async () => {
+    const random = seeded();
+    const dataDir = temporaryDataDir();
+    const journal = await journalIn(dataDir, { total: 1_000 });
+    const model = new Map<number, Outcome>();
+    for (const index of Array.from({ length: 1_000 }, (_, i) => i).sort(() => random.below(3) - 1)) {
+      const outcome = OUTCOMES[random.below(OUTCOMES.length)]!;
+      model.set(index, outcome);
+      if (random.below(2) === 0) void journal.begin(index, undefined);
+      const settled = journal.settle(resultOf(index, outcome));
+      if (random.below(50) === 0) await settled;
+    }
+    await journal.close('done');
+    const batches = openBatches({ dataDir });
+    const choices: Outcome[][] = [
+      ['failed', 'not_started'],
+      ['failed', 'not_started', 'unknown'],
+      ['unknown'],
+      [],
+      OUTCOMES,
+    ];
+    for (const outcomes of choices) {
+      const { count, has } = await batches.select('b1', outcomes);
+      const chosen = [...model.keys()].filter((index) => has(index)).sort((a, b) => a - b);
+      const expected = [...model].filter(([, outcome]) => outcomes.includes(outcome)).map(([index]) => index);
+      expect(chosen).toEqual(expected.sort((a, b) => a - b));
+      expect(count).toBe(expected.length);
+      expect([-1, 1_000, 0.5].some((index) => has(index))).toBe(false);
+    }
+  });
+
+  test('is not run again while it can be gone on with', async () => {
+    const dataDir = temporaryDataDir();
+    await (await journalIn(dataDir)).close('interrupted');
+    const error = await refusal(openBatches({ dataDir }).select('b1', ['not_started']));
+    expect([error.code, error.message]).toEqual(['ERR_INPUT', expect.stringContaining('resume b1')]);
+  });
+
+  test('by being canceled has a result for each: cut off, or never begun, named as the input names them', async () => {
+    const dataDir = temporaryDataDir();
+    const file = join(dataDir, 'in.ndjson');
+    const line = (i: number) => `${JSON.stringify({ id: `job-${i}`, request: { key: `k${i}` } })}\n`;
+    writeFileSync(file, [0, 1, 2, 3, 4].map(line).join(''));
+    const { identity: input } = await openJobs(file, { driver: 'echo' });
+    const journal = await journalIn(dataDir, { input, total: 5 });
+    await journal.settle(resultOf(2));
+    await journal.begin(1, undefined);
+    await journal.close('interrupted');
+    const batches = openBatches({ dataDir });
+    const counts = { ok: 1, failed: 0, not_started: 3, unknown: 1, canceled: 0 };
+    expect(await batches.cancel('b1')).toMatchObject({ state: 'canceled', settled: 5, inFlight: 0, counts });
+    const told = async (ordered: boolean) =>
+      (await linesOf(batches, 'b1', { ordered })).map(({ id, outcome, error }) => [
+        id,
+        outcome,
+        (error as { code?: string })?.code,
+      ]);
+    const cut = ['job-1', 'unknown', 'ERR_INTERRUPTED'];
+    const never = (id: string) => [id, 'not_started', 'ERR_CANCELED'];
+    const done = ['id-2', 'ok', undefined];
+    expect(await told(true)).toEqual([never('job-0'), cut, done, never('job-3'), never('job-4')]);
+    expect(await told(false)).toEqual([done, never('job-0'), cut, never('job-3'), never('job-4')]);
+    // Without its input they are called by their places.
+    rmSync(file);
+    expect(await told(true)).toEqual([never('0'), ['1', ...cut.slice(1)], done, never('3'), never('4')]);
+    const { has, count } = await batches.select('b1', ['not_started']);
+    expect([count, [0, 1, 2, 3, 4, 5].filter(has)]).toEqual([3, [0, 3, 4]]);
+    expect((await refusal(journalIn(dataDir, { resume: true, input, total: 5 }))).message).toContain('was canceled');
+    expect(await batches.cancel('b1')).toMatchObject({ state: 'canceled', counts });
+  });
+
+  test('is removed with all that is kept of it, also where it is damaged; and others stay', async () => {
+    const dataDir = temporaryDataDir();
+    for (const id of ['b1', 'b2', 'b3']) await (await journalIn(dataDir, { id })).close('done');
+    truncateSync(join(dataDir, 'batches/b2/data.mdb'), 5_000);
+    const batches = openBatches({ dataDir });
+    const listed = (await batches.list()).map(({ id, error }) => [id, error?.code]).sort();
+    expect(listed).toEqual([
+      ['b1', undefined],
+      ['b2', 'ERR_STORE_CORRUPT'],
+      ['b3', undefined],
+    ]);
+    await batches.remove('b1');
+    await batches.remove('b2');
+    expect(readdirSync(join(dataDir, 'batches'))).toEqual(['b3']);
+    for (const refused of [batches.remove('b1'), batches.show('b1'), batches.cancel('b1'), linesOf(batches)])
+      expect((await refusal(refused)).code).toBe('ERR_INPUT');
+    expect(readdirSync(join(dataDir, 'batches'))).toEqual(['b3']);
+    expect(await openBatches({ dataDir: join(dataDir, 'none') }).list()).toEqual([]);
+  });
+});
+
+test('all that is kept is for its owner alone, whatever the umask (X2)', async () => {
+  const dataDir = temporaryDataDir();
+  const umask = process.umask(0);
+  onTestFinished(() => void process.umask(umask));
+  const journal = await journalIn(dataDir);
+  await journal.settle(resultOf(0, 'ok', 'x'.repeat(100_000)));
+  const modes = readdirSync(dataDir, { recursive: true, withFileTypes: true }).map((entry) => {
+    const { mode } = lstatSync(join(entry.parentPath, entry.name));
+    return [entry.name, (mode & 0o777) === (entry.isDirectory() ? 0o700 : 0o600)];
+  });
+  expect(modes.length).toBeGreaterThan(6);
+  expect(modes.filter(([, isPrivate]) => !isPrivate)).toEqual([]);
 });
