@@ -22,5 +22,5 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
 /** What runs long, and can go on where it was when the whole process died. */
 function isRestarted([command, what, ...rest]: readonly string[]): boolean {
   if (command !== 'batch' || !['run', 'resume', 'retry'].includes(what ?? '')) return false;
-  return !rest.some((word) => ['--no-restart', '--help', '-h'].includes(word));
+  return !rest.some((word) => ['--no-restart', '--no-journal', '--help', '-h'].includes(word));
 }

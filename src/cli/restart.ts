@@ -17,8 +17,10 @@ export interface Told {
 
 /** What no JavaScript can catch: LMDB's and V8's aborts, a page that cannot be read, the kernel out of memory. */
 const DEATHS: readonly NodeJS.Signals[] = ['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP', 'SIGKILL'];
-/** What people and services send. Ctrl-C, and the end of a terminal, reach both of us. */
-const TOLD: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** By these it is asked to end. Ctrl-C, and the end of a terminal, reach both of us. */
+const ENDS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** Pause, and go on. */
+const OTHERS: readonly NodeJS.Signals[] = ['SIGUSR2', 'SIGCONT'];
 const RESTARTS = 5;
 const WITHIN_MS = 600_000;
 
@@ -42,7 +44,7 @@ export async function restarting(main: string, args: readonly string[]): Promise
     const { goOn, ending } = life;
     const told = `keylane: the process died (${signal}${signal === 'SIGKILL' ? ': out of memory?' : ''})`;
     if (!goOn || ending || restarts > RESTARTS) {
-      const how = goOn ? `; go on with: keylane ${goOn.join(' ')}` : ' before it had begun';
+      const how = goOn ? `; go on with: keylane ${goOn.join(' ')}` : ' before there was anything to resume';
       const often = restarts > RESTARTS ? ` for the ${restarts}th time within 10 minutes` : '';
       process.stderr.write(`${told}${often}${how}\n`);
       process.exitCode = 128 + constants.signals[ending ?? signal];
@@ -68,7 +70,7 @@ class Life {
     child.on('message', ({ goOn }: GoOn) => {
       this.goOn = goOn;
     });
-    const listeners = TOLD.map((signal) => [signal, this.#teller(child, signal)] as const);
+    const listeners = [...ENDS, ...OTHERS].map((signal) => [signal, this.#teller(child, signal)] as const);
     for (const [signal, listener] of listeners) process.on(signal, listener);
     this.end = new Promise((resolve, reject) => {
       child.once('error', reject);
@@ -83,7 +85,7 @@ class Life {
     let times = 0;
     return () => {
       times++;
-      this.ending ??= signal;
+      if (ENDS.includes(signal)) this.ending ??= signal;
       // It may be gone already.
       if (child.connected) child.send({ signal, times } satisfies Told, () => {});
     };

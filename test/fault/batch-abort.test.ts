@@ -77,7 +77,7 @@ describe.concurrent('a process that dies', () => {
     const work = new Work('1', '2', 'early');
     expect(await work.end).toBe(134);
     expect(work.lives).toHaveLength(1);
-    expect(work.err).toContain('keylane: the process died (SIGABRT) before it had begun\n');
+    expect(work.err).toContain('keylane: the process died (SIGABRT) before there was anything to resume\n');
   });
 
   test('after it was asked to end is not started again', async () => {
@@ -103,6 +103,15 @@ describe.concurrent('a signal', () => {
     work.signal('SIGINT', -work.pid);
     expect(await work.end).toBe(130);
     expect(work.out.match(/SIGINT/g)).toHaveLength(3);
+  });
+
+  test('that pauses reaches the process below, and a death after it is not the end', async () => {
+    const work = new Work('1', '2', 'wait');
+    await until(() => work.lives.length === 1);
+    work.signal('SIGUSR2');
+    await until(() => work.out.includes('SIGUSR2'));
+    work.signal('SIGABRT', work.workPid);
+    expect(await work.end).toBe(3);
   });
 
   test('to the process above reaches one that it started again', async () => {

@@ -12,6 +12,7 @@ io.on('SIGINT', () => {
   say(`SIGINT ${++times}`);
   if (times === 3) process.exit(130);
 });
+io.on('SIGUSR2', () => say('SIGUSR2'));
 io.on('SIGTERM', () => process.exit(143));
 if (how !== 'early') io.goOn([String(Number(life) + 1), last, how]);
 say(`life ${life} ${process.pid}`);
