@@ -41,6 +41,12 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Whether a process is there and no zombie. */
+export function runs(pid: number): boolean {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat !== '' && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+}
+
 function processes(): number[] {
   return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }
