@@ -2,14 +2,14 @@
 const EMPTY = -1;
 
 /**
- * Which ids there were, in 16 to 24 bytes each, whatever their length. An id is known by 64 bits of a hash with a seed of its own:
+ * Which ids there were, in 20 to 40 bytes each, whatever their length. An id is known by 64 bits of a hash with a seed of its own:
  * who finds it again makes sure, and where two ids only look alike begins again with another seed.
  */
 export class IdTable {
   /** By place: both halves of the hash, and the mark of the record. */
   #high = new Uint32Array(1_024);
   #low = new Uint32Array(1_024);
-  #marks = new Float64Array(1_024);
+  #marks = new Int32Array(1_024);
   /** By hash: places. At most half are taken. */
   #slots = new Int32Array(2_048).fill(EMPTY);
   #size = 0;
@@ -53,7 +53,7 @@ export class IdTable {
   #grow(): void {
     this.#high = twice(this.#high, new Uint32Array(2 * this.#size));
     this.#low = twice(this.#low, new Uint32Array(2 * this.#size));
-    this.#marks = twice(this.#marks, new Float64Array(2 * this.#size));
+    this.#marks = twice(this.#marks, new Int32Array(2 * this.#size));
     const mask = 4 * this.#size - 1;
     this.#slots = new Int32Array(mask + 1).fill(EMPTY);
     for (let place = 0; place < this.#size; place++) {
@@ -85,7 +85,7 @@ function hash(id: string, seed: number): void {
   low = (b ^ (b >>> 13)) >>> 0;
 }
 
-function twice<T extends Uint32Array | Float64Array>(from: T, into: T): T {
+function twice<T extends Uint32Array | Int32Array>(from: T, into: T): T {
   into.set(from);
   return into;
 }
