@@ -80,9 +80,6 @@ export interface JournalAsked {
   maxOutputTotal: number | undefined;
 }
 
-/** Opens the journal of a batch for its one owner. */
-export type OpenJournal = (asked: JournalAsked) => Promise<Journal>;
-
 /** What a batch needs of its journal. What rejects (a full disk) ends the batch: nothing unsaid is handed out. */
 export interface Journal {
   readonly id: string;

@@ -4,7 +4,7 @@ import type { Ids } from './ids.js';
 import type { Item } from './item.js';
 
 /** Requests that may wait for others at the same time. */
-export const MOST_HELD = 10_000;
+const MOST_HELD = 10_000;
 
 /** Requests that wait until others are ok. */
 export class After<Req> {

@@ -184,6 +184,7 @@ test('an engine has these methods, and no other', async () => {
     expect(own).toEqual([
       'accounts',
       'batch',
+      'batches',
       'cache',
       'close',
       'constructor',
