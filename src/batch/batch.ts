@@ -259,7 +259,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   get #mayTake(): boolean {
     if (this.#isBarred || (this.#sourceEnded && this.#again.length === 0)) return false;
     const { limit, inFlight } = this.#slots;
-    if (!this.#hasRoom || this.#recording >= limit) return false;
+    if (!this.#hasRoom || this.#recording >= 2 * limit) return false;
     if (this.#active - inFlight - this.#preparing - this.#recording >= LOOK_AHEAD * limit) return false;
     return this.#gate === undefined || this.#ending !== undefined || this.#gate.pass();
   }
