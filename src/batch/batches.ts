@@ -31,6 +31,8 @@ export interface ResultsOptions {
   after?: number | undefined;
   /** Only these. @default all */
   outcomes?: readonly Outcome[] | undefined;
+  /** So many are passed over: whoever has them need not wait for them. @default 0 */
+  skip?: number | undefined;
 }
 
 /** The batches of a data directory, without an engine: nothing is started for them, and each is opened while it is asked. */
@@ -94,17 +96,21 @@ export class Batches {
 
   /** The results that are there now. Of a canceled batch those that never had one come last, or in their places. */
   async *results(id: string, options: ResultsOptions = {}): AsyncGenerator<BatchLine, void, undefined> {
-    const { ordered = false, after, outcomes } = options;
+    const { ordered = false, after, outcomes, skip = 0 } = options;
     const first = after === undefined ? 0 : after + 1;
-    const wanted = outcomes ? (outcome: Outcome) => outcomes.includes(outcome) : () => true;
+    const outcome = (one: Outcome) => outcomes?.includes(one) ?? true;
     const store = await this.#open(id);
     const reader = new Reader(store);
     try {
-      const left = readState(store)?.state === 'canceled' ? leftOver(store, wanted) : undefined;
-      if (!ordered) yield* asSettled(reader, first, wanted);
-      else if (left) yield* merged(inOrder(reader, first, wanted), left);
-      else yield* inOrder(reader, first, wanted);
-      if (left && !ordered) yield* left;
+      const left = readState(store)?.state === 'canceled' ? leftOver(store, outcome) : undefined;
+      // Those that are left over are passed over with the others.
+      const wanted = { first, outcome, skip: left ? 0 : skip };
+      const found = ordered ? inOrder(reader, wanted) : asSettled(reader, wanted);
+      if (!left) yield* found;
+      else {
+        let passed = 0;
+        for await (const line of ordered ? merged(found, left) : chained(found, left)) if (passed++ >= skip) yield line;
+      }
     } finally {
       reader.close();
       await store.close();
@@ -228,6 +234,11 @@ function unread(id: string, error: KeylaneError): BatchSummary {
   const counts = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
   const never = { begun: 0, settled: 0, inFlight: 0, counts, createdAt: 0, updatedAt: 0, ranMs: 0 };
   return { id, state: 'interrupted', ...never, error };
+}
+
+async function* chained<T>(one: Iterable<T>, other: AsyncIterable<T>): AsyncGenerator<T> {
+  yield* one;
+  yield* other;
 }
 
 /** Both are in the order of the input. */

@@ -6,6 +6,8 @@ export interface ConfigFlags {
   /** A file instead of those that are found; or `none`. */
   config?: string;
   dataDir?: string;
+  /** Where the project's file is looked for; no flag. */
+  cwd?: string;
 }
 
 /** The flags of `keylane config show` and `path`. */

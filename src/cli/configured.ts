@@ -46,7 +46,7 @@ export async function configured(flags: EngineFlags, io: Io, says: CommandSays =
 
 /** The configuration of a command that has no engine, or not yet. */
 export async function configOf(
-  { config: file, dataDir }: ConfigFlags,
+  { config: file, dataDir, cwd }: ConfigFlags,
   { env }: Pick<Io, 'env'>,
   { defaults = {}, flags = {} }: CommandSays = {},
 ): Promise<Config> {
@@ -54,6 +54,7 @@ export async function configOf(
     loadConfig({
       env,
       ...(file !== undefined && { file }),
+      ...(cwd !== undefined && { cwd }),
       defaults,
       flags: { ...flags, ...(dataDir !== undefined && { dataDir }) },
     }),

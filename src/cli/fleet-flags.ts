@@ -7,14 +7,16 @@ export interface FleetFlags {
 }
 
 export function fleetFlags(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        '--inventory <file>',
-        'hosts and groups beside those of keylane.yaml: INI or YAML as Ansible has them, JSON, ssh_config, a list; may be repeated',
-      )
-        .argParser((file: string, before: string[]) => [...before, file])
-        .default([], ''),
+  return inventoryFlag(command).option('--skip-bad', 'leave out what cannot be read of an inventory, and say so');
+}
+
+export function inventoryFlag(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--inventory <file>',
+      'hosts and groups beside those of keylane.yaml: INI or YAML as Ansible has them, JSON, ssh_config, a list; may be repeated',
     )
-    .option('--skip-bad', 'leave out what cannot be read of an inventory, and say so');
+      .argParser((file: string, before: string[]) => [...before, file])
+      .default([], ''),
+  );
 }

@@ -6,6 +6,10 @@ export interface InterruptSteps {
   drain(): void;
   /** The second, or a request to terminate: cut what runs. */
   cut(): void;
+  /** SIGUSR2: begin no more until it comes again. What cannot pause ends by it, as any process. */
+  pause?(): void;
+  /** SIGUSR2 again, or SIGCONT. */
+  resume?(): void;
 }
 
 /**
@@ -18,6 +22,7 @@ export class Interrupts {
   /** The exit status that the first signal asks for. */
   status: number | undefined = undefined;
   #state: 'running' | 'draining' | 'cut' = 'running';
+  #paused = false;
   readonly #io: Io;
   readonly #steps: InterruptSteps;
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
@@ -28,6 +33,10 @@ export class Interrupts {
     this.#listen('SIGINT', () => (this.#state === 'running' ? this.#drain() : this.#cut()));
     this.#listen('SIGTERM', () => this.#cut());
     this.#listen('SIGHUP', () => this.#cut());
+    if (steps.pause) {
+      this.#on('SIGUSR2', () => (this.#paused ? this.#resume() : this.#pause()));
+      this.#on('SIGCONT', () => this.#resume());
+    }
   }
 
   stop(): void {
@@ -35,12 +44,27 @@ export class Interrupts {
   }
 
   #listen(signal: NodeJS.Signals, step: () => void): void {
-    const listener = () => {
+    this.#on(signal, () => {
       this.status ??= signalStatus(signal);
       step();
-    };
+    });
+  }
+
+  #on(signal: NodeJS.Signals, listener: () => void): void {
     this.#listeners.push([signal, listener]);
     this.#io.on(signal, listener);
+  }
+
+  #pause(): void {
+    if (this.#state !== 'running') return;
+    this.#paused = true;
+    this.#steps.pause?.();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#steps.resume?.();
   }
 
   #drain(): void {

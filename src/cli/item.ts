@@ -29,3 +29,23 @@ export function neverTried(error: KeylaneError): HostResult {
     history: [],
   };
 }
+
+/** A batch's result as one of its host, account or whatever it was for. */
+export function resultItem({ index, id, key, request }: Pick<Result, 'index' | 'id' | 'key' | 'request'>): Item {
+  const name = nameOf(request) ?? (key || id);
+  return { index, id: name, address: { host: name }, error: undefined };
+}
+
+/** Its answer, as that of a host: what other drivers answer has no stdout. */
+export function answerOf({ index: _, id: __, request: ___, ...answer }: Result): HostResult {
+  return answer as HostResult;
+}
+
+/** What a request is for, in a word; undefined where it says nothing that is known here. */
+export function nameOf(request: unknown): string | undefined {
+  const { host, key, account } = (typeof request === 'object' && request !== null ? request : {}) as Record<
+    string,
+    unknown
+  >;
+  return [host, key, account].find((name) => typeof name === 'string');
+}

@@ -67,6 +67,10 @@ export class GatheredText implements Output {
 
   #write(item: Item, { response }: HostResult): void {
     if (response === undefined) return;
+    if (response.stdout === undefined) {
+      this.#writer.write('out', item, linesOf(JSON.stringify(response)));
+      return;
+    }
     this.#writer.write('out', item, linesOf(response.stdout));
     this.#writer.write('err', item, linesOf(response.stderr));
   }

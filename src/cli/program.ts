@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './accounts-flags.js';
+import { batchCommand } from './batch-flags.js';
 import { cacheCommand } from './cache-flags.js';
 import { configCommand } from './config-flags.js';
 import { copyCommand } from './copy-flags.js';
@@ -16,15 +17,22 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
   const words = dashes < 0 ? undefined : args.slice(dashes + 1);
   let status = 0;
   const keylane = new Command('keylane')
-    .description('Runs commands on very many hosts at once, and copies files.')
+    .description('Runs commands on very many hosts at once and batches of very many requests, and copies files.')
     .option('-V, --version', 'print the version (alone)')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
-    .addHelpText('after', '\nkeylane exec --help has the flags, examples and exit statuses.');
+    .addHelpText('after', '\nkeylane exec --help and keylane batch --help have flags, examples and exit statuses.');
   keylane.addCommand(
     execCommand(async (hosts, flags) => {
       const { exec } = await import('./exec.js');
       status = await exec(hosts, words, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    batchCommand(async (work) => {
+      if (words !== undefined) throw new UsageError('batch takes no --');
+      const { batchRuns } = await import('./batch.js');
+      status = await work(batchRuns(io));
     }),
   );
   keylane.addCommand(

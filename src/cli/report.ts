@@ -2,6 +2,7 @@ import { type OperationReport, readReport } from '../index.js';
 import { configOf } from './configured.js';
 import type { Io } from './io.js';
 import type { ReportFlags } from './report-flags.js';
+import { table } from './table.js';
 import { visible } from './visible.js';
 
 /** Prints the report of the data directory. */
@@ -22,11 +23,7 @@ function textOf(operations: readonly OperationReport[]): string {
     ...[one.averageMs, one.p50Ms, one.p95Ms, one.p99Ms].map(milliseconds),
   ]);
   if (rows.length === 0) return 'nothing was counted yet\n';
-  const widths = HEAD.map((_, column) => Math.max(...[HEAD, ...rows].map((row) => row[column]!.length)));
-  const lines = [HEAD, ...rows].map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
-  );
-  return `${lines.join('\n')}\n`;
+  return table(HEAD, rows, new Set([0]));
 }
 
 function milliseconds(ms: number): string {

@@ -16,9 +16,13 @@ export class Screen {
   readonly #onFailure: (error: NodeJS.ErrnoException) => void;
   #statusShown = false;
 
-  /** `onFailure` is called once, when `out` takes no more. Throws a UsageError if the file cannot be written. */
-  constructor(io: Io, file: string | undefined, onFailure: () => void) {
-    this.#streams = { out: file === undefined ? io.stdout : openFile(file), err: io.stderr };
+  /**
+   * `file`: its name, or what is open already and is ended with the screen. `onFailure` is called once, when `out` takes no
+   * more. Throws a UsageError if the file cannot be written.
+   */
+  constructor(io: Io, file: string | OutputStream | undefined, onFailure: () => void) {
+    const opened = typeof file === 'string' ? openFile(file) : file;
+    this.#streams = { out: opened ?? io.stdout, err: io.stderr };
     this.#toFile = file !== undefined;
     this.#onFailure = (error) => {
       if (this.failure !== undefined) return;

@@ -27,7 +27,12 @@ export interface SshFlags extends ConfigFlags, FleetFlags {
 }
 
 export function sshFlags(command: Command): Command {
-  return fleetFlags(configFlags(command))
+  return accessFlags(fleetFlags(configFlags(command)));
+}
+
+/** Of these flags those that say how hosts are reached and let us in. */
+export function accessFlags(command: Command): Command {
+  return command
     .optionsGroup('SSH:')
     .option('-l, --user <name>', 'user to log in as, where the host does not name one')
     .option('-p, --port <number>', 'port, where the host does not name one (default: 22)', whole('--port', 1, 65_535))
@@ -91,7 +96,7 @@ export function sshSaid(flags: SshFlags): SshSaid {
   };
 }
 
-export function collect(value: string, before: string[]): string[] {
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 

@@ -1,19 +1,9 @@
 import { foldHosts, type Outcome, type SshResponse } from '../index.js';
 import type { Paint } from './colors.js';
-import { counted, rate, time } from './figures.js';
+import { counted } from './figures.js';
 import type { HostResult, Item } from './item.js';
+import { MOST_REASONS, summaryText } from './summary-text.js';
 import { visible } from './visible.js';
-
-/** Reasons listed for one outcome; the hosts of the others are still named, together. */
-const MOST_REASONS = 20;
-
-const TITLES: readonly [Outcome, string, Parameters<Paint>[0]][] = [
-  ['ok', 'ok', 'green'],
-  ['failed', 'failed', 'red'],
-  ['not_started', 'not started', 'yellow'],
-  ['unknown', 'unknown whether it ran', 'red'],
-  ['canceled', 'canceled', 'yellow'],
-];
 
 interface Reason {
   hosts: string[];
@@ -23,6 +13,7 @@ interface Reason {
 
 /** What a run came to: gathered result by result, told at the end. */
 export class Summary {
+  readonly #noun: 'host' | 'request';
   readonly #outcomes: Record<Outcome, number> = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
   readonly #reasons: Record<Outcome, Map<string, Reason>> = {
     ok: new Map(),
@@ -34,6 +25,10 @@ export class Summary {
   readonly #truncated: string[] = [];
   /** The slowest first. */
   #slowest: { id: string; ms: number }[] = [];
+
+  constructor(noun: 'host' | 'request' = 'host') {
+    this.#noun = noun;
+  }
 
   /**
    * `tookMs`: from its start to its end, undefined if it never started; the engine's timing has no figure for a host that
@@ -56,34 +51,21 @@ export class Summary {
   }
 
   text(elapsedMs: number, paint: Paint): string {
-    const lines: string[] = [];
-    const total = Object.values(this.#outcomes).reduce((sum, count) => sum + count, 0);
-    const counts = TITLES.filter(([outcome]) => outcome === 'ok' || this.#outcomes[outcome] > 0).map(
-      ([outcome, title, color]) => {
-        const text = `${this.#outcomes[outcome].toLocaleString('en-US')} ${title}`;
-        return this.#outcomes[outcome] > 0 ? paint(color, text) : text;
-      },
+    const reasons = (['failed', 'not_started', 'unknown', 'canceled'] as const).map(
+      (outcome) => [outcome, this.#reasonLines(outcome)] as const,
     );
-    lines.push(`${counted(total, 'host')} in ${time(elapsedMs)} (${rate(total, elapsedMs)}/s): ${counts.join(', ')}`);
-    if (total > 1 && this.#slowest.length > 0) {
-      lines.push(`slowest: ${this.#slowest.map(({ id, ms }) => `${visible(id)} ${time(ms)}`).join(', ')}`);
-    }
-    for (const [outcome, title, color] of TITLES) {
-      if (this.#reasons[outcome].size === 0) continue;
-      lines.push(`${paint(color, title)}:`, ...this.#reasonLines(outcome));
-    }
-    if (this.#truncated.length > 0) lines.push(`output cut at --max-output: ${foldAll(this.#truncated)}`);
-    return `${lines.join('\n')}\n`;
+    const said = { noun: this.#noun, elapsedMs, outcomes: this.#outcomes, slowest: this.#slowest };
+    const text = summaryText({ ...said, reasons: Object.fromEntries(reasons) }, paint);
+    return this.#truncated.length > 0 ? `${text}output cut at --max-output: ${foldAll(this.#truncated)}\n` : text;
   }
 
   #reasonLines(outcome: Outcome): string[] {
     const reasons = [...this.#reasons[outcome]].sort(([, a], [, b]) => b.hosts.length - a.hosts.length);
     const lines = reasons.slice(0, MOST_REASONS).map(([shared, { hosts, alone }]) => {
-      return `  ${hosts.length === 1 ? alone : shared}: ${foldAll(hosts)}`;
+      return `${hosts.length === 1 ? alone : shared}: ${foldAll(hosts)}`;
     });
     const others = reasons.slice(MOST_REASONS).flatMap(([, { hosts }]) => hosts);
-    if (others.length > 0)
-      lines.push(`  ${counted(reasons.length - MOST_REASONS, 'other reason')}: ${foldAll(others)}`);
+    if (others.length > 0) lines.push(`${counted(reasons.length - MOST_REASONS, 'other reason')}: ${foldAll(others)}`);
     return lines;
   }
 

@@ -36,12 +36,57 @@ export function whole(flag: string, least: number, most: number): Reader<number>
 }
 
 /** `auto`, or a number of things at once. */
-export function concurrency(most: number): Reader<number | 'auto'> {
+export function concurrency(most: number, flag = '-c'): Reader<number | 'auto'> {
   return (text) => {
     if (text === 'auto') return text;
     const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;
     if (number >= 1 && number <= most) return number;
-    throw refused('-c', text, `write auto or a whole number from 1 to ${most}`);
+    throw refused(flag, text, `write auto or a whole number from 1 to ${most}`);
+  };
+}
+
+/** `2.5`: more than none. */
+export function positive(flag: string, most: number): Reader<number> {
+  return (text) => {
+    const number = /^\d{1,9}(\.\d{1,6})?$/.test(text) ? Number(text) : 0;
+    if (number > 0 && number <= most) return number;
+    throw refused(flag, text, `write a number above 0, up to ${most}`);
+  };
+}
+
+/** `-10` … `10`. */
+export function priority(text: string): number {
+  const number = /^-?\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= -10 && number <= 10) return number;
+  throw refused('--priority', text, 'write a whole number from -10 to 10');
+}
+
+/** `20`, or `5%` of all. */
+export function share(flag: string): Reader<number | `${number}%`> {
+  return (text) => {
+    if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+    if (/^(\d{1,2}(\.\d{1,3})?|100)%$/.test(text) && Number.parseFloat(text) > 0) return text as `${number}%`;
+    throw refused(flag, text, 'write a whole number from 1, as 20, or a share of all, as 5%');
+  };
+}
+
+/** `22:00-06:30`: from one time of day to the next such. */
+export function window(flag: string): Reader<string> {
+  return (text) => {
+    const [from, to, ...more] = text.split('-');
+    const isTime = (one = '') => /^([01]\d|2[0-3]):[0-5]\d$/.test(one);
+    if (more.length === 0 && isTime(from) && isTime(to) && from !== to) return text;
+    throw refused(flag, text, 'write two times of day, as 22:00-06:30');
+  };
+}
+
+/** `web=20`: a group, and how many of it at once. */
+export function limit(flag: string): (text: string, before?: Record<string, number>) => Record<string, number> {
+  return (text, before = {}) => {
+    const [, group = '', number] = /^(.{1,128})=(\d{1,7})$/.exec(text) ?? [];
+    if (number !== undefined && Number(number) >= 1 && Number(number) <= 1_000_000)
+      return { ...before, [group]: Number(number) };
+    throw refused(flag, text, 'write a group and how many of it may be in flight, as web=20');
   };
 }
 

@@ -15,28 +15,39 @@ export interface BatchLine {
 /** So many bytes of lines are held while they are put in order. */
 const WINDOW_BYTES = 16_777_216;
 
+/** Which results. */
+export interface Wanted {
+  /** The first commit of theirs. */
+  first: number;
+  /** So many are passed over: their lines are not read. */
+  skip: number;
+  outcome(outcome: Outcome): boolean;
+}
+
 /** In the order they were settled. */
-export function* asSettled(reader: Reader, first: number, wanted: (outcome: Outcome) => boolean): Generator<BatchLine> {
-  for (const commit of reader.commits(first))
-    for (let i = 0; i < commit.count; i++) if (wanted(commit.outcome(i))) yield lineIn(commit, i);
+export function* asSettled(reader: Reader, wanted: Wanted): Generator<BatchLine> {
+  let { skip } = wanted;
+  for (const commit of reader.commits(wanted.first))
+    for (let i = 0; i < commit.count; i++)
+      if (wanted.outcome(commit.outcome(i)) && skip-- <= 0) yield lineIn(commit, i);
 }
 
 /**
  * In the order of the input. Where each result is takes 12 bytes; the lines themselves are read for some megabytes of the
  * input at a time, each commit once for each of these: as a rule a commit's results lie close together.
  */
-export function* inOrder(reader: Reader, first: number, wanted: (outcome: Outcome) => boolean): Generator<BatchLine> {
+export function* inOrder(reader: Reader, wanted: Wanted): Generator<BatchLine> {
   const places = new Places();
-  for (const commit of reader.commits(first))
-    for (let i = 0; i < commit.count; i++) if (wanted(commit.outcome(i))) places.add(commit, i);
-  for (const { from, to } of places.windows()) {
+  for (const commit of reader.commits(wanted.first))
+    for (let i = 0; i < commit.count; i++) if (wanted.outcome(commit.outcome(i))) places.add(commit, i);
+  for (const { from, to } of places.windows(wanted.skip)) {
     const found = new Map<number, BatchLine>();
     for (const seq of places.commitsOf(from, to)) {
       const commit = reader.commit(seq);
       if (!commit) continue;
       for (let i = 0; i < commit.count; i++) {
         const index = commit.index(i);
-        if (index >= from && index < to && places.isOf(index, seq) && wanted(commit.outcome(i)))
+        if (index >= from && index < to && places.isOf(index, seq) && wanted.outcome(commit.outcome(i)))
           found.set(index, lineIn(commit, i));
       }
     }
@@ -70,8 +81,11 @@ class Places {
     return this.#commits[index] === seq + 1;
   }
 
-  *windows(): Generator<{ from: number; to: number }> {
-    for (let from = 0; from < this.#end; ) {
+  /** Without the first `skip` of those that there are. */
+  *windows(skip: number): Generator<{ from: number; to: number }> {
+    let first = 0;
+    for (let left = skip; left > 0 && first < this.#end; first++) if (this.#commits[first]! > 0) left--;
+    for (let from = first; from < this.#end; ) {
       let to = from;
       for (let bytes = 0; to < this.#end && bytes < WINDOW_BYTES; to++) bytes += this.#bytes[to]!;
       yield { from, to };

@@ -27,6 +27,14 @@ describe('the keylane command line', () => {
     [['exec', '--max-output', '1k', 'a', '--', 'true'], 'never cut', 'it goes with -b'],
     [['exec', '-F', '/nowhere/f', 'a', '--', 'true'], '-F /nowhere/f: ', 'See keylane exec --help'],
     [['exec', '-i', '/nonexistent/key', '--shards', '0', 'a', '--', 'true'], '--shards "0"', 'from 1 to 256'],
+    [['batch', 'run', 'f', '--canary', '0'], '--canary "0"', 'from 1'],
+    [['batch', 'run', 'f', '--', 'true'], 'batch takes no --', 'See keylane batch run --help'],
+    [['batch', 'run', '/nowhere/f', '-c', 'x'], '-c "x"', 'write auto'],
+    [['batch', 'run', '/nowhere/f', '--config', 'none'], '/nowhere/f', 'See keylane batch run --help'],
+    [['batch', 'run', 'f', '--format', 'text', '--out', 'o'], '--out takes NDJSON', 'See keylane batch run --help'],
+    [['batch', 'run', 'f', '--no-journal', '--id', 'a'], '--id names the journal', 'See keylane batch run --help'],
+    [['batch', 'show', 'x/y', '--config', 'none', '--data-dir', '/nowhere'], 'x/y', 'See keylane batch show --help'],
+    [['batch', 'resume', 'a', '--config', 'none', '--data-dir', '/nowhere'], 'no batch a', 'keylane batch list'],
   ])('refuses %j with status 2, says why and what to do', async (args, why, fix) => {
     const { status, out, err } = await run(...args);
     expect(err).toContain(why);
@@ -40,6 +48,20 @@ describe('the keylane command line', () => {
     expect(help).toMatchObject({ status: 0, err: '' });
     expect(help.out).toContain('exec');
     expect(await run()).toMatchObject({ status: 2, out: '', err: help.out });
+  });
+
+  it('prints the help of batch with flags, examples, signals and exit statuses, and that of each of its commands', async () => {
+    expect((await run('--help')).out).toContain('batch');
+    const { status, out } = await run('batch', 'run', '--help');
+    expect(status).toBe(0);
+    for (const word of [
+      ...['Examples:', '--template', '--skip-bad', '--max-failures', '--canary', '--wave', '--window', 'SIGUSR2'],
+      ...['--known-hosts', '--data-dir', 'Exit status', 'Ctrl-C'],
+    ])
+      expect(out).toContain(word);
+    for (const command of ['resume', 'list', 'show', 'retry', 'cancel', 'rm', 'export'])
+      expect(await run('batch', command, '--help')).toMatchObject({ status: 0, err: '' });
+    expect(await run('batch')).toMatchObject({ status: 2, out: '' });
   });
 
   it('prints the help of exec with flags, examples and exit statuses', async () => {

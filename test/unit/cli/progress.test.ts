@@ -12,7 +12,9 @@ describe('the progress line', () => {
     for (let n = 0; n < 110; n++) tally.settle('ok');
     for (let n = 0; n < 5; n++) tally.settle('failed');
     for (let n = 0; n < 5; n++) tally.settle('not_started');
-    expect(progressLine(tally, 3_000)).toBe('120/500  ok 110  failed 5  unreached 5  in flight 205  40.0/s  eta 10 s');
+    expect(progressLine(tally, 3_000)).toBe(
+      '120/500  ok 110  failed 5  not started 5  in flight 205  40.0/s  eta 10 s',
+    );
   });
 
   it('is drawn at most ten times a second, steps aside for output, and is gone at the end', async () => {

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, duration, reference, whole } from '../../../src/cli/values.ts';
+import {
+  bytes,
+  duration,
+  limit,
+  positive,
+  priority,
+  reference,
+  share,
+  whole,
+  window,
+} from '../../../src/cli/values.ts';
 
 describe('the values of flags', () => {
   it.each([
@@ -34,6 +44,22 @@ describe('the values of flags', () => {
     for (const text of ['0', '101', '1.0', '0x5', '', '99999999999']) {
       expect(() => whole('-c', 1, 100)(text)).toThrow('write a whole number from 1 to 100');
     }
+  });
+
+  it('read the bounds of a batch, and refuse what is none', () => {
+    expect(['1', '20', '5%', '0.5%', '100%'].map(share('--max-failures'))).toEqual([1, 20, '5%', '0.5%', '100%']);
+    for (const text of ['0', '0%', '101%', '-1', '5 %', 'x', '1.5'])
+      expect(() => share('--max-failures')(text)).toThrow('as 20, or a share of all, as 5%');
+    expect(['22:00-06:30', '00:00-23:59'].map(window('--window'))).toEqual(['22:00-06:30', '00:00-23:59']);
+    for (const text of ['24:00-01:00', '9:00-10:00', '10:00', '10:00-10:00', '10:00-11:00-12:00', ''])
+      expect(() => window('--window')(text)).toThrow('two times of day');
+    expect(limit('--limit')('b=2', limit('--limit')('a=x=1'))).toEqual({ 'a=x': 1, b: 2 });
+    for (const text of ['web', '=3', 'web=0', 'web=-1', 'web=1.5', 'web=1000001'])
+      expect(() => limit('--limit')(text)).toThrow('as web=20');
+    expect(['0.5', '10'].map(positive('--rate', 100))).toEqual([0.5, 10]);
+    for (const text of ['0', '-1', '101', '1e3', '']) expect(() => positive('--rate', 100)(text)).toThrow('above 0');
+    expect(['-10', '0', '10'].map(priority)).toEqual([-10, 0, 10]);
+    for (const text of ['-11', '11', '1.5', '']) expect(() => priority(text)).toThrow('from -10 to 10');
   });
 
   it('refuse a secret in the place of its reference, without repeating it', () => {

@@ -1,0 +1,245 @@
+import { type BatchReport, type Clock, KeylaneError, type Outcome, type Result } from '../index.js';
+import type { BatchOut } from './batch-out.js';
+import type { RunFlags } from './batch-run-flags.js';
+import { endText } from './batch-text.js';
+import { BatchWriter, type KeptLines } from './batch-writer.js';
+import { type Paint, painter } from './colors.js';
+import { exitStatus } from './exit-status.js';
+import { counted, longTime } from './figures.js';
+import { Interrupts } from './interrupts.js';
+import type { Io } from './io.js';
+import { answerOf, nameOf, resultItem } from './item.js';
+import { GatheredText } from './output-text.js';
+import { Progress, type Underway } from './progress.js';
+import { Screen } from './screen.js';
+import { Summary } from './summary.js';
+import { visible } from './visible.js';
+
+/** A batch that is run here. */
+export interface RunningBatch extends AsyncIterable<Result> {
+  pause(): void;
+  resume(): void;
+  drain(): void;
+}
+
+/** What the journal has of it. */
+export interface Kept extends KeptLines {
+  id: string;
+  /** Flags by which another command finds it. */
+  where: string;
+  /** How many had a result when this process began. */
+  outcomes: Readonly<Record<Outcome, number>>;
+  report(): Promise<BatchReport>;
+}
+
+export interface BatchRunOptions {
+  /** Of the command, for its messages. */
+  name: string;
+  flags: RunFlags;
+  total: number | undefined;
+  out: BatchOut | undefined;
+  /** Undefined without a journal. */
+  kept: Kept | undefined;
+  /** Called when it has begun: it was not refused. */
+  begun(): void;
+}
+
+const NONE = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
+/** What a retry takes without being asked, and by which flag. */
+const RETRIED: readonly [Outcome, string][] = [
+  ['failed', '--failed'],
+  ['not_started', '--not-started'],
+];
+/** What is under way for longer is worth a word. */
+const SLOW_MS = 1_000;
+
+/** One run of a batch: results in, lines and an exit status out. */
+export class BatchRun implements Underway {
+  readonly bar = true;
+  readonly total: number | undefined;
+  readonly outcomes: Record<Outcome, number>;
+  readonly settledBefore: number;
+  settled: number;
+  readonly #about: BatchRunOptions;
+  readonly #io: Io;
+  readonly #clock: Clock;
+  readonly #screen: Screen;
+  readonly #cut = new AbortController();
+  readonly #writer: BatchWriter;
+  /** Without a journal, which would know. */
+  readonly #summary: Summary | undefined;
+  readonly #startedAt: number;
+  /** By index, the oldest first. */
+  readonly #inFlight = new Map<number, { name: string; at: number }>();
+  #progress: Progress | undefined;
+  #interrupted: number | undefined;
+  #failure: KeylaneError | undefined;
+  #isAnnounced = false;
+
+  constructor(about: BatchRunOptions, io: Io, clock: Clock) {
+    const { flags, total, out, kept } = about;
+    this.#about = about;
+    this.#io = io;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    this.total = total;
+    this.outcomes = { ...(kept?.outcomes ?? NONE) };
+    this.settledBefore = kept?.settled ?? 0;
+    this.settled = this.settledBefore;
+    this.#screen = new Screen(io, out?.stream, () => this.#cut.abort());
+    const { format, ordered = false } = flags;
+    const paint = { out: this.#paint('out'), err: this.#paint('err') };
+    const text = format === 'text' ? new GatheredText(this.#screen, { prefix: true, paint }, ordered) : undefined;
+    this.#writer = new BatchWriter(this.#screen, { ordered, file: out?.file, kept, text });
+    this.#summary = kept ? undefined : new Summary('request');
+  }
+
+  get cut(): AbortSignal {
+    return this.#cut.signal;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** The progress line's last words: who keeps it waiting. */
+  get note(): string | undefined {
+    const [oldest] = this.#inFlight.values();
+    const ms = oldest ? this.#clock.now() - oldest.at : 0;
+    return oldest && ms >= SLOW_MS ? `slowest ${visible(oldest.name)} ${longTime(ms)}` : undefined;
+  }
+
+  /** Brings `--out` up to what the journal has. Throws a UsageError where it is not this batch's. */
+  begin(): Promise<void> {
+    return this.#writer.begin();
+  }
+
+  /** For `onStart` of the batch. */
+  readonly started = (index: number, request: unknown): void => {
+    this.#announce();
+    this.#inFlight.set(index, { name: nameOf(request) ?? String(index), at: this.#clock.now() });
+    this.#progress?.changed();
+  };
+
+  /** Resolves when the batch has ended or cannot go on here. Rejects where it could not even begin. */
+  async settleAll(batch: RunningBatch): Promise<void> {
+    const { quiet, progress } = this.#about.flags;
+    const interrupts = new Interrupts(this.#io, {
+      drain: () => this.#drain(batch),
+      cut: () => this.#cutNow(),
+      pause: () => this.#pause(batch),
+      resume: () => this.#resume(batch),
+    });
+    if (!quiet && progress && this.#screen.isTerminal('err'))
+      this.#progress = new Progress(this.#screen, this, this.#clock);
+    try {
+      for await (const result of batch) await this.#settle(result);
+    } catch (error) {
+      if (!(error instanceof KeylaneError) || !this.#isAnnounced) throw error;
+      // A full disk, a broken journal: what was handed out is kept, and the rest can be gone on with.
+      this.#failure = error;
+    } finally {
+      interrupts.stop();
+      this.#interrupted = interrupts.status;
+      this.#progress?.stop();
+      this.#progress = undefined;
+    }
+  }
+
+  /** Writes what is left to write, says how to go on, and decides the exit status. */
+  async end(): Promise<number> {
+    const report = await this.#about.kept?.report();
+    const outcomes = report?.outcomes ?? this.outcomes;
+    // Of what was called off the journal has lines that nobody handed out.
+    if (report?.state === 'canceled' && !this.#screen.failure) await this.#writer.complete();
+    this.#writer.end();
+    await this.#screen.end();
+    const { failure } = this.#screen;
+    if (!this.#about.flags.quiet && failure !== 'closed') {
+      const paint = this.#paint('err');
+      const text = report ? endText(report, paint) : this.#summary?.text(this.#clock.now() - this.#startedAt, paint);
+      this.#screen.write('err', text ?? '');
+    }
+    if (this.#failure) this.#say(`${this.#failure.code}: ${visible(this.#failure.message)}`);
+    if (failure !== undefined && failure !== 'closed') this.#say(`cannot write the output: ${failure.message}`);
+    if (report) this.#sayWhatNext(report);
+    // A signal that came when all had been done has interrupted nothing.
+    const isEnded = report !== undefined && report.state !== 'interrupted';
+    // 128 + SIGPIPE: as if the signal had ended us, which Node ignores.
+    if (failure === 'closed') return this.#interrupted ?? 141;
+    const interrupted = isEnded ? undefined : this.#interrupted;
+    const status = exitStatus({ interrupted, outputFailed: failure !== undefined, outcomes, maxRc: undefined });
+    return status === 0 && (this.#failure || report?.state === 'interrupted') ? 3 : status;
+  }
+
+  /** The command that goes on, where there is something to go on with. */
+  #sayWhatNext({ state, why, settled, outcomes }: BatchReport): void {
+    const { kept, flags } = this.#about;
+    const command = (rest: string) => `keylane batch ${rest}${kept?.where}`;
+    const reason = why === undefined ? '' : `: ${visible(why)}`;
+    if (state === 'interrupted') {
+      const done = `${settled.toLocaleString('en-US')} of ${this.total?.toLocaleString('en-US') ?? '?'}`;
+      this.#say(`interrupted with ${done} settled; to go on: ${command(`resume ${kept?.id}`)}`);
+      return;
+    }
+    const again = RETRIED.filter(([outcome]) => outcomes[outcome] > 0).map(([, flag]) => flag);
+    const retry = again.length > 0 ? command(`retry ${kept?.id} ${again.join(' ')}`) : undefined;
+    if (state === 'stopped' || state === 'canceled')
+      this.#say(`${state}${reason}${retry ? `; to run what is left: ${retry}` : ''}`);
+    else if (retry && !flags.quiet) this.#say(`to run these again: ${retry}`);
+    if (outcomes.unknown > 0 && !flags.quiet)
+      this.#say(`what may have run is run again only if you ask for it: ${command(`retry ${kept?.id} --unknown`)}`);
+  }
+
+  async #settle(result: Result): Promise<void> {
+    this.#announce();
+    this.outcomes[result.outcome]++;
+    this.settled++;
+    const began = this.#inFlight.get(result.index);
+    this.#inFlight.delete(result.index);
+    this.#progress?.changed();
+    const tookMs = began && this.#clock.now() - began.at;
+    this.#summary?.add(resultItem(result), answerOf(result), tookMs, true);
+    await this.#writer.result(result);
+  }
+
+  /** Only when it has begun: until then it may be refused. */
+  #announce(): void {
+    if (this.#isAnnounced) return;
+    this.#isAnnounced = true;
+    this.#about.begun();
+    const { kept, flags } = this.#about;
+    if (!kept || flags.quiet) return;
+    const total = this.total === undefined ? '' : `, ${counted(this.total, 'request')}`;
+    const before = this.settledBefore > 0 ? `, ${this.settledBefore.toLocaleString('en-US')} settled before` : '';
+    this.#say(`batch ${kept.id}${total}${before}`);
+  }
+
+  #drain(batch: RunningBatch): void {
+    batch.drain();
+    this.#say(`waiting for ${counted(this.inFlight, 'request')} in flight, and starting no more; Ctrl-C again to cut`);
+  }
+
+  #cutNow(): void {
+    this.#say(`cutting ${counted(this.inFlight, 'request')} in flight; Ctrl-C again to leave at once`);
+    this.#cut.abort();
+  }
+
+  #pause(batch: RunningBatch): void {
+    batch.pause();
+    this.#say(`paused, ${counted(this.inFlight, 'request')} in flight; SIGUSR2 or SIGCONT goes on`);
+  }
+
+  #resume(batch: RunningBatch): void {
+    batch.resume();
+    this.#say('going on');
+  }
+
+  #say(text: string): void {
+    this.#screen.write('err', `keylane batch ${this.#about.name}: ${text}\n`);
+  }
+
+  #paint(stream: 'out' | 'err'): Paint {
+    return painter(this.#about.flags.color, this.#screen.isTerminal(stream), this.#io.env);
+  }
+}
