@@ -25,19 +25,24 @@ export interface CommitsOptions {
 const FULL_BYTES = 4_194_304;
 
 /**
- * Gathers what is told in one turn of the event loop, and what is told while the disk is busy, and commits it together. A
- * commit waits at least as long as the one before took: so half of the time at most goes into them, and on a slow disk
- * they are larger instead of more.
+ * Gathers what is told in one turn of the event loop, and what is told while the disk is busy, and commits it together.
  *
- *     idle ── something is told ──▶ due ── at the turn's end, or later ──▶ committing ──▶ idle, or due again
- *                                                                            └─ fails ──▶ failed, for ever
+ * As long as most requests are out, more will be told soon: then a commit waits as long as the one before took, so that on
+ * a slow disk commits are larger instead of more, and half of the time at most goes into them. Where most wait for the
+ * commit themselves, waiting would gain nothing (measured, 200 in flight and flushes of 5 ms: twice the requests a second).
+ *
+ *     idle ── something is told ──▶ waiting ── most wait for it, or it is time ──▶ due ── the turn ends ──▶ committing
+ *      ▲                                                                                                    │   └─ fails ──▶ failed
+ *      └────────────────────────────────────────────────────────────────────────────────────────────────────┘
  */
 export class Commits {
   readonly #options: CommitsOptions;
   #seq: number;
   #group: Group | undefined;
   #spare: Buffer | undefined;
-  #state: 'idle' | 'due' | 'committing' | 'failed' = 'idle';
+  #state: 'idle' | 'waiting' | 'due' | 'committing' | 'failed' = 'idle';
+  /** Begun on the disk, and without a result. */
+  #out = 0;
   #failure: unknown;
   #isClosed = false;
   #notBefore = Number.NEGATIVE_INFINITY;
@@ -53,6 +58,7 @@ export class Commits {
     if (!group) return this.#refusal();
     group.begun.push(index);
     if (digest !== undefined) group.digests.push(digest);
+    this.#plan(group);
     return group.committed.promise;
   }
 
@@ -65,6 +71,8 @@ export class Commits {
     group.indexes.push(result.index);
     group.micros.push((openMs + runMs) * 1000);
     group.outcomes.push(outcomeByte(result.outcome, isAside));
+    if (this.#out > 0) this.#out--;
+    this.#plan(group);
     return { committed: group.committed.promise, outcome };
   }
 
@@ -100,7 +108,6 @@ export class Commits {
       this.#group = new Group(this.#spare);
       this.#spare = undefined;
     }
-    if (this.#state === 'idle') this.#due();
     return this.#group;
   }
 
@@ -108,15 +115,23 @@ export class Commits {
     return Promise.reject(this.#failure ?? new KeylaneError('ERR_CLOSED', 'the journal is closed'));
   }
 
-  #due(): void {
-    this.#state = 'due';
+  /** When the group is committed; asked whenever it has grown. */
+  #plan(group: Group): void {
+    if (this.#state !== 'idle' && this.#state !== 'waiting') return;
     const wait = this.#notBefore - this.#options.clock.now();
-    const start = () => {
-      if (this.#state === 'due') void this.#commit();
-    };
-    if (wait < 1 || (this.#group?.bytes ?? 0) > FULL_BYTES) setImmediate(start);
-    else this.#options.clock.timer(wait, start);
+    if (wait < 1 || group.size >= this.#out || group.bytes > FULL_BYTES) {
+      this.#state = 'due';
+      setImmediate(this.#start);
+    } else if (this.#state === 'idle') {
+      this.#state = 'waiting';
+      this.#options.clock.timer(wait, this.#start);
+    }
   }
+
+  /** Of a timer or an immediate, whichever is first: the other one finds that it is done, or begins the next one early. */
+  readonly #start = () => {
+    if (this.#group && (this.#state === 'due' || this.#state === 'waiting')) void this.#commit();
+  };
 
   #commit(): Promise<void> {
     this.#running = this.#committed().finally(() => {
@@ -141,8 +156,9 @@ export class Commits {
     this.#notBefore = end + (end - start);
     this.#spare = group.spare;
     this.#state = 'idle';
+    this.#out += group.begun.length;
     group.committed.resolve();
-    if (this.#group && !this.#isClosed) this.#due();
+    if (this.#group && !this.#isClosed) this.#plan(this.#group);
   }
 
   async #write(group: Group): Promise<void> {

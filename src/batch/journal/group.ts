@@ -22,6 +22,11 @@ export class Group implements Gathered {
     this.committed.promise.catch(() => {});
   }
 
+  /** How many wait for it. */
+  get size(): number {
+    return this.begun.length + this.indexes.length;
+  }
+
   get bytes(): number {
     return this.#used;
   }

@@ -7,6 +7,7 @@ import { type JournalStore, openBatchStore } from '../../../src/batch/journal/jo
 import type { InputIdentity } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/types.ts';
+import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { journalIn, resultOf } from '../../support/journal.ts';
 import { temporaryDataDir } from '../../support/journal-process.ts';
 import { seeded } from '../../support/seed.ts';
@@ -23,6 +24,23 @@ async function linesOf(batches: Batches, id = 'b1', options?: ResultsOptions) {
   const lines: (Record<string, unknown> & { index: number })[] = [];
   for await (const { line } of batches.results(id, options)) lines.push(JSON.parse(line));
   return lines;
+}
+
+/** A store that does `after` when a transaction is on the disk, and has not told so. */
+async function watchedStore(dir: string, after: () => Promise<void>): Promise<JournalStore> {
+  const store = await openBatchStore(dir);
+  return {
+    get: (key) => store.get(key),
+    put: (key, value) => store.put(key, value),
+    remove: (key) => store.remove(key),
+    range: (range) => store.range(range),
+    close: () => store.close(),
+    transaction: async (work) => {
+      const result = await store.transaction(work);
+      await after();
+      return result;
+    },
+  };
 }
 
 describe('a journal', () => {
@@ -60,20 +78,13 @@ describe('a journal', () => {
   test('acknowledges nothing before its store has it, and nothing ever after a flush that failed (R4)', async () => {
     const dataDir = temporaryDataDir();
     const gates: { open: () => void; fail: (error: Error) => void }[] = [];
-    const held = (store: JournalStore): JournalStore => ({
-      get: (key) => store.get(key),
-      put: (key, value) => store.put(key, value),
-      remove: (key) => store.remove(key),
-      range: (range) => store.range(range),
-      close: () => store.close(),
-      transaction: async (work) => {
-        const result = await store.transaction(work);
-        if (holding) await new Promise<void>((open, fail) => gates.push({ open, fail }));
-        return result;
-      },
-    });
     let holding = false;
-    const journal = await journalIn(dataDir, { open: async (dir) => held(await openBatchStore(dir)) });
+    const journal = await journalIn(dataDir, {
+      open: (dir) =>
+        watchedStore(dir, async () => {
+          if (holding) await new Promise<void>((open, fail) => gates.push({ open, fail }));
+        }),
+    });
     holding = true;
     const seen: string[] = [];
     const note = (what: string, promise: Promise<void>) =>
@@ -98,6 +109,29 @@ describe('a journal', () => {
     await journal.close('interrupted');
     const again = await journalIn(dataDir, { resume: true });
     expect(again.known(2)).toBe('new');
+  });
+
+  test('waits for more as long as its disk took while most are out, and not where most wait for it', async () => {
+    const clock = new FakeClock();
+    let commits = 0;
+    const open = (dir: string) =>
+      watchedStore(dir, async () => {
+        commits++;
+        clock.advance(10);
+      });
+    const journal = await journalIn(temporaryDataDir(), { clock, open });
+    const atFirst = commits;
+    await Promise.all([0, 1, 2, 3, 4, 5].map((index) => journal.begin(index, undefined)));
+    expect(commits - atFirst).toBe(1);
+    const told = [journal.settle(resultOf(0)), journal.settle(resultOf(1))];
+    for (let turn = 0; turn < 20; turn++) await settled();
+    expect(commits - atFirst).toBe(1);
+    clock.advance(10);
+    await Promise.all(told);
+    expect(commits - atFirst).toBe(2);
+    // Of four that are out two wait: nobody else is to be waited for.
+    await Promise.all([journal.settle(resultOf(2)), journal.settle(resultOf(3))]);
+    expect(commits - atFirst).toBe(3);
   });
 
   test('is refused where there is one already, and named what to do; and where there is none to go on with', async () => {
@@ -154,8 +188,8 @@ describe('the results of a batch', () => {
     const outcomeOf = new Map(indexes.map((index) => [index, OUTCOMES[random.below(5)]!]));
     for (const [at, index] of indexes.entries()) {
       const said = random.below(20) === 0 ? '\u20ac'.repeat(1 + random.below(40_000)) : `said ${index}`;
-      const settled = journal.settle(resultOf(index, outcomeOf.get(index), said));
-      if (at % 37 === 0) await settled;
+      const onDisk = journal.settle(resultOf(index, outcomeOf.get(index), said));
+      if (at % 37 === 0) await onDisk;
     }
     const batches = openBatches({ dataDir });
     await journal.close('done');
@@ -249,8 +283,8 @@ describe('a batch that has ended', () => {
       const outcome = OUTCOMES[random.below(OUTCOMES.length)]!;
       model.set(index, outcome);
       if (random.below(2) === 0) void journal.begin(index, undefined);
-      const settled = journal.settle(resultOf(index, outcome));
-      if (random.below(50) === 0) await settled;
+      const onDisk = journal.settle(resultOf(index, outcome));
+      if (random.below(50) === 0) await onDisk;
     }
     await journal.close('done');
     const batches = openBatches({ dataDir });
