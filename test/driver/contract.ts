@@ -157,8 +157,8 @@ export function describeDriver<D extends DriverName>({
       const call = failure(engine.run(name, peer.hanging(), { timeoutMs: 1_000 }));
       await peer.started();
       expect(await call).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown', retryable: false });
-      // The driver has 2 s to find out more.
-      expect(performance.now() - begun).toBeLessThan(3_500);
+      // The driver has 2 s to find out more; the rest is for a busy machine.
+      expect(performance.now() - begun).toBeLessThan(6_000);
       expect((await one(peer.ok(3))).outcome).toBe('ok');
     });
 

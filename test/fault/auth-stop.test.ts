@@ -20,10 +20,9 @@ test('after two authentication failures a host is let alone for 30 s, and only t
   }
   expect(connectionsTo(sshd)).toBe(2);
 
-  const begun = performance.now();
   const refused = await failure(wrong());
-  // No round trip, no key to sign with: much less than a log-in that fails.
-  expect(performance.now() - begun).toBeLessThan(500);
+  // No round trip, no key to sign with.
+  expect(connectionsTo(sshd)).toBe(2);
   expect(refused).toMatchObject({ code: 'ERR_AUTH', outcome: 'not_started', retryable: false });
   const [, seconds] = /^not tried: 2 authentication failures in a row; .* in (\d+) s$/.exec(refused.message) ?? [];
   expect(Number(seconds)).toBeGreaterThan(20);

@@ -66,7 +66,8 @@ describe('two processes with one cache', () => {
     const seq = await one.tell({ do: 'invalidate', patterns: ['a'] });
     const done = performance.now();
     await missing;
-    expect(performance.now() - done).toBeLessThan(1_000);
+    // Looked for four times a second; the rest is for a machine that has other things to do.
+    expect(performance.now() - done).toBeLessThan(3_000);
     expect(await two.tell({ do: 'look', about: 'b' })).toBe('right');
     // For what it remembers elsewhere.
     expect(await two.tell({ do: 'since', seq: start })).toEqual([{ seq, patterns: ['a'] }]);

@@ -95,7 +95,8 @@ test('a driver that ignores its signal gets a grace; then the answer goes withou
   expect(await verdict(engine.run('puppet', { key: 'a', run: 'deaf' }, { timeoutMs: 200 }))).toBe(
     'ERR_TIMEOUT unknown',
   );
-  expect(performance.now() - begun).toBeLessThan(3_000);
+  // 2 s of grace; the rest is for a busy machine.
+  expect(performance.now() - begun).toBeLessThan(6_000);
   expect(await engine.run('puppet', { key: 'a' })).toMatchObject({ connection: 2 });
 });
 

@@ -2,31 +2,13 @@ import type { Engine, KeylaneError } from 'keylane';
 import { expect, test } from 'vitest';
 import { PUPPET } from '../support/drivers/own.js';
 import { failure, startEngine, until, verdict } from '../support/engine.js';
-
-/** How late a timer of this process fires, at worst, while `during` goes on. */
-async function worstLag(during: Promise<unknown>): Promise<number> {
-  let worst = 0;
-  let last = performance.now();
-  let over = false;
-  const done = during.finally(() => {
-    over = true;
-  });
-  const look = (): void => {
-    const now = performance.now();
-    worst = Math.max(worst, now - last);
-    last = now;
-    if (!over) setImmediate(look);
-  };
-  look();
-  await done;
-  return worst;
-}
+import { worstLag, worstShardLag } from '../support/loop-lag.js';
 
 async function busy(engine: Engine, requests: number): Promise<void> {
   await until(async () => (await engine.stats()).shards[0]?.inside?.requests === requests);
 }
 
-test('200 requests with deadlines from 50 to 250 ms end in [T, T + 50 ms + the lag of the loop]', async () => {
+test('200 requests with deadlines from 50 to 250 ms end in [T, T + 50 ms + the lag of the loops]', async () => {
   const engine = await startEngine({ shards: 2 });
   await Promise.all(['a', 'b', 'c', 'd'].map((key) => engine.run('echo', { key })));
   const calls = Array.from({ length: 200 }, async (_, i) => {
@@ -36,12 +18,13 @@ test('200 requests with deadlines from 50 to 250 ms end in [T, T + 50 ms + the l
     const error = await engine.run('echo', { ...request, fault: 'hang' }, { timeoutMs }).catch((thrown) => thrown);
     return { timeoutMs, tookMs: performance.now() - begun, error: error as KeylaneError };
   });
-  const lag = await worstLag(Promise.all(calls));
-  for (const { timeoutMs, tookMs, error } of await Promise.all(calls)) {
+  const all = Promise.all(calls);
+  // One key for each shard.
+  const [lag, shardLag] = await Promise.all([worstLag(all), worstShardLag(engine, ['e', 'f'], all)]);
+  for (const { timeoutMs, tookMs, error } of await all) {
     expect(error.code).toBe('ERR_TIMEOUT');
     expect(tookMs).toBeGreaterThanOrEqual(timeoutMs);
-    // The shard's own loop is late too, and shares the cores with this one.
-    expect(tookMs).toBeLessThan(timeoutMs + 50 + 2 * lag);
+    expect(tookMs).toBeLessThan(timeoutMs + 50 + lag + shardLag);
   }
 });
 
@@ -116,7 +99,8 @@ test('a canceled request whose driver is deaf is answered within the grace', asy
   const begun = performance.now();
   abort();
   expect(await call).toBe('ERR_CANCELED canceled');
-  expect(performance.now() - begun).toBeLessThan(3_500);
+  // 2 s of grace; the rest is for a busy machine.
+  expect(performance.now() - begun).toBeLessThan(6_000);
 });
 
 function controller(): { signal: AbortSignal; abort: () => void } {

@@ -70,11 +70,12 @@ async function killOne(engine: Engine, die: Death, startMs: number, random: Rand
       (error: unknown) => ({ id, key, response: undefined, error: error as KeylaneError }),
     );
   });
+  // Its place is taken within a second; the start is of one thread, but beside 1,000 jobs.
   const probe: CrashRequest = { key: victim, id: JOBS, witness, beforeMs: 0, afterMs: 0 };
   await jobs[killer];
   const died = systemClock.now();
   await engine.run('crash', probe, { priority: 10 });
-  expect(systemClock.now() - died).toBeLessThan(1_000 + startMs);
+  expect(systemClock.now() - died).toBeLessThan(1_000 + 3 * startMs);
   const results = await Promise.all(jobs);
   expect(settled).toBe(JOBS);
 
