@@ -25,11 +25,14 @@ const CHECKS = [
   { name: 'imports', title: 'imports point one way', argv: ['../scripts/imports.mjs'] },
 ];
 
-/** Vitest projects: folders of test/. `atOnce`: files at the same time, where they mostly wait; else as many as Vitest likes. */
+/**
+ * Vitest projects: folders of test/. `atOnce`: files at the same time, else as many as Vitest likes, which is one on two
+ * cores. Most files wait more than they work.
+ */
 const PROJECTS = [
   { name: 'unit', title: 'each part alone, by the fake clock, without thread or socket', atOnce: 2 },
-  { name: 'sim', title: 'the parts together against a model, simulated' },
-  { name: 'thread', title: 'the wall: real worker threads' },
+  { name: 'sim', title: 'the parts together against a model, simulated', atOnce: 2 },
+  { name: 'thread', title: 'the wall: real worker threads', atOnce: 2 },
   { name: 'driver', title: 'the drivers against real peers', needsPeers: true, atOnce: 2 },
   { name: 'fault', title: 'one fault each: cut, killed, hung, lied to', needsPeers: true, atOnce: 2 },
   { name: 'api', title: 'what is public, documented and allowed' },

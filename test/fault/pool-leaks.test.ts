@@ -10,7 +10,7 @@ import { socketsTo } from '../support/tcp.js';
 
 const REQUESTS = 1_000;
 /** 10 nightly. */
-const RUNS = Number(process.env.RUNS ?? 3);
+const RUNS = Number(process.env.RUNS ?? 2);
 const AT_ONCE = 50;
 const TIMEOUT_MS = 1_000;
 /** About what a connection with one command says, either way. */
