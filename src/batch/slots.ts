@@ -115,6 +115,8 @@ export class Slots {
     } else if (key.inside === 0) {
       this.#retire(key);
     }
+    // Nobody waits: the timer of those who did would keep the process alive for a minute.
+    if (this.#inFlight === 0 && this.#turns.size === 0) this.#deadlines.stop();
   }
 
   /** Whoever waits is refused, and whoever will. */
