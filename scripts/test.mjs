@@ -52,6 +52,8 @@ const PEERS = [
   ['fish', '/usr/bin/fish'],
   ['csh', '/usr/bin/bsd-csh'],
   ['tcsh', '/usr/bin/tcsh'],
+  ['postfix', '/usr/sbin/smtp-sink'],
+  ['libxml2-utils', '/usr/bin/xmllint'],
 ];
 
 const passed = [];

@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../support/ports.ts';
+import { answers } from '../support/tcp.ts';
+import { Desk, recipe, Servers } from './recipes.ts';
+
+const LONG = process.env.KEYLANE_LONG !== undefined;
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function serversOf(names: readonly string[], net: number, config?: readonly string[]): Promise<Servers> {
+  const servers = await Servers.start(names, net, config);
+  cleanups.push(() => servers.stop());
+  return servers;
+}
+
+function deskOf(sshConfig?: string): Desk {
+  const desk = new Desk(sshConfig);
+  cleanups.push(() => desk.clear());
+  return desk;
+}
+
+const numbered = (prefix: string, count: number, digits: number) =>
+  Array.from({ length: count }, (_, at) => `${prefix}${String(at + 1).padStart(digits, '0')}`);
+
+test('The patch level of 500 hosts is a table of 500 rows, one connection each', async () => {
+  const { scripts } = recipe('The patch level of 500 hosts');
+  const servers = await serversOf(numbered('web-', 500, 3), 201);
+  const desk = deskOf(servers.sshConfig);
+  const ran = await desk.run(scripts[0]!);
+  expect(ran).toMatchObject({ status: 0 });
+  expect(ran.err).toContain('500 ok');
+  const results = desk.results('patch-level.ndjson');
+  expect(new Set(results.map(({ host }) => host)).size).toBe(500);
+  const rows = desk.read('patch-level.csv').split('\r\n').slice(1);
+  const kernel = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
+  const table = desk.read('patch-level.csv');
+  for (const name of ['web-001', 'web-250', 'web-500']) expect(table).toContain(`,${name},`);
+  expect(table.split(`"${kernel}\n1:`)).toHaveLength(501);
+  expect(rows[0]).toMatch(/^0,0,web-001,[^,]+,ok,0,/);
+});
+
+/** An app on each host that is down for two health checks after a restart, or for good where it is broken. */
+const SYSTEMCTL = `#!/bin/sh
+set -- $SSH_CONNECTION
+echo "down $3" >> DIR/log
+echo 2 > "DIR/$3"
+`;
+const CURL = `#!/bin/sh
+set -- $SSH_CONNECTION
+left=$(cat "DIR/$3")
+test -e "DIR/broken-$3" && exit 22
+if test "$left" -gt 0; then echo $((left - 1)) > "DIR/$3"; exit 22; fi
+echo "up $3" >> DIR/log
+`;
+const SLEEP = '#!/bin/sh\nexec /bin/sleep 0.05\n';
+
+test('A rolling restart never has two hosts down, and takes none down after one that stays so', async () => {
+  const { scripts } = recipe('A rolling restart, one host at a time');
+  const fleet = deskOf();
+  const state = join(fleet.dir, 'state');
+  for (const folder of [state, join(state, 'bin')]) mkdirSync(folder);
+  for (const [name, text] of Object.entries({ systemctl: SYSTEMCTL, curl: CURL, sleep: SLEEP }))
+    writeFileSync(join(state, 'bin', name), text.replaceAll('DIR', state), { mode: 0o755 });
+  // The hosts' user writes here.
+  chmodSync(fleet.dir, 0o755);
+  chmodSync(state, 0o777);
+  const names = numbered('app-', 6, 1);
+  const servers = await serversOf(names, 202, [`SetEnv PATH=${join(state, 'bin')}:/usr/bin:/bin`]);
+  const log = () => readFileSync(join(state, 'log'), 'utf8').trim().split('\n');
+  const address = (name: string) => servers.addressOf(name);
+  const roundOf = (hosts: readonly string[]) => hosts.flatMap((name) => [`down ${address(name)}`, `up ${address(name)}`]);
+
+  const desk = deskOf(servers.sshConfig);
+  const whole = await desk.run(scripts[0]!);
+  expect(whole).toMatchObject({ status: 0 });
+  // Down, up, down, up: at no time two are down.
+  expect(log()).toEqual(roundOf(names));
+
+  writeFileSync(join(state, 'log'), '');
+  chmodSync(join(state, 'log'), 0o666);
+  writeFileSync(join(state, `broken-${address('app-3')}`), '');
+  const other = deskOf(servers.sshConfig);
+  const stopped = await other.run(scripts[0]!);
+  expect(stopped.status).toBe(3);
+  expect(stopped.err).toContain('keylane batch retry restart-app');
+  expect(log()).toEqual([...roundOf(['app-1', 'app-2']), `down ${address('app-3')}`]);
+
+  await other.run(`rm ${join(state, 'broken-*')}`);
+  const mended = await other.run(scripts[1]!);
+  expect(mended).toMatchObject({ status: 0 });
+  expect(log()).toEqual([
+    ...roundOf(['app-1', 'app-2']),
+    `down ${address('app-3')}`,
+    ...roundOf(['app-3', 'app-4', 'app-5', 'app-6']),
+  ]);
+});
+
+test('Mails from CSV go out through 50 accounts, each once', async () => {
+  const mails = LONG ? 100_000 : 3_000;
+  const { scripts, files } = recipe('A million mails through 50 accounts');
+  const desk = deskOf();
+  desk.write(files);
+  const port = await freePort(['127.0.0.1']);
+  const sink = spawn('setpriv', ['--pdeathsig', 'KILL', '/usr/sbin/smtp-sink', '-u', 'root', '-D', 'sink', `127.0.0.1:${port}`, '200'], {
+    cwd: desk.dir,
+    stdio: 'ignore',
+  });
+  const ended = once(sink, 'exit');
+  cleanups.push(() => {
+    sink.kill();
+    return ended;
+  });
+  await answers(port);
+  const env = { MAILS: String(mails), MAIL_HOST: '127.0.0.1', MAIL_PORT: String(port), MAIL_PASSWORD: 'canary-of-mail' };
+  const ran = await desk.run(scripts[0]!, env);
+  expect(ran).toMatchObject({ status: 0 });
+  sink.kill();
+  await ended;
+  const received = desk.read('sink').match(/^X-Rcpt-Args: .*/gm) ?? [];
+  expect(received).toHaveLength(mails);
+  expect(new Set(received).size).toBe(mails);
+  expect(new Set(desk.read('sink').match(/^X-Mail-Args: .*/gm)).size).toBe(50);
+  const results = desk.results('mails.ndjson');
+  expect(new Set(results.map(({ id }) => id)).size).toBe(mails);
+  // At most two connections for each account.
+  expect(results.filter(({ reused }) => reused === false).length).toBeLessThanOrEqual(100);
+  expect(`${ran.err}${desk.read('mails.ndjson')}`).not.toContain('canary-of-mail');
+}, LONG ? 600_000 : 60_000);
+
+test('A warmed cache answers when no host is there any more', async () => {
+  const { scripts } = recipe('Warm a cache');
+  const servers = await serversOf(numbered('web-', 40, 3), 203);
+  const desk = deskOf(servers.sshConfig);
+  expect(await desk.run(scripts[0]!)).toMatchObject({ status: 0 });
+  await servers.stop();
+  expect(await desk.run(scripts[1]!)).toMatchObject({ status: 0 });
+  const results = desk.results('answers.ndjson');
+  expect(results).toHaveLength(40);
+  expect(results.every(({ cache, response }) => cache === 'hit' && (response as { stdout: string }).stdout !== '')).toBe(true);
+});
+
+test('An export is JUnit that an XML parser reads, whatever hosts print', async () => {
+  const servers = await serversOf(['web-001'], 204);
+  const desk = deskOf(servers.sshConfig);
+  desk.write({
+    'jobs.ndjson': ['printf "\\033[1m<&>\\000\\377"', 'exit 3', 'kill -9 $$']
+      .map((command, at) => `${JSON.stringify({ id: `job-${at}`, request: { host: 'web-001', command } })}\n`)
+      .join(''),
+  });
+  const ran = await desk.run('keylane batch run jobs.ndjson --id ci > /dev/null || test $? = 1');
+  expect(ran).toMatchObject({ status: 0 });
+  const read = await desk.run(`
+    keylane batch export ci --ordered --format junit --out report.xml
+    xmllint --xpath 'concat(/testsuites/testsuite/@tests, " ", //testsuite/@failures, " ", //testcase[1]/system-out)' report.xml`);
+  expect(read).toEqual({ status: 0, out: '3 2 ␛[1m<&>␀\ufffd\n', err: '' });
+  expect(existsSync(join(desk.dir, 'report.xml'))).toBe(true);
+});
