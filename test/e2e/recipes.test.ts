@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { until } from '../support/engine.ts';
 import { freePort } from '../support/ports.ts';
-import { answers } from '../support/tcp.ts';
 import { Desk, recipe, Servers } from './recipes.ts';
 
 const LONG = process.env.KEYLANE_LONG !== undefined;
@@ -75,7 +76,8 @@ test('A rolling restart never has two hosts down, and takes none down after one 
   const servers = await serversOf(names, 202, [`SetEnv PATH=${join(state, 'bin')}:/usr/bin:/bin`]);
   const log = () => readFileSync(join(state, 'log'), 'utf8').trim().split('\n');
   const address = (name: string) => servers.addressOf(name);
-  const roundOf = (hosts: readonly string[]) => hosts.flatMap((name) => [`down ${address(name)}`, `up ${address(name)}`]);
+  const roundOf = (hosts: readonly string[]) =>
+    hosts.flatMap((name) => [`down ${address(name)}`, `up ${address(name)}`]);
 
   const desk = deskOf(servers.sshConfig);
   const whole = await desk.run(scripts[0]!);
@@ -102,37 +104,50 @@ test('A rolling restart never has two hosts down, and takes none down after one 
   ]);
 });
 
-test('Mails from CSV go out through 50 accounts, each once', async () => {
-  const mails = LONG ? 100_000 : 3_000;
-  const { scripts, files } = recipe('A million mails through 50 accounts');
-  const desk = deskOf();
-  desk.write(files);
-  const port = await freePort(['127.0.0.1']);
-  const sink = spawn('setpriv', ['--pdeathsig', 'KILL', '/usr/sbin/smtp-sink', '-u', 'root', '-D', 'sink', `127.0.0.1:${port}`, '200'], {
-    cwd: desk.dir,
-    stdio: 'ignore',
-  });
-  const ended = once(sink, 'exit');
-  cleanups.push(() => {
+test(
+  'Mails from CSV go out through 50 accounts, each once',
+  async () => {
+    const mails = LONG ? 100_000 : 3_000;
+    const { scripts, files } = recipe('A million mails through 50 accounts');
+    const desk = deskOf();
+    desk.write(files);
+    const port = await freePort(['127.0.0.1']);
+    const sink = spawn(
+      'setpriv',
+      ['--pdeathsig', 'KILL', '/usr/sbin/smtp-sink', '-u', 'root', '-D', 'sink', `127.0.0.1:${port}`, '200'],
+      {
+        cwd: desk.dir,
+        stdio: 'ignore',
+      },
+    );
+    const ended = once(sink, 'exit');
+    cleanups.push(() => {
+      sink.kill();
+      return ended;
+    });
+    await until(() => listens(port));
+    const env = {
+      MAILS: String(mails),
+      MAIL_HOST: '127.0.0.1',
+      MAIL_PORT: String(port),
+      MAIL_PASSWORD: 'canary-of-mail',
+    };
+    const ran = await desk.run(scripts[0]!, env);
+    expect(ran).toMatchObject({ status: 0 });
     sink.kill();
-    return ended;
-  });
-  await answers(port);
-  const env = { MAILS: String(mails), MAIL_HOST: '127.0.0.1', MAIL_PORT: String(port), MAIL_PASSWORD: 'canary-of-mail' };
-  const ran = await desk.run(scripts[0]!, env);
-  expect(ran).toMatchObject({ status: 0 });
-  sink.kill();
-  await ended;
-  const received = desk.read('sink').match(/^X-Rcpt-Args: .*/gm) ?? [];
-  expect(received).toHaveLength(mails);
-  expect(new Set(received).size).toBe(mails);
-  expect(new Set(desk.read('sink').match(/^X-Mail-Args: .*/gm)).size).toBe(50);
-  const results = desk.results('mails.ndjson');
-  expect(new Set(results.map(({ id }) => id)).size).toBe(mails);
-  // At most two connections for each account.
-  expect(results.filter(({ reused }) => reused === false).length).toBeLessThanOrEqual(100);
-  expect(`${ran.err}${desk.read('mails.ndjson')}`).not.toContain('canary-of-mail');
-}, LONG ? 600_000 : 60_000);
+    await ended;
+    const received = desk.read('sink').match(/^X-Rcpt-Args: .*/gm) ?? [];
+    expect(received).toHaveLength(mails);
+    expect(new Set(received).size).toBe(mails);
+    expect(new Set(desk.read('sink').match(/^X-Mail-Args: .*/gm)).size).toBe(50);
+    const results = desk.results('mails.ndjson');
+    expect(new Set(results.map(({ id }) => id)).size).toBe(mails);
+    // At most two connections for each account.
+    expect(results.filter(({ reused }) => reused === false).length).toBeLessThanOrEqual(100);
+    expect(`${ran.err}${desk.read('mails.ndjson')}`).not.toContain('canary-of-mail');
+  },
+  LONG ? 600_000 : 60_000,
+);
 
 test('A warmed cache answers when no host is there any more', async () => {
   const { scripts } = recipe('Warm a cache');
@@ -143,7 +158,9 @@ test('A warmed cache answers when no host is there any more', async () => {
   expect(await desk.run(scripts[1]!)).toMatchObject({ status: 0 });
   const results = desk.results('answers.ndjson');
   expect(results).toHaveLength(40);
-  expect(results.every(({ cache, response }) => cache === 'hit' && (response as { stdout: string }).stdout !== '')).toBe(true);
+  expect(
+    results.every(({ cache, response }) => cache === 'hit' && (response as { stdout: string }).stdout !== ''),
+  ).toBe(true);
 });
 
 test('An export is JUnit that an XML parser reads, whatever hosts print', async () => {
@@ -162,3 +179,14 @@ test('An export is JUnit that an XML parser reads, whatever hosts print', async 
   expect(read).toEqual({ status: 0, out: '3 2 ␛[1m<&>␀\ufffd\n', err: '' });
   expect(existsSync(join(desk.dir, 'report.xml'))).toBe(true);
 });
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}

@@ -21,7 +21,10 @@ export function recipe(title: string): Recipe {
   const page = readFileSync(join(ROOT, 'docs/batch.md'), 'utf8');
   const section = page.split(/^### /m).find((text) => text.startsWith(`${title}\n`));
   if (section === undefined) throw new Error(`docs/batch.md has no section ${title}`);
-  const blocks = [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text: text! }));
+  const blocks = [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({
+    language,
+    text: text!,
+  }));
   const files = blocks.flatMap(({ text }) => {
     const name = /^(?:\/\/|#) ([\w.-]+\.\w+)\n/.exec(text)?.[1];
     return name === undefined ? [] : [[name, text] as const];
@@ -71,7 +74,11 @@ export class Desk {
 
   /** The first command that fails ends it, as in a script with `set -e`. */
   async run(script: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-    const child = spawn('sh', ['-euc', script], { cwd: this.dir, env: { ...this.#env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('sh', ['-euc', script], {
+      cwd: this.dir,
+      env: { ...this.#env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
@@ -115,11 +122,13 @@ export class Servers {
 
   /** How a person would have them in ~/.ssh/config. */
   get sshConfig(): string {
-    return this.#names.map((name, at) => {
-      const { addresses, port, identity, knownHosts, user } = this.#daemons[Math.floor(at / ADDRESSES_EACH)]!;
-      const words = [`HostName ${addresses[at % ADDRESSES_EACH]}`, `Port ${port}`, `User ${user}`];
-      return [`Host ${name}`, ...words, `IdentityFile ${identity}`, `UserKnownHostsFile ${knownHosts}`].join('\n  ');
-    }).join('\n');
+    return this.#names
+      .map((name, at) => {
+        const { addresses, port, identity, knownHosts, user } = this.#daemons[Math.floor(at / ADDRESSES_EACH)]!;
+        const words = [`HostName ${addresses[at % ADDRESSES_EACH]}`, `Port ${port}`, `User ${user}`];
+        return [`Host ${name}`, ...words, `IdentityFile ${identity}`, `UserKnownHostsFile ${knownHosts}`].join('\n  ');
+      })
+      .join('\n');
   }
 
   addressOf(name: string): string {
