@@ -22,6 +22,10 @@ export class Cancellations {
     calls.add(call);
     call.cancellation = calls;
   }
+
+  isOf(signal: AbortSignal, call: Call): boolean {
+    return call.cancellation !== undefined && call.cancellation === this.#signals.get(signal);
+  }
 }
 
 /** The calls of one signal. */

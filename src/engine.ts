@@ -327,6 +327,7 @@ export class ShardedEngine implements Engine {
         return this.#submit(new Call(driver, parsed, how, events), signal, false);
       },
       credit: (call, bytes) => this.#shards.clientOf(call)?.credit(call, bytes),
+      recall: (signal, why) => this.#shards.recall(signal, why),
     };
   }
 

@@ -154,6 +154,13 @@ export class Shards {
     }
   }
 
+  /** Takes back what the signal would call off and still waits. */
+  recall(signal: AbortSignal, why: () => KeylaneError): void {
+    for (const { admission } of this.#all)
+      for (const call of [...admission.calls()])
+        if (call && this.#cancellations.isOf(signal, call)) this.#settleQueued(call, why());
+  }
+
   /** Who talks to the shard that has the call; undefined before the call is dispatched. */
   clientOf(call: Call): ShardClient | undefined {
     // Of a call that is settled the shard knows nothing any more, and its slot may be another's.

@@ -2,9 +2,10 @@ import { setMaxListeners } from 'node:events';
 import { Patience } from '../adaptive/timeouts.js';
 import type { BatchState, Journal } from '../batch-types.js';
 import type { Remembered } from '../cache/second-level.js';
+import type { Call } from '../call.js';
 import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
-import { mayHaveRun } from '../tries.js';
+import { mayHaveRun, mayTryAgain } from '../tries.js';
 import type { BatchOptions, BatchProgress, Parsed, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import { isThenable } from '../util/thenable.js';
@@ -74,6 +75,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   #source: Source<Req> | undefined = undefined;
   #after: After<Req> | undefined = undefined;
   #failures: Failures | undefined = undefined;
+  /** Heard, not counted yet, and no success. */
+  #bad = 0;
   #gate: Gate | undefined = undefined;
   /** Taken and not settled. Of these, not yet read by the spec; and those whose result is on its way to the disk. */
   #active = 0;
@@ -356,7 +359,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         this.#withdraw(item);
         return;
       }
-      this.#count(result);
+      this.#count(item, result);
       this.#recording++;
       this.#changed.ring();
       try {
@@ -372,7 +375,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     } else {
       // Only now: a place that is free while its result is still on the way would be one too many.
       this.#flight.leave(item);
-      this.#count(result);
+      this.#count(item, result);
     }
     this.#active--;
     if (this.#after) this.#again.push(...this.#after.settled(item, result.outcome));
@@ -430,6 +433,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       fill: () => void this.#fill(),
       waits: () => this.#gate?.putBack(),
       starting: (item, hasWaited) => this.#starting(item, hasWaited),
+      heard: (item, call) => this.#heard(item, call),
       chunk: (item, piece) => this.#shown(() => this.#options.onChunk?.(item.index, piece)),
     };
   }
@@ -497,10 +501,26 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#cut('interrupted');
   }
 
-  #count({ index, outcome }: Result<Req, Res>): void {
+  /**
+   * The last failure that is allowed stops the batch before its place is another's: with a group of one, the next host of a
+   * rolling restart must not go down after one that did not come back.
+   */
+  #heard(item: Item<Req>, { error, response }: Call): void {
+    if (!this.#failures || this.#ending !== undefined || item.isBad) return;
+    if (error ? mayTryAgain(error, this.#isIdempotent(item)) : item.host!.ok(response)) return;
+    const outcome = error?.outcome ?? 'failed';
+    if (outcome === 'canceled') return;
+    item.isBad = true;
+    this.#bad++;
+    const why = this.#failures.whyOf(item.index, outcome, this.#bad);
+    if (why !== undefined) this.#stopStarting(why);
+  }
+
+  #count(item: Item<Req>, { index, outcome }: Result<Req, Res>): void {
     this.#counts[outcome]++;
+    if (item.isBad) this.#bad--;
     if (!this.#failures || this.#ending !== undefined) return;
-    const why = this.#failures.whyOf(index, outcome);
+    const why = this.#failures.whyOf(index, outcome, this.#bad);
     if (why !== undefined) this.#stopStarting(why);
   }
 
@@ -520,6 +540,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#why = why;
     if (this.#total === undefined && this.#input.kind !== 'source') this.#takeNoMore();
     if (this.#after) this.#again.push(...this.#after.clear());
+    // With `limits.groups` hundreds may wait there, and the next of a rolling restart must not begin.
+    this.#host.recall?.(this.#stop.signal, () => this.#stopped());
     this.#isBarred = false;
     this.#changed.ring();
   }

@@ -33,10 +33,10 @@ export class Failures {
     else this.#most = total === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(total * share! - 1e-9));
   }
 
-  /** Why nothing more may start, now that the counts have changed; undefined where it may. */
-  why(): string | undefined {
+  /** Why nothing more may start, now that the counts have changed; undefined where it may. `more`: bad ones not counted yet. */
+  why(more = 0): string | undefined {
     const { ok, failed, not_started, unknown } = this.#counts;
-    const bad = failed + not_started + unknown;
+    const bad = failed + not_started + unknown + more;
     if (bad === 0) return undefined;
     const settled = bad + ok + this.#counts.canceled;
     const isEnough =
@@ -45,8 +45,8 @@ export class Failures {
   }
 
   /** The same of one request: the canary has no failures. */
-  whyOf(index: number, outcome: Outcome): string | undefined {
+  whyOf(index: number, outcome: Outcome, more = 0): string | undefined {
     if (index < this.#canary && outcome !== 'ok') return `the canary is not ok: request ${index} is ${outcome}`;
-    return this.why();
+    return this.why(more);
   }
 }

@@ -22,6 +22,8 @@ export interface FlightControl<Req> {
   /** Its first try is about to leave. Throws what keeps it from that; a promise is waited for. */
   starting(item: Item<Req>, hasWaited: boolean): Promise<void> | undefined;
   chunk(item: Item<Req>, chunk: Chunk): void;
+  /** A try has its answer; what it has in use is free when this returns. */
+  heard(item: Item<Req>, call: Call): void;
 }
 
 /** The requests of a batch that have a place or wait for one, and their tries. */
@@ -116,6 +118,7 @@ export class Flight<Req> {
         if (!call.isRemembered) {
           item.call = call;
           patience.heard(call);
+          this.#control.heard(item, call);
         }
         resolve(call);
       };

@@ -2,6 +2,7 @@ import type { LearnedTimeouts } from '../adaptive/timeouts.js';
 import type { DriverCache } from '../cache/driver-cache.js';
 import type { CachePlan } from '../cache/plan.js';
 import type { Call, CallEvents } from '../call.js';
+import type { KeylaneError } from '../errors.js';
 import type { RetryBudget } from '../retry-budget.js';
 import type { Parsed } from '../types.js';
 import type { Clock } from '../util/clock.js';
@@ -21,6 +22,8 @@ export interface BatchHost {
   /** Starts one try. Throws what keeps it from being handed over. */
   submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
   credit(call: Call, bytes: number): void;
+  /** Takes back the tries of a signal that still wait for admission: nothing of them has left. */
+  recall?(signal: AbortSignal, why: () => KeylaneError): void;
   /** What is remembered; a prewarm has none. */
   readonly cache?: Pick<DriverCache, 'plan' | 'look' | 'heard' | 'forget'>;
   /** The same for another driver, where requests may name theirs. Throws `ERR_INPUT` for one that there is not. */

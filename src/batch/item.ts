@@ -28,6 +28,8 @@ export class Item<Req> {
   hasBegun = false;
   /** It was taken before, and could not start then. */
   isAgain = false;
+  /** It is known to be no success before it is counted. */
+  isBad = false;
   /** It is read, and has or waits for a place. */
   isPrepared = false;
   host: BatchHost | undefined = undefined;

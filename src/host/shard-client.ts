@@ -177,8 +177,9 @@ export class ShardClient implements FrameVisitor<Reply> {
     call.runUs = runUs;
     call.reused = reused;
     call.note = note;
-    this.#free(call);
+    // Whoever hears of it may keep others from taking its place: told first, then free.
     call.settle(response, undefined);
+    this.#free(call);
   }
 
   other(reply: Exclude<Reply, ResponseReply>): void {
@@ -188,8 +189,8 @@ export class ShardClient implements FrameVisitor<Reply> {
         if (!call) return;
         const { queuedUs, openUs, runUs, reused } = reply;
         Object.assign(call, { queuedUs, openUs, runUs, reused });
-        this.#free(call);
         call.settle(undefined, fromWire(reply.error, call.key));
+        this.#free(call);
         break;
       }
       case 'chunk': {
