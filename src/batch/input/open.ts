@@ -44,7 +44,7 @@ export async function openJobs(from: string | Readable, options: OpenJobsOptions
     );
   const copy = await Spool.open(spoolDir);
   try {
-    await copy.fill(source.stream, source.name);
+    await copy.fill(readable(source.stream, source.name));
     const format = await formatOf(copy.path, source.name, options.format);
     await copy.keep(format);
     return await opened(copy.path, source.name, true, { ...options, format });
@@ -83,7 +83,7 @@ export async function spoolJobs(
 ): Promise<OpenedJobs> {
   const copy = await Spool.open(dir);
   try {
-    await copy.fill(linesOf(jobs, driver, done), 'jobs');
+    await copy.fill(linesOf(jobs, driver, done));
     await copy.keep('ndjson');
     return await opened(copy.path, copy.path, true, { format: 'ndjson', driver });
   } catch (error) {
@@ -117,6 +117,14 @@ async function opened(path: string, name: string, spooled: boolean, options: Ope
     ...(skipped.length > 0 && { skipped: [...skipped] }),
   };
   return new FileJobs(file, { identity, total, named, bad: { count: problems.count, lines: problems.lines() } });
+}
+
+async function* readable(stream: Readable, name: string): AsyncGenerator<unknown> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw unreadable(name, error);
+  }
 }
 
 async function* linesOf(

@@ -40,9 +40,9 @@ export class Spool {
     return this.#path;
   }
 
-  /** Copies all of it. `name` is what messages call it. */
-  async fill(from: AsyncIterable<unknown>, name: string): Promise<void> {
-    for await (const piece of named(from, name)) {
+  /** Copies all of it. Whatever it fails with is passed on. */
+  async fill(from: AsyncIterable<unknown>): Promise<void> {
+    for await (const piece of from) {
       const bytes = piece instanceof Uint8Array ? piece : Buffer.from(String(piece));
       try {
         // Until all of it is written: a disk that becomes full takes a part first.
@@ -92,13 +92,4 @@ function exists(path: string): KeylaneError {
     'ERR_EXISTS',
     `${path} is there: a batch of this id exists; go on with it by \`resume\`, remove it, or give another id`,
   );
-}
-
-async function* named(from: AsyncIterable<unknown>, name: string): AsyncGenerator<unknown> {
-  try {
-    yield* from;
-  } catch (error) {
-    if (error instanceof KeylaneError) throw error;
-    throw new KeylaneError('ERR_INPUT', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
 }
