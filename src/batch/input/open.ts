@@ -188,7 +188,7 @@ async function formatOf(path: string, name: string, asked: unknown): Promise<Inp
     'ERR_INPUT',
     begins === undefined
       ? `${name}: holds no jobs`
-      : `${name}: begins neither with \`{\` (NDJSON) nor with \`[\` (JSON); say what it is with \`format\` (--format ndjson, csv or json)`,
+      : `${name}: begins neither with \`{\` (NDJSON) nor with \`[\` (JSON); say what it is with \`format\` (--from ndjson, csv or json)`,
   );
 }
 
