@@ -87,7 +87,9 @@ export interface Journal {
   known(index: number): 'new' | 'begun' | Outcome;
   /** How many have a result. */
   readonly settled: number;
-  /** Of those, how many by outcome; those of earlier processes too. */
+  /** No index from here on has begun or has a result. */
+  readonly end: number;
+  /** Of those with a result, how many by outcome; those of earlier processes too. */
   readonly counts: Readonly<Record<Outcome, number>>;
   /**
    * Resolves when it is on the disk that this one is about to leave. `digest`: of the request, where the input has no

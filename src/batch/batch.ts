@@ -131,7 +131,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         void this.#fill();
         return { done: false, value: result };
       }
-      if (this.#isQuiet) {
+      if (this.#isIdle) {
         await this.#finish();
         if (this.#failure) throw this.#failure;
         return { done: true, value: undefined };
@@ -195,7 +195,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     for (;;) {
       // Nobody reads them any more.
       if (forget) this.#results.length = 0;
-      if (this.#isQuiet) break;
+      if (this.#isIdle) break;
       void this.#fill();
       await this.#changed.wait();
     }
@@ -243,15 +243,10 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     if (why !== undefined) this.#stopStarting(why);
   }
 
-  get #isQuiet(): boolean {
-    return (
-      this.#sourceEnded &&
-      this.#active === 0 &&
-      !this.#filling &&
-      this.#results.length === 0 &&
-      this.#again.length === 0 &&
-      (this.#after?.size ?? 0) === 0
-    );
+  /** Nothing is left to do; there may be results to read. */
+  get #isIdle(): boolean {
+    const isWaitedFor = this.#active > 0 || this.#filling || this.#again.length > 0;
+    return this.#sourceEnded && !isWaitedFor && (this.#after?.size ?? 0) === 0;
   }
 
   get #hasRoom(): boolean {
@@ -491,6 +486,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.drain();
       return true;
     }
+    // The next try is whose who goes on with the batch. Where it may not run again, what is known of it is the most.
+    if (this.#ending === 'interrupted' && error && this.#isIdempotent(item) && mayTryAgain(error, true)) return true;
     if (error?.code !== 'ERR_CANCELED') return false;
     return this.#ending === 'interrupted' || !item.hasBegun;
   }

@@ -202,9 +202,18 @@ export class Source<Req> {
     return wave < 0 ? this.#waves.length : wave;
   }
 
+  /** What had begun and comes no more would never have a result. An input that can be read again has been compared. */
+  #refuseShorter(): void {
+    const { id, end } = this.#journal ?? { id: '', end: 0 };
+    if (this.#input.kind === 'source' || this.#next >= end) return;
+    const text = `batch ${id} had ${end} requests at least, and is given ${this.#next}; give it all of them, or begin another batch`;
+    throw new KeylaneError('ERR_INPUT', text);
+  }
+
   /** The end of what is read at the moment. */
   #nextWave(): typeof BARRIER | undefined {
     this.#canaryIsOver = true;
+    if (this.#wave === 0) this.#refuseShorter();
     if (this.#wave >= this.#waves.length) return undefined;
     const wave = ++this.#wave;
     if (this.#input.kind === 'source') {

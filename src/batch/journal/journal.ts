@@ -129,6 +129,10 @@ export class BatchJournal implements Journal {
     return this.#marks.settled;
   }
 
+  get end(): number {
+    return this.#marks.end;
+  }
+
   get counts(): Readonly<Record<Outcome, number>> {
     return this.#marks.counts;
   }

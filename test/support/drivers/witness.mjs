@@ -1,6 +1,6 @@
 // A driver that leaves behind, in a file, that it ran; and that does to its thread what it is told to, the first time.
 import { appendFileSync, openSync } from 'node:fs';
-import { systemClock } from 'keylane';
+import { KeylaneError, systemClock } from 'keylane';
 
 export const spec = {
   name: 'witness',
@@ -12,12 +12,13 @@ export async function load() {
   return {
     streams: 5,
     open: async () => ({}),
-    async execute(_connection, { id, log, blockMs, die, afterMs }, context) {
+    async execute(_connection, { id, log, blockMs, die, fails, afterMs }, context) {
       context.sent();
       appendFileSync(log, `${id}\n`);
-      const isFirst = (blockMs > 0 || die) && first(`${log}.${id}`);
+      const isFirst = (blockMs > 0 || die || fails) && first(`${log}.${id}`);
       if (isFirst && blockMs > 0) for (const end = systemClock.now() + blockMs; systemClock.now() < end; );
       if (isFirst && die) process.exit(3);
+      if (isFirst && fails) throw new KeylaneError('ERR_CONNECTION_LOST', 'as asked');
       await new Promise((resolve) => systemClock.timer(afterMs, resolve));
       return { id };
     },
