@@ -31,10 +31,10 @@ test('close does not wait for a reader, who finds what was done and then that it
   const engine = await startEngine({ dataDir });
   const batch = engine.batch('echo', requests(50), JOURNAL);
   const first = await batch.next();
-  await until(() => batch.progress.settled === 11);
+  await until(() => batch.progress.settled > 10);
   await engine.close();
   const kept = await recordedOf(dataDir, 'batch');
-  expect(kept).toHaveLength(11);
+  expect(kept.length).toBeGreaterThan(10);
   const read: Result[] = [first.value as Result];
   expect(
     await failure(all({ [Symbol.asyncIterator]: () => ({ next: async () => remember(await batch.next(), read) }) })),

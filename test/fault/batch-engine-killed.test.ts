@@ -110,7 +110,7 @@ class Batch {
   }
 
   async #learn(life: Life, end: number | string, expected: number | string): Promise<void> {
-    expect({ end, refused: life.refused, err: life.err }).toEqual({ end: expected, refused: undefined, err: '' });
+    expect({ end, refused: life.refused }, life.err).toEqual({ end: expected, refused: undefined });
     this.acknowledged.push(...life.acknowledged);
     const [summary] = await openBatches({ dataDir: this.dataDir }).list();
     this.#exists = summary !== undefined;

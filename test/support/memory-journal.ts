@@ -38,6 +38,10 @@ export class MemoryJournal implements Journal {
     return this.disk.outcomes.size;
   }
 
+  get end(): number {
+    return Math.max(0, ...[...this.#known.begun.keys(), ...this.#known.outcomes.keys()].map((index) => index + 1));
+  }
+
   get counts(): Record<Outcome, number> {
     return { ...this.#counts };
   }

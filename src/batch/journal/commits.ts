@@ -23,6 +23,8 @@ export interface CommitsOptions {
 
 /** So much is committed without waiting for more. */
 const FULL_BYTES = 4_194_304;
+/** A process that stood still for a minute in the midst of a commit does not wait for another one. */
+const LONGEST_PAUSE_MS = 250;
 
 /**
  * Gathers what is told in one turn of the event loop, and what is told while the disk is busy, and commits it together.
@@ -153,7 +155,7 @@ export class Commits {
       return;
     }
     const end = clock.now();
-    this.#notBefore = end + (end - start);
+    this.#notBefore = end + Math.min(end - start, LONGEST_PAUSE_MS);
     this.#spare = group.spare;
     this.#state = 'idle';
     this.#out += group.begun.length;
