@@ -12,13 +12,23 @@ export class After<Req> {
   /** By the id that they wait for. */
   readonly #waiting = new Map<string, Held<Req>[]>();
   readonly #held = new Set<Held<Req>>();
+  readonly #free: Item<Req>[] = [];
 
   constructor(ids: Ids) {
     this.#ids = ids;
   }
 
   get size(): number {
-    return this.#held.size;
+    return this.#held.size + this.#free.length;
+  }
+
+  get hasFree(): boolean {
+    return this.#free.length > 0;
+  }
+
+  /** One that need not wait any more, to start or to be refused. */
+  takeFree(): Item<Req> | undefined {
+    return this.#free.shift();
   }
 
   /** A request is taken from the input. A second one of an id is marked as refused. */
@@ -28,7 +38,7 @@ export class After<Req> {
     item.refused ??= new KeylaneError('ERR_INPUT', `the id ${JSON.stringify(item.id)} is there already`);
   }
 
-  /** True where it waits: it comes back from `settled` or `left`. Where it will never start, it is marked as refused. */
+  /** True where it waits: it is free when those are ok, or will not be. Where it will never start, it is marked as refused. */
   holds(item: Item<Req>): boolean {
     const after = item.own?.after;
     if (after === undefined || after.length === 0 || item.refused) return false;
@@ -57,46 +67,41 @@ export class After<Req> {
     return true;
   }
 
-  /** Who need not wait any more, to start or to be refused. Called where the result is safe. */
-  settled(item: Item<Req>, outcome: Outcome): Item<Req>[] {
+  /** Called where the result is safe. */
+  settled(item: Item<Req>, outcome: Outcome): void {
     // The second one of an id says nothing of the first.
-    if (item.isSecond) return [];
+    if (item.isSecond) return;
     this.#ids.settled(item, outcome);
-    if (this.#held.size === 0) return [];
+    if (this.#held.size === 0) return;
     const { id } = item;
     const waiting = this.#waiting.get(id);
-    if (!waiting) return [];
+    if (!waiting) return;
     this.#waiting.delete(id);
-    const free: Item<Req>[] = [];
     for (const held of waiting) {
       if (!this.#held.has(held)) continue;
       held.missing.delete(id);
       if (outcome !== 'ok') held.item.refused = notOk(id, outcome);
       else if (held.missing.size > 0) continue;
       this.#held.delete(held);
-      free.push(held.item);
+      this.#free.push(held.item);
     }
-    return free;
   }
 
-  /** When nothing else is to come: all who still wait, refused, for what they wait for is not there. */
-  left(): Item<Req>[] {
-    const items = [...this.#held].map(({ item, missing }) => {
+  /** Nothing else is to come: what those wait for who still wait is not there. */
+  refuseAll(): void {
+    for (const { item, missing } of this.#held) {
       const [id] = missing;
       const says = `\`after\` names ${JSON.stringify(id)}, which is not in this batch, or waits for this one in turn`;
       item.refused = new KeylaneError('ERR_INPUT', says);
-      return item;
-    });
-    this.clear();
-    return items;
+    }
+    this.freeAll();
   }
 
-  /** All who still wait, as they are. */
-  clear(): Item<Req>[] {
-    const items = [...this.#held].map(({ item }) => item);
+  /** Nobody waits any more, as they are. */
+  freeAll(): void {
+    for (const { item } of this.#held) this.#free.push(item);
     this.#held.clear();
     this.#waiting.clear();
-    return items;
   }
 }
 

@@ -249,13 +249,18 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     return this.#sourceEnded && !isWaitedFor && (this.#after?.size ?? 0) === 0;
   }
 
+  /** There are some that were taken before. */
+  get #hasAgain(): boolean {
+    return this.#again.length > 0 || (this.#after?.hasFree ?? false);
+  }
+
   get #hasRoom(): boolean {
     return this.#slots.inFlight + this.#preparing + this.#results.length < this.#slots.limit;
   }
 
   /** Asks for a token of the rate: whoever asks takes one. */
   get #mayTake(): boolean {
-    if (this.#isBarred || (this.#sourceEnded && this.#again.length === 0)) return false;
+    if (!this.#hasAgain && (this.#isBarred || this.#sourceEnded)) return false;
     const { limit, inFlight } = this.#slots;
     if (!this.#hasRoom || this.#recording >= 2 * limit) return false;
     if (this.#active - inFlight - this.#preparing - this.#recording >= LOOK_AHEAD * limit) return false;
@@ -269,10 +274,10 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#filling = true;
     let asked = false;
     try {
-      if (this.#active === 0 && this.#again.length === 0) this.#settledAll();
+      if (this.#active === 0 && !this.#hasAgain) this.#settledAll();
       while (this.#mayTake) {
         asked = true;
-        let taken: Taken<Req> = this.#again.shift();
+        let taken: Taken<Req> = this.#again.shift() ?? this.#after?.takeFree();
         if (!taken) {
           const answer = this.#source.next();
           taken = isThenable(answer) ? await this.#orStopped(answer) : answer;
@@ -281,7 +286,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         if (taken === undefined) this.#sourceEnded = true;
         else if (taken === BARRIER) this.#bar();
         else if (!this.#after?.holds(taken)) void this.#one(taken);
-        if (this.#active === 0 && this.#again.length === 0) this.#settledAll();
+        if (this.#active === 0 && !this.#hasAgain) this.#settledAll();
       }
     } catch (error) {
       this.#failure ??= error as Error;
@@ -300,7 +305,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   /** Nothing that was taken is left: who waits behind a barrier may go, and who still waits for others waits in vain. */
   #settledAll(): void {
     this.#isBarred = false;
-    if (this.#sourceEnded && this.#after && this.#after.size > 0) this.#again.push(...this.#after.left());
+    if (this.#sourceEnded) this.#after?.refuseAll();
   }
 
   /** An input that never answers must not keep a batch that was called off. */
@@ -373,7 +378,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#count(item, result);
     }
     this.#active--;
-    if (this.#after) this.#again.push(...this.#after.settled(item, result.outcome));
+    this.#after?.settled(item, result.outcome);
     this.#results.push(result);
     this.#changed.ring();
   }
@@ -536,7 +541,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#ending = 'stopped';
     this.#why = why;
     if (this.#total === undefined && this.#input.kind !== 'source') this.#takeNoMore();
-    if (this.#after) this.#again.push(...this.#after.clear());
+    this.#after?.freeAll();
     // With `limits.groups` hundreds may wait there, and the next of a rolling restart must not begin.
     this.#host.recall?.(this.#stop.signal, () => this.#stopped());
     this.#isBarred = false;
@@ -560,7 +565,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** What was taken and cannot start any more. */
   #letGo(): void {
-    const items = [...this.#again.splice(0), ...(this.#after?.clear() ?? [])];
+    const items = this.#again.splice(0);
+    this.#after?.freeAll();
+    for (let item = this.#after?.takeFree(); item; item = this.#after?.takeFree()) items.push(item);
     if (this.#journal) {
       this.#dropped += items.length;
       return;

@@ -101,8 +101,10 @@ export class Source<Req> {
 
   #read({ done, value }: IteratorResult<unknown>): Read<Req> {
     if (done) return this.#nextWave();
-    const item = value instanceof Item ? (value as Item<Req>) : this.#itemOf(value);
-    if (this.#journal && this.#wave === 0 && this.#isSettled(item, this.#journal)) return PASSED;
+    // Who was kept for a later wave has been through this.
+    if (value instanceof Item) return value as Item<Req>;
+    const item = this.#itemOf(value);
+    if (this.#journal && this.#isSettled(item, this.#journal)) return PASSED;
     if (!this.#canaryIsOver) {
       if (item.index < this.#options.canary!) return item;
       this.#canaryIsOver = true;

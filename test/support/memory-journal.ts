@@ -79,6 +79,10 @@ export class MemoryJournal implements Journal {
     this.disk.why = why;
   }
 
+  get hasPending(): boolean {
+    return this.#turn !== undefined;
+  }
+
   commit(): void {
     const turn = this.#turn;
     if (!turn) return;

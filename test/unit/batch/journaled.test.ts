@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Batch } from '../../../src/batch/batch.ts';
 import type { Input } from '../../../src/batch/source.ts';
+import type { IndexedJob } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
 import type { BatchOptions, Result } from '../../../src/types.ts';
 import { settled } from '../../support/fake-clock.ts';
@@ -206,6 +207,52 @@ describe('a batch that is gone on with', () => {
       ['d', 'ERR_STOPPED'],
       ['c', 'ok'],
     ]);
+  });
+});
+
+describe('a batch of jobs that is gone on with', () => {
+  const jobs: IndexedJob[] = [
+    { index: 0, request: 'a', id: 'a', after: ['c'] },
+    { index: 1, request: 'b', id: 'b', labels: ['w'] },
+    { index: 2, request: 'c', id: 'c' },
+  ];
+  const named = new Map([['c', 2]]);
+  const identity = { path: '/j', spooled: false, bytes: 1, format: 'ndjson', sha256: '', driver: 'echo' } as const;
+  const source = (isNamed: boolean): Input<string> => ({
+    kind: 'source',
+    from: {
+      ...{ identity, total: 3, ...(isNamed && { named }) },
+      read: (wanted) => jobs.filter(({ index }) => wanted(index)),
+    },
+  });
+
+  test('one that waits for a later one that had ended goes on', async () => {
+    for (const input of [source(true), { kind: 'jobs', from: jobs } as const]) {
+      const disk = new JournalDisk();
+      disk.outcomes.set(2, 'ok');
+      const { host, batch } = setUpInput(input, {}, new MemoryJournal(disk));
+      const read = readAll(batch);
+      await settled();
+      await settled();
+      await host.answer('a');
+      await host.answer('b');
+      expect((await read).results.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
+    }
+  });
+
+  test('in a later wave too, what was in flight is not run again', async () => {
+    const disk = new JournalDisk();
+    disk.begun.set(0, undefined).set(2, undefined);
+    disk.outcomes.set(2, 'ok');
+    const { host, batch } = setUpInput(source(true), { waves: ['w'] }, new MemoryJournal(disk));
+    const read = readAll(batch);
+    await settled();
+    await host.answer('b');
+    expect(short((await read).results)).toEqual([
+      ['b', 'ok'],
+      ['a', 'ERR_INTERRUPTED'],
+    ]);
+    expect(host.submitted).toBe(1);
   });
 });
 

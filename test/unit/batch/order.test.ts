@@ -217,6 +217,20 @@ describe('after', () => {
     expect(results[1]?.error?.message).toContain('"nobody", which is not in this batch');
   });
 
+  test('one that is set free while a wave ends does not hold the next one up', async () => {
+    const each = (request: string) => ({
+      ...{ id: request, labels: request.startsWith('w') ? ['w'] : [] },
+      after: { w1: ['w2'] }[request] ?? [],
+    });
+    const { host, batch } = setUp(['w1', 'w2', 'x'], { each, waves: ['w'], concurrency: 1 });
+    const read = readAll(batch);
+    for (const key of ['w2', 'w1', 'x']) {
+      expect(await calls(host)).toEqual([key]);
+      await host.answer(key);
+    }
+    expect((await read).results).toHaveLength(3);
+  });
+
   test('ids that nobody gave are the places in the input', async () => {
     const each = (request: string) => (request === 'b' ? { after: ['0'] } : undefined);
     const { host, batch } = setUp(['a', 'b'], { each });
