@@ -511,7 +511,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     if (!this.#failures || this.#ending !== undefined || item.isBad) return;
     if (error ? mayTryAgain(error, this.#isIdempotent(item)) : item.host!.ok(response)) return;
     const outcome = error?.outcome ?? 'failed';
-    if (outcome === 'canceled') return;
+    // That the engine is closed says nothing of the request.
+    if (outcome === 'canceled' || error?.code === 'ERR_CLOSED') return;
     item.isBad = true;
     this.#bad++;
     const why = this.#failures.whyOf(item.index, outcome, this.#bad);

@@ -227,7 +227,8 @@ describe('a batch of jobs that is gone on with', () => {
   });
 
   test('one that waits for a later one that had ended goes on', async () => {
-    for (const input of [source(true), { kind: 'jobs', from: jobs } as const]) {
+    const plain = jobs.map(({ index: _, ...job }) => job);
+    for (const input of [source(true), { kind: 'jobs', from: plain } as const]) {
       const disk = new JournalDisk();
       disk.outcomes.set(2, 'ok');
       const { host, batch } = setUpInput(input, {}, new MemoryJournal(disk));
@@ -299,6 +300,17 @@ describe('what interrupts it', () => {
     expect(outcomes(results)).toEqual(['ok', 'ok']);
     expect(error).toMatchObject({ code: 'ERR_CLOSED' });
     expect([disk.state, disk.outcomes.size]).toEqual(['interrupted', 2]);
+  });
+
+  test('that its engine is closed is no failure of a request', async () => {
+    const { host, batch, disk } = begin(four, { concurrency: 2, maxFailures: 1 });
+    const read = readAll(batch);
+    await settled();
+    await settled();
+    await host.answer('a', undefined, new KeylaneError('ERR_CLOSED'));
+    await host.answer('b');
+    expect((await read).error).toMatchObject({ code: 'ERR_CLOSED' });
+    expect([disk.state, [...disk.outcomes]]).toEqual(['interrupted', [[1, 'ok']]]);
   });
 
   test('drained: what is in flight ends and is handed out, and the rest is left to whoever goes on', async () => {
