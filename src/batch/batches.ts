@@ -14,7 +14,7 @@ import { leftOver } from './journal/left-over.js';
 import { anyoneListens, askToCancel, OwnerSocket } from './journal/owner.js';
 import { Reader } from './journal/reader.js';
 import { jsonRecord, OWNER, readState, STATE } from './journal/records.js';
-import { asSettled, type BatchLine, inOrder } from './journal/results.js';
+import { asSettled, type BatchLine, chained, inOrder, inTurns, merged } from './journal/results.js';
 import { type BatchSelection, selectionOf } from './journal/selection.js';
 import { type BatchSummary, marksOf, summaryOf } from './journal/summary.js';
 import { type BatchReport, ReportBuilder } from './report/report.js';
@@ -106,11 +106,8 @@ export class Batches {
       // Those that are left over are passed over with the others.
       const wanted = { first, outcome, skip: left ? 0 : skip };
       const found = ordered ? inOrder(reader, wanted) : asSettled(reader, wanted);
-      if (!left) yield* found;
-      else {
-        let passed = 0;
-        for await (const line of ordered ? merged(found, left) : chained(found, left)) if (passed++ >= skip) yield line;
-      }
+      if (!left) yield* inTurns(found);
+      else yield* inTurns(ordered ? merged(found, left) : chained(found, left), skip);
     } finally {
       reader.close();
       await store.close();
@@ -234,20 +231,4 @@ function unread(id: string, error: KeylaneError): BatchSummary {
   const counts = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
   const never = { begun: 0, settled: 0, inFlight: 0, counts, createdAt: 0, updatedAt: 0, ranMs: 0 };
   return { id, state: 'interrupted', ...never, error };
-}
-
-async function* chained<T>(one: Iterable<T>, other: AsyncIterable<T>): AsyncGenerator<T> {
-  yield* one;
-  yield* other;
-}
-
-/** Both are in the order of the input. */
-async function* merged(one: Iterable<BatchLine>, other: AsyncIterable<BatchLine>): AsyncGenerator<BatchLine> {
-  const lines = one[Symbol.iterator]();
-  let next = lines.next();
-  for await (const line of other) {
-    for (; !next.done && next.value.index < line.index; next = lines.next()) yield next.value;
-    yield line;
-  }
-  for (; !next.done; next = lines.next()) yield next.value;
 }

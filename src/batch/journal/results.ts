@@ -58,6 +58,36 @@ export function* inOrder(reader: Reader, wanted: Wanted): Generator<BatchLine> {
   }
 }
 
+export async function* chained<T>(one: Iterable<T>, other: AsyncIterable<T>): AsyncGenerator<T> {
+  yield* one;
+  yield* other;
+}
+
+/** Both are in the order of the input. */
+export async function* merged(one: Iterable<BatchLine>, other: AsyncIterable<BatchLine>): AsyncGenerator<BatchLine> {
+  const lines = one[Symbol.iterator]();
+  let next = lines.next();
+  for await (const line of other) {
+    for (; !next.done && next.value.index < line.index; next = lines.next()) yield next.value;
+    yield line;
+  }
+  for (; !next.done; next = lines.next()) yield next.value;
+}
+
+/** So many lines are read in one turn of the event loop: nothing of it waits for a disk, and others want their turn. */
+const A_TURN = 1_000;
+
+export async function* inTurns(
+  lines: Iterable<BatchLine> | AsyncIterable<BatchLine>,
+  skip = 0,
+): AsyncGenerator<BatchLine> {
+  let count = 0;
+  for await (const line of lines) {
+    if (count++ >= skip) yield line;
+    if (count % A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 function lineIn(commit: ReadCommit, i: number): BatchLine {
   return { index: commit.index(i), outcome: commit.outcome(i), line: commit.line(i), commit: commit.seq };
 }
