@@ -78,7 +78,7 @@ export class Batches {
   /** Its figures: the rate, the slowest keys, the reasons why requests are not `ok`. */
   report(id: string): Promise<BatchReport> {
     return this.#with(id, async (store) => {
-      const { state, why, total, begun, createdAt, updatedAt, ranMs } = await this.#summary(store, id);
+      const { state, why, total, begun, createdAt, updatedAt, ranMs, counts, settled } = await this.#summary(store, id);
       const report = new ReportBuilder();
       const reader = new Reader(store);
       try {
@@ -87,10 +87,12 @@ export class Batches {
         reader.close();
       }
       const facts = { id, state, begun, createdAt, updatedAt, ranMs };
-      return report.report(
+      const told = report.report(
         { ...facts, ...(why !== undefined && { why }), ...(total !== undefined && { total }) },
         Date.now(),
       );
+      // Of what never had a result it is known how it ended.
+      return state === 'canceled' ? { ...told, outcomes: counts, settled, inFlight: 0, pending: 0 } : told;
     });
   }
 

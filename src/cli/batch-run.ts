@@ -45,10 +45,11 @@ export interface BatchRunOptions {
 }
 
 const NONE = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
-/** What a retry takes without being asked, and by which flag. */
+/** What is worth a retry, and by which flag it is taken. */
 const RETRIED: readonly [Outcome, string][] = [
   ['failed', '--failed'],
   ['not_started', '--not-started'],
+  ['canceled', '--canceled'],
 ];
 /** What is under way for longer is worth a word. */
 const SLOW_MS = 1_000;
