@@ -121,6 +121,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#unlisten = () => signal?.removeEventListener('abort', abort);
   }
 
+  /** Takes hold of the journal before the first `next` would. Rejects where the batch may not begin. */
+  async open(): Promise<void> {
+    if (this.#source) return;
+    await this.#open();
+    if (this.#failure) throw this.#failure;
+  }
+
   async next(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
     if (!this.#source) await this.#open();
     for (;;) {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { type Batches, type BatchSummary, createEngine, type JobSource, systemClock } from '../index.js';
 import { reachable } from './batch-input.js';
-import { openOut } from './batch-out.js';
+import { openOut, refuseFull } from './batch-out.js';
 import { BatchRun, type Kept } from './batch-run.js';
 import type { RunFlags } from './batch-run-flags.js';
 import { type KeptSettings, optionsOf } from './batch-settings.js';
@@ -28,26 +28,37 @@ const NONE = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
 
 /** Runs what is left of a batch. Resolves with the exit status. */
 export async function goOn(going: Going, source: JobSource, io: Io): Promise<number> {
-  const { flags, conf, id, before, settings } = going;
+  const { name, flags, conf, id, before, settings, batches } = going;
+  if (flags.out !== undefined && !before) await refuseFull(flags.out);
   const known = await readHosts(conf, { inventory: flags.inventory }, io);
-  const run = await runOf(going, source.total, io);
-  await run.begin();
   const { options } = conf;
   const engine = await startEngine(createEngine, {
     ...options,
     ...(flags.cache !== undefined && { lazyShards: true }),
   });
+  const cut = new AbortController();
+  let run: BatchRun | undefined;
   try {
     const batch = engine.batches.run(reachable(source, known), {
       ...optionsOf(flags),
       driver: source.identity?.driver ?? flags.driver,
-      signal: run.cut,
-      onStart: run.started,
+      signal: cut.signal,
+      onStart: (index, request) => run?.started(index, request),
       ...(id === undefined ? { journal: false } : { journal: true, id, settings, resume: before !== undefined }),
     });
+    // From here on it is ours: nobody else writes its output.
+    await batch.open();
+    try {
+      run = await runOf(going, before && (await batches.show(before.id)), source.total, io, cut);
+      await run.begin();
+    } catch (error) {
+      await batch.return();
+      throw error;
+    }
+    if (id !== undefined) io.goOn?.(resumeOf(id, flags));
     await run.settleAll(batch);
   } finally {
-    if (run.cut.aborted) await engine.destroy(`keylane batch ${going.name} was cut`);
+    if (cut.signal.aborted) await engine.destroy(`keylane batch ${name} was cut`);
     else await engine.close();
   }
   return run.end();
@@ -55,15 +66,18 @@ export async function goOn(going: Going, source: JobSource, io: Io): Promise<num
 
 /** Brings the output of a batch that has ended up to what its journal has. Resolves with the exit status. */
 export async function finish(going: Going, io: Io): Promise<number> {
-  const run = await runOf(going, going.before?.total, io);
+  const run = await runOf(going, going.before, going.before?.total, io, new AbortController());
   await run.begin();
   return run.end();
 }
 
+/** `before`: what there is of it already. */
 async function runOf(
-  { name, flags, id, before, batches }: Going,
+  { name, flags, id, batches }: Going,
+  before: BatchSummary | undefined,
   total: number | undefined,
   io: Io,
+  cut: AbortController,
 ): Promise<BatchRun> {
   const settled = before?.settled ?? 0;
   const out = flags.out === undefined ? undefined : await openOut(flags.out, settled);
@@ -81,8 +95,7 @@ async function runOf(
           from: (index) => batches.results(id, { ordered: true, skip: index }),
           report: () => batches.report(id),
         };
-  const begun = () => id !== undefined && io.goOn?.(resumeOf(id, flags));
-  return new BatchRun({ name, flags, total, out, kept, begun }, io, systemClock);
+  return new BatchRun({ name, flags, total, out, kept, cut }, io, systemClock);
 }
 
 /** Flags by which another command finds the same data directory. */

@@ -1,5 +1,5 @@
 import { constants, createWriteStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type OutputStream, UsageError } from './io.js';
 
 const PIECE = 1024 * 1024;
@@ -39,10 +39,10 @@ export async function openOut(path: string, settled: number): Promise<BatchOut> 
       open(path, constants.O_WRONLY),
     );
     file = opened;
-    const stat = await opened.stat();
-    if (!stat.isFile()) return { stream: createWriteStream(path, { fd: opened }), file: undefined };
-    if (stat.size > 0 && settled === 0) throw notOurs(path);
-    const { lines, end, last, torn } = await wholeLines(opened, stat.size);
+    const found = await opened.stat();
+    if (!found.isFile()) return { stream: createWriteStream(path, { fd: opened }), file: undefined };
+    if (found.size > 0 && settled === 0) throw notOurs(path);
+    const { lines, end, last, torn } = await wholeLines(opened, found.size);
     if (lines > settled) throw notOurs(path);
     const stream = createWriteStream(path, { fd: opened, start: end });
     return { stream, file: { path, lines, last, torn, cut: () => opened.truncate(end) } };
@@ -50,6 +50,12 @@ export async function openOut(path: string, settled: number): Promise<BatchOut> 
     await file?.close();
     throw error instanceof UsageError ? error : new UsageError(`--out ${path}: ${(error as Error).message}`);
   }
+}
+
+/** Before a batch is made: its file must be empty, or new. Throws a UsageError. */
+export async function refuseFull(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() && found.size > 0) throw notOurs(path);
 }
 
 interface WholeLines extends Pick<OutFile, 'lines' | 'last' | 'torn'> {

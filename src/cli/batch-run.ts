@@ -40,8 +40,8 @@ export interface BatchRunOptions {
   out: BatchOut | undefined;
   /** Undefined without a journal. */
   kept: Kept | undefined;
-  /** Called when it has begun: it was not refused. */
-  begun(): void;
+  /** Cuts it. */
+  cut: AbortController;
 }
 
 const NONE = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
@@ -65,7 +65,6 @@ export class BatchRun implements Underway {
   readonly #io: Io;
   readonly #clock: Clock;
   readonly #screen: Screen;
-  readonly #cut = new AbortController();
   readonly #writer: BatchWriter;
   /** Without a journal, which would know. */
   readonly #summary: Summary | undefined;
@@ -75,7 +74,6 @@ export class BatchRun implements Underway {
   #progress: Progress | undefined;
   #interrupted: number | undefined;
   #failure: KeylaneError | undefined;
-  #isAnnounced = false;
 
   constructor(about: BatchRunOptions, io: Io, clock: Clock) {
     const { flags, total, out, kept } = about;
@@ -87,16 +85,12 @@ export class BatchRun implements Underway {
     this.outcomes = { ...(kept?.outcomes ?? NONE) };
     this.settledBefore = kept?.settled ?? 0;
     this.settled = this.settledBefore;
-    this.#screen = new Screen(io, out?.stream, () => this.#cut.abort());
+    this.#screen = new Screen(io, out?.stream, () => this.#about.cut.abort());
     const { format, ordered = false } = flags;
     const paint = { out: this.#paint('out'), err: this.#paint('err') };
     const text = format === 'text' ? new GatheredText(this.#screen, { prefix: true, paint }, ordered) : undefined;
     this.#writer = new BatchWriter(this.#screen, { ordered, file: out?.file, kept, text });
     this.#summary = kept ? undefined : new Summary('request');
-  }
-
-  get cut(): AbortSignal {
-    return this.#cut.signal;
   }
 
   get inFlight(): number {
@@ -116,13 +110,12 @@ export class BatchRun implements Underway {
   }
 
   /** For `onStart` of the batch. */
-  readonly started = (index: number, request: unknown): void => {
-    this.#announce();
+  started(index: number, request: unknown): void {
     this.#inFlight.set(index, { name: nameOf(request) ?? String(index), at: this.#clock.now() });
     this.#progress?.changed();
-  };
+  }
 
-  /** Resolves when the batch has ended or cannot go on here. Rejects where it could not even begin. */
+  /** Resolves when the batch has ended or cannot go on here. */
   async settleAll(batch: RunningBatch): Promise<void> {
     const { quiet, progress } = this.#about.flags;
     const interrupts = new Interrupts(this.#io, {
@@ -133,10 +126,11 @@ export class BatchRun implements Underway {
     });
     if (!quiet && progress && this.#screen.isTerminal('err'))
       this.#progress = new Progress(this.#screen, this, this.#clock);
+    this.#announce();
     try {
       for await (const result of batch) await this.#settle(result);
     } catch (error) {
-      if (!(error instanceof KeylaneError) || !this.#isAnnounced) throw error;
+      if (!(error instanceof KeylaneError)) throw error;
       // A full disk, a broken journal: what was handed out is kept, and the rest can be gone on with.
       this.#failure = error;
     } finally {
@@ -149,7 +143,7 @@ export class BatchRun implements Underway {
 
   /** Writes what is left to write, says how to go on, and decides the exit status. */
   async end(): Promise<number> {
-    const report = await this.#about.kept?.report();
+    const report = await this.#report();
     const outcomes = report?.outcomes ?? this.outcomes;
     // Of what was called off the journal has lines that nobody handed out.
     if (report?.state === 'canceled' && !this.#screen.failure) await this.#writer.complete();
@@ -164,6 +158,7 @@ export class BatchRun implements Underway {
     if (this.#failure) this.#say(`${this.#failure.code}: ${visible(this.#failure.message)}`);
     if (failure !== undefined && failure !== 'closed') this.#say(`cannot write the output: ${failure.message}`);
     if (report) this.#sayWhatNext(report);
+    else if (this.#about.kept) this.#say(`to go on: ${this.#command('resume')}`);
     // A signal that came when all had been done has interrupted nothing.
     const isEnded = report !== undefined && report.state !== 'interrupted';
     // 128 + SIGPIPE: as if the signal had ended us, which Node ignores.
@@ -175,25 +170,39 @@ export class BatchRun implements Underway {
 
   /** The command that goes on, where there is something to go on with. */
   #sayWhatNext({ state, why, settled, outcomes }: BatchReport): void {
-    const { kept, flags } = this.#about;
-    const command = (rest: string) => `keylane batch ${rest}${kept?.where}`;
+    const { quiet } = this.#about.flags;
     const reason = why === undefined ? '' : `: ${visible(why)}`;
     if (state === 'interrupted') {
       const done = `${settled.toLocaleString('en-US')} of ${this.total?.toLocaleString('en-US') ?? '?'}`;
-      this.#say(`interrupted with ${done} settled; to go on: ${command(`resume ${kept?.id}`)}`);
+      this.#say(`interrupted with ${done} settled; to go on: ${this.#command('resume')}`);
       return;
     }
     const again = RETRIED.filter(([outcome]) => outcomes[outcome] > 0).map(([, flag]) => flag);
-    const retry = again.length > 0 ? command(`retry ${kept?.id} ${again.join(' ')}`) : undefined;
+    const retry = again.length > 0 ? this.#command('retry', ...again) : undefined;
     if (state === 'stopped' || state === 'canceled')
       this.#say(`${state}${reason}${retry ? `; to run what is left: ${retry}` : ''}`);
-    else if (retry && !flags.quiet) this.#say(`to run these again: ${retry}`);
-    if (outcomes.unknown > 0 && !flags.quiet)
-      this.#say(`what may have run is run again only if you ask for it: ${command(`retry ${kept?.id} --unknown`)}`);
+    else if (retry && !quiet) this.#say(`to run these again: ${retry}`);
+    if (outcomes.unknown > 0 && !quiet)
+      this.#say(`what may have run is run again only if you ask for it: ${this.#command('retry', '--unknown')}`);
+  }
+
+  #command(name: 'resume' | 'retry', ...flags: string[]): string {
+    const { kept } = this.#about;
+    return `${['keylane batch', name, kept?.id, ...flags].join(' ')}${kept?.where}`;
+  }
+
+  /** Undefined where the journal cannot even be read. */
+  async #report(): Promise<BatchReport | undefined> {
+    try {
+      return await this.#about.kept?.report();
+    } catch (error) {
+      if (!(error instanceof KeylaneError)) throw error;
+      this.#failure ??= error;
+      return undefined;
+    }
   }
 
   async #settle(result: Result): Promise<void> {
-    this.#announce();
     this.outcomes[result.outcome]++;
     this.settled++;
     const began = this.#inFlight.get(result.index);
@@ -204,11 +213,7 @@ export class BatchRun implements Underway {
     await this.#writer.result(result);
   }
 
-  /** Only when it has begun: until then it may be refused. */
   #announce(): void {
-    if (this.#isAnnounced) return;
-    this.#isAnnounced = true;
-    this.#about.begun();
     const { kept, flags } = this.#about;
     if (!kept || flags.quiet) return;
     const total = this.total === undefined ? '' : `, ${counted(this.total, 'request')}`;
@@ -223,7 +228,7 @@ export class BatchRun implements Underway {
 
   #cutNow(): void {
     this.#say(`cutting ${counted(this.inFlight, 'request')} in flight; Ctrl-C again to leave at once`);
-    this.#cut.abort();
+    this.#about.cut.abort();
   }
 
   #pause(batch: RunningBatch): void {

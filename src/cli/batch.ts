@@ -98,7 +98,8 @@ async function run(file: string, given: GivenRunFlags, io: Io): Promise<number> 
     const settings = keptSettings(given);
     return await goOn({ name: 'run', flags, conf, id, before: undefined, settings, batches }, source, io);
   } finally {
-    if (id === undefined) rmSync(dir, { recursive: true, force: true });
+    // A copy of stdin is nobody's where no batch came of it.
+    if (id === undefined || !batches.has(id)) rmSync(dir, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type BatchSummary, openBatches } from 'keylane';
 import { onTestFinished } from 'vitest';
 import { Cli } from './exec-cli.ts';
 
@@ -52,6 +53,11 @@ export class BatchFolder {
   /** What looks after batches starts no engine, so it has no flags of one. */
   look(command: string, ...args: string[]): ReturnType<Cli['end']> {
     return new Cli(['batch', command, '--data-dir', this.data, ...args]).end();
+  }
+
+  /** How far a batch is: without a process more. */
+  summary(id: string): Promise<BatchSummary> {
+    return openBatches({ dataDir: this.data }).show(id);
   }
 
   lines(name: string): ResultLine[] {

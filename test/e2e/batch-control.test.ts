@@ -39,8 +39,8 @@ test('--max-failures starts no more, and retry runs what failed and what never s
   expect(linesOf(all.out)).toHaveLength(50);
   // As the first was: in order.
   expect(indexes(linesOf(all.out))).toEqual(upTo(50));
-  const listed = JSON.parse((await folder.look('list', '--json')).out) as { id: string }[];
-  expect(listed.map(({ id }) => id)).toEqual(['again', 'b-retry-1', 'b']);
+  expect(await folder.summary('b-retry-1')).toMatchObject({ state: 'done', total: 3 });
+  expect(await folder.summary('again')).toMatchObject({ state: 'done', total: 50 });
 }, 60_000);
 
 test('--canary runs so many first, and the others only if these are ok', async () => {
@@ -109,10 +109,9 @@ test('cancel ends a batch that another process runs; what it never began is told
   expect(canceled.out).toMatch(/^canceled b: \d+ requests not started/);
   const ended = await cli.end();
   expect(ended.status).toBe(3);
-  expect(ended.err).toContain('keylane batch retry b --not-started');
+  expect(ended.err).toContain('keylane batch retry b --not-started --canceled');
   expect(indexes(folder.lines('out')).sort((a, b) => a - b)).toEqual(upTo(40));
   expect(folder.lines('out').some(({ error }) => error?.code === 'ERR_CANCELED')).toBe(true);
-  expect((await folder.look('cancel', 'b')).out).toBe('canceled b: it had ended already\n');
 }, 60_000);
 
 test('a changed input is refused, by resume and by retry', async () => {

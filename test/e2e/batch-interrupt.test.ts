@@ -37,7 +37,7 @@ async function written(cli: Cli, path: string, lines: number): Promise<void> {
 test('the first Ctrl-C lets finish what is in flight, and says how to go on; resume finishes the rest', async () => {
   const folder = new BatchFolder();
   const cli = begun(folder, 60);
-  await cli.until('err', 'batch b, 60 requests');
+  await written(cli, folder.path('out'), 1);
   cli.child.kill('SIGINT');
   const { status, err } = await cli.end();
   expect(status).toBe(130);
@@ -46,7 +46,7 @@ test('the first Ctrl-C lets finish what is in flight, and says how to go on; res
     /interrupted with (\d+) of 60 settled; to go on: keylane batch resume b --data-dir /.exec(err) ?? [];
   expect(Number(settled)).toBeGreaterThan(0);
   expect(folder.lines('out')).toHaveLength(Number(settled));
-  expect((await folder.look('list')).out).toMatch(/\nb +interrupted /);
+  expect((await folder.summary('b')).state).toBe('interrupted');
   // What can be gone on with is not retried.
   expect((await folder.run('retry', 'b')).status).toBe(2);
   expect(await resumed(folder, 60)).toContain(`batch b, 60 requests, ${settled} settled before`);
@@ -98,6 +98,20 @@ test('after kill -9 --out has whole results only, and resume completes it: witho
   }
 }, 60_000);
 
+test('a process that dies as no program should is started again, and goes on', async () => {
+  const folder = new BatchFolder();
+  const cli = begun(folder, 40, '--idempotent');
+  await written(cli, folder.path('out'), 1);
+  const { pid } = await folder.summary('b');
+  // Not the one that was started: that stands above.
+  expect(pid).not.toBe(cli.child.pid);
+  process.kill(pid!, 'SIGSEGV');
+  const { status, err } = await cli.end();
+  expect(status).toBe(0);
+  expect(err).toContain('the process died (SIGSEGV); going on (restart 1 of 5): keylane batch resume b');
+  expect(indexes(folder.lines('out')).sort((a, b) => a - b)).toEqual(upTo(40));
+}, 60_000);
+
 test('what had begun when the process was killed is unknown, and run again only by retry --unknown', async () => {
   const folder = new BatchFolder();
   const cli = begun(folder, 60);
@@ -141,7 +155,7 @@ test('a reader that goes away ends it, resumable', async () => {
   const { status, err } = await cli.end();
   expect(status).toBe(141);
   expect(err).toContain('to go on: keylane batch resume b');
-  expect((await folder.look('list')).out).toMatch(/\nb +interrupted /);
+  expect((await folder.summary('b')).state).toBe('interrupted');
 });
 
 test('a terminal that goes away ends it, resumable', async () => {
@@ -169,9 +183,9 @@ test('a terminal that goes away ends it, resumable', async () => {
   terminal.kill('SIGKILL');
   await once(terminal, 'close');
   for (;;) {
-    const [summary] = JSON.parse((await folder.look('list', '--json')).out);
-    if (summary.state === 'interrupted') break;
-    expect(summary.state).toBe('running');
+    const { state } = await folder.summary('b');
+    if (state === 'interrupted') break;
+    expect(state).toBe('running');
   }
   // What was in flight was cut off.
   await folder.run('resume', 'b', '--idempotent');
