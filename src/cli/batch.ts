@@ -86,6 +86,8 @@ async function run(file: string, given: GivenRunFlags, io: Io): Promise<number> 
     const source = await openJobs(file === '-' ? io.stdin : file, {
       driver,
       spoolDir: dir,
+      // What drivers of one's own are called is not known before they are loaded.
+      ...(conf.options.drivers === undefined && { drivers: [] }),
       ...(from !== undefined && { format: from }),
       ...(template !== undefined && { template }),
       ...(skipBad !== undefined && { skipBad }),

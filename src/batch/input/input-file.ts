@@ -51,7 +51,9 @@ export class InputFile {
   async *pieces(): AsyncGenerator<Piece> {
     const file = await this.#open();
     try {
-      const { bytes, stamp } = await this.#look(file);
+      const found = await look(file);
+      const { bytes } = found;
+      let stamp = await this.#isStill(file, this.#known?.stamp ?? found.stamp);
       const hash = this.#known ? undefined : createHash('sha256');
       const { name, format, template } = this.as;
       const csv = format === 'csv' ? new CsvDecoder(name, this.#rows) : undefined;
@@ -60,7 +62,7 @@ export class InputFile {
       const seen = hash && { seen: (piece: Buffer) => void hash.update(piece) };
       let before = 0;
       for await (const block of blocksOf(file, { name, bytes, splitter, ...seen })) {
-        await this.#isStill(file, stamp);
+        stamp = await this.#isStill(file, stamp);
         const first = csv && before === 0 ? 1 : 0;
         if (first === 1) csv?.header(block);
         const [from, { lines }] = [before + 1, block.records];
@@ -68,7 +70,7 @@ export class InputFile {
         yield { block, decoder, first, markOf };
         before += block.records.count;
       }
-      await this.#isStill(file, stamp);
+      stamp = await this.#isStill(file, stamp);
       if (hash) this.#known = { bytes, sha256: hash.digest('hex'), stamp };
     } finally {
       await file.close();
@@ -81,8 +83,7 @@ export class InputFile {
     try {
       const found = await look(file);
       if (found.bytes !== bytes || (await digest(file, bytes)) !== sha256) throw this.#changed();
-      await this.#isStill(file, found.stamp);
-      this.#known = { bytes, sha256, stamp: found.stamp };
+      this.#known = { bytes, sha256, stamp: await this.#isStill(file, found.stamp) };
     } finally {
       await file.close();
     }
@@ -96,18 +97,16 @@ export class InputFile {
     }
   }
 
-  /** Where its time is another one its bytes may be the same: whoever touched it did no harm. */
-  async #look(file: FileHandle): Promise<Omit<Known, 'sha256'>> {
+  /** Where its time is another one its bytes may be the same: whoever touched it did no harm. Gives its stamp now. */
+  async #isStill(file: FileHandle, stamp: string): Promise<string> {
     const found = await look(file);
+    if (found.stamp === stamp) return stamp;
     const known = this.#known;
-    if (!known || known.stamp === found.stamp) return found;
+    if (!known)
+      throw new KeylaneError('ERR_INPUT', `${this.as.name} changed while it was read; begin when it is written`);
     if (found.bytes !== known.bytes || (await digest(file, known.bytes)) !== known.sha256) throw this.#changed();
     this.#known = { ...known, stamp: found.stamp };
-    return found;
-  }
-
-  async #isStill(file: FileHandle, stamp: string): Promise<void> {
-    if ((await look(file)).stamp !== stamp) throw this.#changed();
+    return found.stamp;
   }
 
   #changed(): KeylaneError {

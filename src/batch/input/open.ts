@@ -7,6 +7,7 @@ import { KeylaneError } from '../../errors.js';
 import { FileJobs, type OpenedJobs } from './file-jobs.js';
 import { checkAll } from './first-pass.js';
 import { InputFile, type Known, unreadable } from './input-file.js';
+import { shown } from './job-check.js';
 import { putAside } from './put-aside.js';
 import { Spool } from './spool.js';
 
@@ -97,6 +98,8 @@ async function opened(path: string, name: string, spooled: boolean, options: Ope
   const format = await formatOf(path, name, options.format);
   const file = new InputFile({ path, name, format, driver, template });
   const known = drivers && new Set(['ssh', 'echo', ...drivers]);
+  if (known && !known.has(driver))
+    throw new KeylaneError('ERR_INPUT', `there is no driver \`${shown(driver)}\`, but ${[...known].join(', ')}`);
   const { total, named, after, problems, skipped } = await checkAll(
     file,
     { driver, drivers: known },

@@ -63,13 +63,29 @@ describe('a file that the batch reads again', () => {
     expect(await refusal(all(source))).toContain('has changed');
   });
 
-  test('is refused at the next piece where it changes while it is read', async () => {
-    const source = await openJobs(written('jobs.ndjson', LINES.repeat(1).concat(`${line()}\n`.repeat(20_000))));
-    const read = async () => {
-      for await (const { index } of source.read(() => true))
-        if (index === 10) appendFileSync(source.identity.path, 'x');
+  test('is refused at the next piece where it changes while it is read, but not where it is touched', async () => {
+    const source = await openJobs(written('jobs.ndjson', LINES.concat(`${line()}\n`.repeat(20_000))));
+    const { path } = source.identity;
+    const read = async (act: () => void) => {
+      for await (const { index } of source.read(() => true)) if (index === 10) act();
     };
-    expect(await refusal(read())).toContain('has changed');
+    await read(() => utimesSync(path, 2, 2));
+    expect(await refusal(read(() => appendFileSync(path, 'x')))).toContain('has changed');
+  });
+
+  test('is refused where somebody still writes it while it is checked', async () => {
+    const path = written('jobs.ndjson', `${line()}\n`.repeat(20_000));
+    const opening = openJobs(path);
+    let writing = true;
+    const write = () => {
+      if (!writing) return;
+      appendFileSync(path, `${line()}\n`);
+      setImmediate(write);
+    };
+    write();
+    expect(await refusal(opening).finally(() => (writing = false))).toBe(
+      `${path} changed while it was read; begin when it is written`.replace(/\/tmp\/keylane-input-\w+\//, ''),
+    );
   });
 });
 

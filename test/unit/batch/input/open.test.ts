@@ -197,6 +197,11 @@ describe('a file that is not valid is refused, and the message tells where and w
     expect(message).toContain(says);
   });
 
+  test('one whose jobs are of a driver that is not there', async () => {
+    const opening = openJobs(written('jobs.ndjson', line()), { driver: 'shh', drivers: ['own'] });
+    expect(await refusal(opening)).toBe('there is no driver `shh`, but ssh, echo, own');
+  });
+
   test('one that is not there, or is a directory', async () => {
     expect(await refusal(openJobs('/nowhere/jobs.ndjson'))).toContain('/nowhere/jobs.ndjson cannot be read: ENOENT');
     expect(await refusal(openJobs('/'))).toContain('it is a directory');
