@@ -107,6 +107,8 @@ export class Servers {
   /** `net`: the second byte of their addresses, so that no two fleets meet. */
   static async start(names: readonly string[], net: number, config: readonly string[] = []): Promise<Servers> {
     const addresses = names.map((_, at) => `127.${net}.${at >> 7}.${(at & 127) + 1}`);
+    // Each daemon has a listener for the end of the process.
+    process.setMaxListeners(100);
     const daemons: Promise<Sshd>[] = [];
     for (let at = 0; at < names.length; at += ADDRESSES_EACH)
       daemons.push(startSshd({ addresses: addresses.slice(at, at + ADDRESSES_EACH), config }));
