@@ -157,7 +157,14 @@ async function retry(
 
 /** Prints the results of a batch, to stdout or a file. */
 async function exportBatch(id: string, flags: ExportFlags, batches: Batches, io: Io): Promise<number> {
-  const { createdAt } = await batches.show(id);
+  const { createdAt, state, total, settled } = await batches.show(id);
+  if (state === 'running' || state === 'interrupted') {
+    const left =
+      total === undefined
+        ? ''
+        : `: ${counted(total - settled, 'request')} of ${total.toLocaleString('en-US')} not here`;
+    io.stderr.write(`keylane batch export: ${id} has not ended (${state})${left}\n`);
+  }
   const { format, ordered = false } = flags;
   let gone = false;
   const screen = new Screen(io, flags.out, () => {
