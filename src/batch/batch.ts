@@ -1,36 +1,29 @@
 import { setMaxListeners } from 'node:events';
-import { Patience } from '../adaptive/timeouts.js';
-import type { BatchState, Journal } from '../batch-types.js';
-import type { Remembered } from '../cache/second-level.js';
+import type { Journal } from '../batch-types.js';
 import type { Call } from '../call.js';
-import { checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import { mayHaveRun, mayTryAgain } from '../tries.js';
-import type { BatchOptions, BatchProgress, Parsed, Result } from '../types.js';
+import type { BatchOptions, BatchProgress, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import { isThenable } from '../util/thenable.js';
 import { After } from './after.js';
+import { Course } from './course.js';
 import { digestOf } from './digest.js';
-import { type Counts, Failures } from './failures.js';
 import { Flight, type FlightControl } from './flight.js';
 import { Gate } from './gate.js';
 import type { BatchHost } from './host.js';
 import { NamedIds, SeenIds } from './ids.js';
+import { Intake, type IntakeControl } from './intake.js';
 import type { Item } from './item.js';
+import { Preparation } from './preparation.js';
 import { interruptedResult, rememberedResult, resultOf, unsubmitted } from './result.js';
 import { Slots } from './slots.js';
-import { BARRIER, type Input, Source, type Taken, totalOf } from './source.js';
+import { type Input, Source, totalOf } from './source.js';
 
 /** So many times the concurrency may be held back, because their key has no room or until their next try. */
 const LOOK_AHEAD = 4;
 /** Thrown where a request did not start, and no result is to be made of that. */
 const WITHDRAWN = Symbol('withdrawn');
-
-/**
- * How it comes to an end before all is settled. `drained` and `stopped`: nothing more starts, and what is in flight ends;
- * `interrupted` and `canceled`: that is cut too. After `stopped` the rest is settled as not started.
- */
-type Ending = 'drained' | 'stopped' | 'interrupted' | 'canceled';
 
 /** How a batch comes to its journal. */
 export interface JournalHost {
@@ -56,45 +49,26 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   readonly #host: BatchHost;
   readonly #input: Input<Req>;
   readonly #options: BatchOptions<Req>;
-  readonly #total: number | undefined;
   readonly #journalHost: JournalHost | undefined;
+  readonly #preparation: Preparation<Req>;
+  readonly #course: Course;
+  readonly #intake: Intake<Req>;
   readonly #slots: Slots;
   readonly #flight: Flight<Req>;
-  readonly #patience: Patience;
-  readonly #hosts = new Map<string, BatchHost>();
   readonly #stop = new AbortController();
   readonly #unlisten: () => void;
   readonly #results: Result<Req, Res>[] = [];
   /** A request settled, the input ended, or the gate opened. */
   readonly #changed = new Bell();
-  readonly #counts: Counts = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
-  /** Taken, and to be taken again before anything new is. */
-  readonly #again: Item<Req>[] = [];
-  #journal: Journal | undefined = undefined;
-  #opening: Promise<void> | undefined = undefined;
-  #source: Source<Req> | undefined = undefined;
-  #after: After<Req> | undefined = undefined;
-  #failures: Failures | undefined = undefined;
-  /** Heard, not counted yet, and no success. */
-  #bad = 0;
   #gate: Gate | undefined = undefined;
   /** Taken and not settled. Of these, not yet read by the spec; and those whose result is on its way to the disk. */
   #active = 0;
   #preparing = 0;
   #recording = 0;
-  /** Taken, and left to whoever goes on with the batch. */
-  #dropped = 0;
-  #filling = false;
-  /** All that was taken must be settled before more is. */
-  #isBarred = false;
-  #sourceEnded = false;
-  #isExhausted = false;
-  #endTaking: (() => void) | undefined = undefined;
-  #ending: Ending | undefined = undefined;
-  #why: string | undefined = undefined;
-  #failure: Error | undefined = undefined;
+  #journal: Journal | undefined = undefined;
   /** What it writes is not on the disk for sure. */
   #journalIsBroken = false;
+  #opening: Promise<void> | undefined = undefined;
   #finished: Promise<void> | undefined = undefined;
 
   /** @internal */
@@ -102,14 +76,15 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#host = host;
     this.#input = input;
     this.#options = options;
-    this.#total = totalOf(input);
+    this.#course = new Course(options, totalOf(input));
     this.id = journal?.id;
     this.#journalHost = journal;
     const { concurrency = 'auto' } = options;
     const { concurrencyPerKey: perKey = concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY } = options;
-    this.#patience = new Patience(options, host.timeouts);
+    this.#preparation = new Preparation(host, options);
+    this.#intake = new Intake(this.#intakeControl());
     this.#slots = new Slots({ concurrency, perKey, most: host.most }, host.clock);
-    this.#flight = new Flight(this.#slots, options, this.#stop.signal, this.#control());
+    this.#flight = new Flight(this.#slots, options, this.#stop.signal, this.#flightControl());
     if (options.rate !== undefined || options.window !== undefined) this.#gate = this.#newGate();
     if (!journal) this.#begin();
     // Every retry that waits listens to it.
@@ -123,24 +98,24 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** Takes hold of the journal before the first `next` would. Rejects where the batch may not begin. */
   async open(): Promise<void> {
-    if (this.#source) return;
+    if (this.#intake.isOpen) return;
     await this.#open();
-    if (this.#failure) throw this.#failure;
+    if (this.#course.failure) throw this.#course.failure;
   }
 
   async next(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
-    if (!this.#source) await this.#open();
+    if (!this.#intake.isOpen) await this.#open();
     for (;;) {
       // First, because what is refused on the spot is a result at once, and nothing else would tell of it.
-      void this.#fill();
+      this.#fill();
       const result = this.#results.shift();
       if (result) {
-        void this.#fill();
+        this.#fill();
         return { done: false, value: result };
       }
       if (this.#isIdle) {
         await this.#finish();
-        if (this.#failure) throw this.#failure;
+        if (this.#course.failure) throw this.#course.failure;
         return { done: true, value: undefined };
       }
       await this.#changed.wait();
@@ -169,30 +144,18 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** Starts nothing more. What is in flight ends and is handed out; then the iteration ends. */
   drain(): void {
-    if (this.#ending !== undefined) return;
-    this.#ending = 'drained';
-    this.#takeNoMore();
-    this.#letGo();
-    this.#changed.ring();
+    if (this.#course.ending === undefined) this.#drain();
   }
 
   /** A snapshot. */
   get progress(): BatchProgress {
-    return {
-      total: this.#total,
-      settled: this.#settled,
-      counts: { ...this.#counts },
-      inFlight: this.#slots.inFlight,
-      paused: this.#gate?.isPaused ?? false,
-      state: this.#finished || this.#ending ? this.#state : 'running',
-      ...(this.#why !== undefined && { why: this.#why }),
-    };
+    return this.#course.progress(this.#slots.inFlight, this.#gate?.isPaused ?? false);
   }
 
   /** The engine ends under it. @internal */
   async abandon(error: Error): Promise<void> {
     if (this.#finished) return;
-    this.#failure ??= error;
+    this.#course.failure ??= error;
     await this.#end('interrupted', false);
   }
 
@@ -203,7 +166,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       // Nobody reads them any more.
       if (forget) this.#results.length = 0;
       if (this.#isIdle) break;
-      void this.#fill();
+      this.#fill();
       await this.#changed.wait();
     }
     await this.#finish();
@@ -215,113 +178,69 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   async #openWithJournal(): Promise<void> {
-    if (this.#sourceEnded) return;
+    if (this.#intake.isEnded) return;
     try {
       const journal = await this.#journalHost!.open();
       this.#journal = journal;
       journal.onCancel = () => this.#cut('canceled');
-      Object.assign(this.#counts, journal.counts);
       this.#begin();
+      const why = this.#course.goOn(journal);
+      if (why !== undefined && this.#course.ending === undefined) this.#stopStarting(why);
     } catch (error) {
-      this.#failure ??= error as Error;
-      this.#sourceEnded = true;
+      this.#course.failure ??= error as Error;
+      this.#intake.end();
     }
   }
 
   /** What is known of the journal is known. */
   #begin(): void {
-    const { each, maxFailures, canary } = this.#options;
     const { kind, from } = this.#input;
     const known = (index: number) => {
       const state = this.#journal?.known(index);
       return state === 'new' || state === 'begun' ? undefined : state;
     };
-    if (kind === 'source' && from.named) this.#after = new After(new NamedIds(from.named, known));
-    else if (kind !== 'requests' || each) this.#after = new After(new SeenIds());
-    this.#source = new Source(this.#input, this.#options, this.#journal, this.#after);
-    if (maxFailures === undefined && canary === undefined) return;
-    this.#failures = new Failures({ maxFailures, canary }, this.#total, this.#counts);
-    if (!this.#journal) return;
-    let why = this.#failures.why();
-    for (let index = 0; index < (canary ?? 0) && why === undefined; index++) {
-      const outcome = known(index);
-      if (outcome) why = this.#failures.whyOf(index, outcome);
-    }
-    if (why !== undefined) this.#stopStarting(why);
+    let after: After<Req> | undefined;
+    if (kind === 'source' && from.named) after = new After(new NamedIds(from.named, known));
+    else if (kind !== 'requests' || this.#options.each) after = new After(new SeenIds());
+    this.#intake.open(new Source(this.#input, this.#options, this.#journal, after), after);
   }
 
   /** Nothing is left to do; there may be results to read. */
   get #isIdle(): boolean {
-    const isWaitedFor = this.#active > 0 || this.#filling || this.#again.length > 0;
-    return this.#sourceEnded && !isWaitedFor && (this.#after?.size ?? 0) === 0;
-  }
-
-  /** There are some that were taken before. */
-  get #hasAgain(): boolean {
-    return this.#again.length > 0 || (this.#after?.hasFree ?? false);
+    return this.#active === 0 && this.#intake.isEmpty;
   }
 
   get #hasRoom(): boolean {
     return this.#slots.inFlight + this.#preparing + this.#results.length < this.#slots.limit;
   }
 
+  #fill(): void {
+    while (this.#hasRoom && this.#slots.grant()) {}
+    void this.#intake.fill();
+  }
+
+  #intakeControl(): IntakeControl<Req> {
+    const batch = this;
+    return {
+      mayTake: () => this.#mayTake(),
+      take: (item) => void this.#one(item),
+      tookNone: () => this.#gate?.putBack(),
+      get isSettled() {
+        return batch.#active === 0;
+      },
+      failed: (error) => {
+        this.#course.failure ??= error;
+      },
+      changed: () => this.#changed.ring(),
+    };
+  }
+
   /** Asks for a token of the rate: whoever asks takes one. */
-  get #mayTake(): boolean {
-    if (!this.#hasAgain && (this.#isBarred || this.#sourceEnded)) return false;
+  #mayTake(): boolean {
     const { limit, inFlight } = this.#slots;
     if (!this.#hasRoom || this.#recording >= 2 * limit) return false;
     if (this.#active - inFlight - this.#preparing - this.#recording >= LOOK_AHEAD * limit) return false;
-    return this.#gate === undefined || this.#ending !== undefined || this.#gate.pass();
-  }
-
-  /** Takes from the input while there is room. One at a time: an asynchronous input is not asked twice at once. */
-  async #fill(): Promise<void> {
-    while (this.#hasRoom && this.#slots.grant()) {}
-    if (this.#filling || !this.#source) return;
-    this.#filling = true;
-    let asked = false;
-    try {
-      if (this.#active === 0 && !this.#hasAgain) this.#settledAll();
-      while (this.#mayTake) {
-        asked = true;
-        let taken: Taken<Req> = this.#again.shift() ?? this.#after?.takeFree();
-        if (!taken) {
-          const answer = this.#source.next();
-          taken = isThenable(answer) ? await this.#orStopped(answer) : answer;
-          if (!taken) this.#isExhausted ||= !this.#sourceEnded;
-        }
-        if (taken === undefined) this.#sourceEnded = true;
-        else if (taken === BARRIER) this.#bar();
-        else if (!this.#after?.holds(taken)) void this.#one(taken);
-        if (this.#active === 0 && !this.#hasAgain) this.#settledAll();
-      }
-    } catch (error) {
-      this.#failure ??= error as Error;
-      this.#sourceEnded = true;
-    }
-    this.#filling = false;
-    // Only where something changed: two readers that find nothing would wake each other for ever.
-    if (asked) this.#changed.ring();
-  }
-
-  #bar(): void {
-    this.#isBarred = this.#ending === undefined;
-    this.#gate?.putBack();
-  }
-
-  /** Nothing that was taken is left: who waits behind a barrier may go, and who still waits for others waits in vain. */
-  #settledAll(): void {
-    this.#isBarred = false;
-    if (this.#sourceEnded) this.#after?.refuseAll();
-  }
-
-  /** An input that never answers must not keep a batch that was called off. */
-  #orStopped(answer: PromiseLike<Taken<Req>>): Promise<Taken<Req>> {
-    return new Promise((resolve, reject) => {
-      this.#endTaking = () => resolve(undefined);
-      if (this.#sourceEnded) this.#endTaking();
-      answer.then(resolve, reject);
-    });
+    return this.#gate === undefined || this.#course.ending !== undefined || this.#gate.pass();
   }
 
   async #one(item: Item<Req>): Promise<void> {
@@ -332,18 +251,19 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     let result: Result<Req, Res>;
     try {
       if (item.refused) throw item.refused;
-      const host = this.#hostOf(item);
+      const host = this.#preparation.begin(item);
       const { deadline } = item;
       const answer = host.parse(item.request, { deadline, signal: this.#stop.signal });
       item.parsed = isThenable(answer) ? await answer : answer;
-      item.labels = this.#labelsOf(item);
-      const found = this.#options.cache ? await this.#remembered(item, item.parsed, host) : undefined;
-      if (this.#ending === 'stopped') throw this.#stopped();
+      item.labels = this.#preparation.labelsOf(item);
+      const found = this.#options.cache ? await this.#preparation.remembered(item, item.parsed, host) : undefined;
+      if (this.#course.ending === 'stopped') throw this.#stopped();
       // From here on it has a place or waits for one.
       item.isPrepared = true;
       this.#preparing--;
       if (found) result = rememberedResult(item, item.parsed.key, found);
-      else if (item.isInterrupted && !this.#isIdempotent(item)) result = interruptedResult(item, item.parsed.key);
+      else if (item.isInterrupted && !this.#preparation.isIdempotent(item))
+        result = interruptedResult(item, item.parsed.key);
       else result = resultOf(item, await this.#flight.run(item, item.parsed, host), (response) => host.ok(response));
     } catch (thrown) {
       if (!item.isPrepared) this.#preparing--;
@@ -385,59 +305,21 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#count(item, result);
     }
     this.#active--;
-    this.#after?.settled(item, result.outcome);
+    this.#intake.settled(item, result.outcome);
     this.#results.push(result);
     this.#changed.ring();
   }
 
-  /** Whose driver it is, and how long it has. Throws `ERR_INPUT` where there is no such driver. */
-  #hostOf(item: Item<Req>): BatchHost {
-    const { own } = item;
-    let host = this.#host;
-    const driver = own?.driver;
-    if (driver !== undefined && host.of) {
-      host = this.#hosts.get(driver) ?? host.of(driver);
-      this.#hosts.set(driver, host);
-    }
-    item.host = host;
-    item.patience = this.#patience;
-    if (own?.timeoutMs !== undefined || host !== this.#host) {
-      const timeoutMs = own?.timeoutMs ?? this.#options.timeoutMs;
-      const options = timeoutMs === undefined ? this.#options : { ...this.#options, timeoutMs };
-      item.patience = new Patience(options, host.timeouts);
-    }
-    item.deadline = item.patience.deadline(host.clock.now());
-    return host;
-  }
-
-  #isIdempotent({ own }: Item<Req>): boolean {
-    return own?.idempotent ?? this.#options.idempotent ?? false;
-  }
-
-  /** How the answer is remembered, and what of it is on disk. */
-  async #remembered(item: Item<Req>, parsed: Parsed, host: BatchHost): Promise<Remembered | undefined> {
-    const { cache } = this.#options;
-    if (!cache) return undefined;
-    item.plan = host.cache?.plan(parsed, cache);
-    return item.plan?.persist ? host.cache?.look(item.plan, parsed) : undefined;
-  }
-
-  #labelsOf({ own, request, index }: Item<Req>): readonly string[] | undefined {
-    if (own?.labels) return own.labels;
-    const { labels } = this.#options;
-    return typeof labels === 'function' ? checkLabels(labels(request, index)) : labels;
-  }
-
-  #control(): FlightControl<Req> {
+  #flightControl(): FlightControl<Req> {
     const batch = this;
     return {
       get hasRoom() {
         return batch.#hasRoom;
       },
       get expectsMore() {
-        return !batch.#sourceEnded;
+        return !batch.#intake.isEnded;
       },
-      fill: () => void this.#fill(),
+      fill: () => this.#fill(),
       waits: () => this.#gate?.putBack(),
       starting: (item, hasWaited) => this.#starting(item, hasWaited),
       heard: (item, call) => this.#heard(item, call),
@@ -447,7 +329,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** Throws what keeps it from starting. With a journal, resolves when its intent is on the disk. */
   #starting(item: Item<Req>, hasWaited: boolean): Promise<void> | undefined {
-    if (this.#ending !== undefined) this.#refuseStart();
+    if (this.#course.ending !== undefined) this.#refuseStart();
     else if (this.#gate && (hasWaited ? !this.#gate.pass() : this.#gate.isShut)) throw WITHDRAWN;
     const journal = this.#journal;
     const isNew = journal && !item.isInterrupted;
@@ -471,42 +353,42 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   #refuseStart(): void {
-    if (this.#ending === 'stopped') throw this.#stopped();
+    if (this.#course.ending === 'stopped') throw this.#stopped();
     if (this.#journal) throw WITHDRAWN;
     // Where it is cut, whoever it is handed to says so.
-    if (this.#ending === 'drained') throw new KeylaneError('ERR_CANCELED', 'the batch was drained before it started');
+    if (this.#course.ending === 'drained')
+      throw new KeylaneError('ERR_CANCELED', 'the batch was drained before it started');
   }
 
   /** It has no result, now. */
   #withdraw(item: Item<Req>): void {
+    const { ending } = this.#course;
     this.#flight.leave(item);
     this.#active--;
-    if (this.#ending === undefined || this.#ending === 'stopped') {
-      item.isAgain = true;
-      this.#again.push(item);
-    } else {
-      this.#dropped++;
-    }
+    if (ending === undefined || ending === 'stopped') this.#intake.putBack(item);
+    else this.#course.dropped++;
     this.#changed.ring();
   }
 
   /** That the batch or its engine was told to end says nothing of the request. */
   #isLost(item: Item<Req>, { error }: Result<Req, Res>): boolean {
+    const { ending } = this.#course;
     if (this.#journalIsBroken) return true;
     if (error?.code === 'ERR_CLOSED') {
-      this.#failure ??= error;
-      this.drain();
+      this.#course.failure ??= error;
+      if (ending === undefined || ending === 'stopped') this.#drain();
       return true;
     }
     // The next try is whose who goes on with the batch. Where it may not run again, what is known of it is the most.
-    if (this.#ending === 'interrupted' && error && this.#isIdempotent(item) && mayTryAgain(error, true)) return true;
+    if (ending === 'interrupted' && error && this.#preparation.isIdempotent(item) && mayTryAgain(error, true))
+      return true;
     if (error?.code !== 'ERR_CANCELED') return false;
-    return this.#ending === 'interrupted' || !item.hasBegun;
+    return ending === 'interrupted' || !item.hasBegun;
   }
 
   #journalFailed(error: Error): void {
     this.#journalIsBroken = true;
-    this.#failure ??= error;
+    this.#course.failure ??= error;
     this.#cut('interrupted');
   }
 
@@ -515,22 +397,15 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
    * rolling restart must not go down after one that did not come back.
    */
   #heard(item: Item<Req>, { error, response }: Call): void {
-    if (!this.#failures || this.#ending !== undefined || item.isBad) return;
-    if (error ? mayTryAgain(error, this.#isIdempotent(item)) : item.host!.ok(response)) return;
-    const outcome = error?.outcome ?? 'failed';
+    if (error ? mayTryAgain(error, this.#preparation.isIdempotent(item)) : item.host!.ok(response)) return;
     // That the engine is closed says nothing of the request.
-    if (outcome === 'canceled' || error?.code === 'ERR_CLOSED') return;
-    item.isBad = true;
-    this.#bad++;
-    const why = this.#failures.whyOf(item.index, outcome, this.#bad);
+    if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return;
+    const why = this.#course.heard(item, error?.outcome ?? 'failed');
     if (why !== undefined) this.#stopStarting(why);
   }
 
-  #count(item: Item<Req>, { index, outcome }: Result<Req, Res>): void {
-    this.#counts[outcome]++;
-    if (item.isBad) this.#bad--;
-    if (!this.#failures || this.#ending !== undefined) return;
-    const why = this.#failures.whyOf(index, outcome, this.#bad);
+  #count(item: Item<Req>, { outcome }: Result<Req, Res>): void {
+    const why = this.#course.count(item, outcome);
     if (why !== undefined) this.#stopStarting(why);
   }
 
@@ -539,59 +414,52 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     try {
       call();
     } catch (error) {
-      this.#failure ??= error as Error;
+      this.#course.failure ??= error as Error;
       this.#cut('interrupted');
     }
   }
 
   /** What is left is settled as not started, where it can be read to its end. */
   #stopStarting(why: string): void {
-    this.#ending = 'stopped';
-    this.#why = why;
-    if (this.#total === undefined && this.#input.kind !== 'source') this.#takeNoMore();
-    this.#after?.freeAll();
+    this.#course.ending = 'stopped';
+    this.#course.why = why;
+    if (this.#course.total === undefined && this.#input.kind !== 'source') this.#intake.end();
+    this.#intake.free();
     // With `limits.groups` hundreds may wait there, and the next of a rolling restart must not begin.
     this.#host.recall?.(this.#stop.signal, () => this.#stopped());
-    this.#isBarred = false;
     this.#changed.ring();
   }
 
   #stopped(): KeylaneError {
-    return new KeylaneError('ERR_STOPPED', `the batch was stopped before it: ${this.#why}`);
+    return new KeylaneError('ERR_STOPPED', `the batch was stopped before it: ${this.#course.why}`);
+  }
+
+  #drain(): void {
+    this.#course.ending = 'drained';
+    this.#letGo();
   }
 
   #cut(how: 'interrupted' | 'canceled'): void {
     if (this.#stop.signal.aborted) return;
-    this.#ending = how;
-    this.#takeNoMore();
+    this.#course.ending = how;
+    this.#intake.end();
     const error = new KeylaneError('ERR_CANCELED', 'the batch was canceled');
     this.#stop.abort(error);
     this.#slots.end(error);
     this.#letGo();
-    this.#changed.ring();
   }
 
   /** What was taken and cannot start any more. */
   #letGo(): void {
-    const items = this.#again.splice(0);
-    this.#after?.freeAll();
-    for (let item = this.#after?.takeFree(); item; item = this.#after?.takeFree()) items.push(item);
-    if (this.#journal) {
-      this.#dropped += items.length;
-      return;
-    }
-    for (const item of items) {
-      item.refused ??= new KeylaneError('ERR_CANCELED', 'the batch was ended before it started');
-      void this.#one(item);
-    }
-  }
-
-  #takeNoMore(): void {
-    if (this.#sourceEnded) return;
-    this.#sourceEnded = true;
-    this.#endTaking?.();
-    // Not awaited: a generator that waits for something inside answers only when that comes.
-    void this.#source?.end().catch(() => {});
+    this.#intake.end();
+    const items = this.#intake.letGo();
+    if (this.#journal) this.#course.dropped += items.length;
+    else
+      for (const item of items) {
+        item.refused ??= new KeylaneError('ERR_CANCELED', 'the batch was ended before it started');
+        void this.#one(item);
+      }
+    this.#changed.ring();
   }
 
   #newGate(): Gate {
@@ -605,26 +473,15 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   async #close(): Promise<void> {
+    this.#course.isExhausted = this.#intake.isExhausted;
+    this.#course.isOver = true;
     this.#gate?.stop();
     this.#unlisten();
     try {
-      await this.#journal?.close(this.#state, this.#why);
+      await this.#journal?.close(this.#course.end, this.#course.why);
     } catch (error) {
-      this.#failure ??= error as Error;
+      this.#course.failure ??= error as Error;
     }
     this.#journalHost?.ended();
-  }
-
-  get #state(): Exclude<BatchState, 'running'> {
-    if (this.#ending === 'canceled') return 'canceled';
-    const isWhole = this.#isExhausted || this.#settled === this.#total;
-    if (this.#failure || this.#dropped > 0) return 'interrupted';
-    if (this.#why !== undefined && (isWhole || this.#ending === 'stopped')) return 'stopped';
-    return isWhole ? 'done' : 'interrupted';
-  }
-
-  get #settled(): number {
-    const { ok, failed, not_started, unknown, canceled } = this.#counts;
-    return ok + failed + not_started + unknown + canceled;
   }
 }

@@ -313,6 +313,17 @@ describe('what interrupts it', () => {
     expect([disk.state, [...disk.outcomes]]).toEqual(['interrupted', [[1, 'ok']]]);
   });
 
+  test('an engine that is closed while a stopped batch ends leaves what it cuts to whoever goes on', async () => {
+    const { host, batch, disk } = begin(four, { concurrency: 2, maxFailures: 1 });
+    const read = readAll(batch);
+    await settled();
+    await settled();
+    await host.answer('a', 'no');
+    await host.answer('b', undefined, new KeylaneError('ERR_CLOSED', 'cut', { outcome: 'unknown' }));
+    expect((await read).error).toMatchObject({ code: 'ERR_CLOSED' });
+    expect([disk.state, disk.outcomes.get(0), disk.outcomes.has(1)]).toEqual(['interrupted', 'failed', false]);
+  });
+
   test('drained: what is in flight ends and is handed out, and the rest is left to whoever goes on', async () => {
     const { host, batch, disk } = begin(four, { concurrency: 2, concurrencyPerKey: 1 });
     const read = readAll(batch);

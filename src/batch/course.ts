@@ -1,0 +1,87 @@
+import type { BatchState, Journal } from '../batch-types.js';
+import type { BatchProgress, Outcome } from '../types.js';
+import { type Counts, type FailureBounds, Failures } from './failures.js';
+import type { Item } from './item.js';
+
+/**
+ * How a batch comes to an end before all is settled. `drained` and `stopped`: nothing more starts, and what is in flight
+ * ends; `interrupted` and `canceled`: that is cut too. After `stopped` the rest is settled as not started.
+ *
+ *     undefined ──▶ drained ──▶ interrupted, canceled
+ *         └───────▶ stopped ──▶ drained (the engine is closed), interrupted, canceled
+ */
+export type Ending = 'drained' | 'stopped' | 'interrupted' | 'canceled';
+
+/** How far a batch is, whether it may go on, and how it ended. */
+export class Course {
+  /** Undefined where nobody can know it without reading the input. */
+  readonly total: number | undefined;
+  readonly counts: Counts = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
+  ending: Ending | undefined = undefined;
+  /** Why it was stopped. */
+  why: string | undefined = undefined;
+  /** What the loop over the results throws at its end. */
+  failure: Error | undefined = undefined;
+  /** Taken from the input, and left to whoever goes on with the batch. */
+  dropped = 0;
+  /** The input has been read to its end. */
+  isExhausted = false;
+  isOver = false;
+  readonly #failures: Failures | undefined;
+  readonly #canary: number;
+  /** Heard, not counted yet, and no success. */
+  #bad = 0;
+
+  constructor({ maxFailures, canary }: FailureBounds, total: number | undefined) {
+    this.total = total;
+    this.#canary = canary ?? 0;
+    const isBounded = maxFailures !== undefined || canary !== undefined;
+    this.#failures = isBounded ? new Failures({ maxFailures, canary }, total, this.counts) : undefined;
+  }
+
+  /** What earlier processes came to. Gives why nothing more may start, if so. */
+  goOn(journal: Journal): string | undefined {
+    Object.assign(this.counts, journal.counts);
+    let why = this.#failures?.why();
+    for (let index = 0; index < this.#canary && why === undefined; index++) {
+      const known = journal.known(index);
+      if (known !== 'new' && known !== 'begun') why = this.#failures?.whyOf(index, known);
+    }
+    return why;
+  }
+
+  /** A last try came to this, and will be counted. Gives why nothing more may start, if so. */
+  heard(item: Item<unknown>, outcome: Outcome): string | undefined {
+    if (!this.#failures || this.ending !== undefined || item.isBad || outcome === 'ok') return undefined;
+    item.isBad = true;
+    this.#bad++;
+    return this.#failures.whyOf(item.index, outcome, this.#bad);
+  }
+
+  /** A result. Gives why nothing more may start, if so. */
+  count(item: Item<unknown>, outcome: Outcome): string | undefined {
+    this.counts[outcome]++;
+    if (item.isBad) this.#bad--;
+    return this.ending === undefined ? this.#failures?.whyOf(item.index, outcome, this.#bad) : undefined;
+  }
+
+  get settled(): number {
+    const { ok, failed, not_started, unknown, canceled } = this.counts;
+    return ok + failed + not_started + unknown + canceled;
+  }
+
+  /** How it ended, or will when nothing is in flight any more. */
+  get end(): Exclude<BatchState, 'running'> {
+    if (this.ending === 'canceled') return 'canceled';
+    if (this.failure || this.dropped > 0) return 'interrupted';
+    const isWhole = this.isExhausted || this.settled === this.total;
+    if (this.why !== undefined && (isWhole || this.ending === 'stopped')) return 'stopped';
+    return isWhole ? 'done' : 'interrupted';
+  }
+
+  progress(inFlight: number, paused: boolean): BatchProgress {
+    const { total, settled, why } = this;
+    const state = this.isOver || this.ending ? this.end : 'running';
+    return { total, settled, counts: { ...this.counts }, inFlight, paused, state, ...(why !== undefined && { why }) };
+  }
+}
