@@ -76,8 +76,9 @@ test('a decrypted key is kept while log-ins use it, and forgotten when others do
   expect(asked).toEqual([one, other, one]);
 });
 
-test('what takes hours is not begun', async () => {
-  const found = await new Decrypter().decrypt(openSshKey('aes256-ctr', 0xffff_ffff, 1), 'right horse');
+test.each(['', '*'])('what takes hours is not begun, also with what is no base64 in it: %j', async (junk) => {
+  const text = openSshKey('aes256-ctr', 0xffff_ffff, 1).replace('KEY-----\n', `$&${junk}`);
+  const found = await new Decrypter().decrypt(text, 'right horse');
   expect(found).toMatchObject({ message: expect.stringContaining('4294967295 rounds of bcrypt') });
 });
 

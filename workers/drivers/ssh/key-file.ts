@@ -135,7 +135,8 @@ function publicPartOf(text: string): Buffer | undefined {
 
 /** What OpenSSH's private format holds in the clear (PROTOCOL.key); undefined where it is another. */
 function openSshOf(text: string): { publicKey: Buffer | undefined; rounds: number } | undefined {
-  const own = /^-----BEGIN OPENSSH PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END/m.exec(text)?.[1];
+  // As ssh2 does, which skips what is no base64: it must be the same bytes of which the rounds are counted.
+  const own = /^-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]+)-----END/m.exec(text)?.[1];
   if (own === undefined) return undefined;
   const bytes = Buffer.from(own, 'base64');
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return { publicKey: undefined, rounds: 0 };
