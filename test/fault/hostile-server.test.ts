@@ -16,7 +16,7 @@ const MOST_BYTES = 64 * MIB;
 const CALL_MS = 2_000;
 const BREAKER_MS = 20_000;
 /** What a neighbour on the same shard waits at most: the machine is shared, and the server of the test is on it, too. */
-const NEIGHBOUR_MS = 2_000;
+const NEIGHBOUR_MS = 3_000;
 
 let dir: string;
 let sshd: Sshd;
