@@ -6,7 +6,7 @@ import type { Owner } from '../../util/owner.js';
 import { lineOf, shortLineOf } from '../line.js';
 import { ownerIn } from './claim.js';
 import { Group } from './group.js';
-import { outcomeByte, packHeader } from './header.js';
+import { NO_DIGEST, outcomeByte, packHeader } from './header.js';
 import { headerKey, type JournalState, jsonRecord, linesKey, OUTCOMES, STATE } from './records.js';
 import { LONGEST_LINE, type SideFile } from './side-file.js';
 
@@ -59,7 +59,7 @@ export class Commits {
     const group = this.#open();
     if (!group) return this.#refusal();
     group.begun.push(index);
-    if (digest !== undefined) group.digests.push(digest);
+    group.digests.push(digest ?? NO_DIGEST);
     this.#plan(group);
     return group.committed.promise;
   }

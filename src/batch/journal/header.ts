@@ -12,6 +12,8 @@ import { OUTCOMES } from './records.js';
 //        index u32, microseconds u32, bytes of the line u32, outcome u8 (ASIDE: the line is in the side file)
 const AT = { when: 0, ranges: 8, begun: 12, digest: 16, results: 20, first: 24 } as const;
 export const DIGEST_BYTES = 8;
+/** Of a request that has none. */
+export const NO_DIGEST = '\0'.repeat(DIGEST_BYTES);
 /** What the line's bytes say is where the line is. */
 const ASIDE = 0x80;
 const MOST_US = 0xffff_ffff;
@@ -19,7 +21,7 @@ const MOST_US = 0xffff_ffff;
 /** What is gathered for one commit. */
 export interface Gathered {
   begun: readonly number[];
-  /** One for each that has begun, as 8 characters (latin1), or none at all. */
+  /** One for each that has begun, as 8 characters (latin1). */
   digests: readonly string[];
   indexes: readonly number[];
   micros: readonly number[];
@@ -30,7 +32,7 @@ export interface Gathered {
 export function packHeader(when: number, gathered: Gathered): Buffer {
   const { begun, digests, indexes, micros, lengths, outcomes } = gathered;
   const ranges = rangesOf(begun);
-  const withDigests = digests.length > 0;
+  const withDigests = digests.some((digest) => digest !== NO_DIGEST);
   const count = indexes.length;
   const bytes = AT.first + ranges.length * 4 + (withDigests ? begun.length * DIGEST_BYTES : 0) + count * 13;
   const header = Buffer.allocUnsafe(bytes);

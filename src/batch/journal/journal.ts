@@ -8,7 +8,7 @@ import { DATA_FILE } from '../../store/environment.js';
 import { openStore, type Store } from '../../store/store.js';
 import type { Outcome, Result } from '../../types.js';
 import { type Clock, systemClock } from '../../util/clock.js';
-import { claim } from './claim.js';
+import { claim, ownerIn } from './claim.js';
 import { Commits } from './commits.js';
 import { enter } from './enter.js';
 import { Header } from './header.js';
@@ -181,20 +181,25 @@ export class BatchJournal implements Journal {
 
   async #close(state: Exclude<BatchState, 'running'>, why: string | undefined): Promise<void> {
     const { store, side, socket } = this.#parts;
+    let isWritten = false;
     try {
       const failed = await this.#commits.close();
-      const last = failed === undefined ? jsonRecord(this.#state(state, why)) : undefined;
+      const last = failed === undefined ? this.#state(state, why) : undefined;
       const letGo = store.transaction(() => {
-        if (last) void store.put(STATE, last);
+        if (ownerIn(store)?.id !== socket.me.id) return;
+        const broken = { ...readState(store), state: 'interrupted', why: reasonOf(failed) };
+        void store.put(STATE, jsonRecord(last ?? broken));
         void store.remove(OWNER);
       });
       // That the disk is full has been told.
-      await (failed === undefined ? letGo : letGo.catch(() => {}));
+      if (failed === undefined) await letGo;
+      else await letGo.catch(() => {});
+      isWritten = ownerIn(store)?.id !== socket.me.id;
     } finally {
       await side.close();
       await store.close().catch(() => {});
       // Last: who waits for the batch to be let go of waits for this.
-      await socket.close();
+      await socket.close(isWritten);
     }
   }
 
@@ -212,4 +217,8 @@ export class BatchJournal implements Journal {
       ranMs: Math.round(this.#ranMs + clock.now() - this.#openedAt),
     };
   }
+}
+
+function reasonOf(failed: unknown): string {
+  return failed instanceof Error ? failed.message : String(failed);
 }

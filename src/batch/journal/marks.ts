@@ -1,5 +1,5 @@
 import type { Outcome } from '../../types.js';
-import { DIGEST_BYTES, type Header } from './header.js';
+import { DIGEST_BYTES, type Header, NO_DIGEST } from './header.js';
 import { type Counts, noCounts, OUTCOMES } from './records.js';
 
 const NEW = 0;
@@ -55,7 +55,8 @@ export class Marks {
   digest(index: number): string | undefined {
     const at = index * DIGEST_BYTES;
     if (!this.#digests || at >= this.#digests.length || this.known(index) === 'new') return undefined;
-    return this.#digests.toString('latin1', at, at + DIGEST_BYTES);
+    const digest = this.#digests.toString('latin1', at, at + DIGEST_BYTES);
+    return digest === NO_DIGEST ? undefined : digest;
   }
 
   #grow(index: number): void {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, openSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, constants, linkSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { KeylaneError } from '../../errors.js';
 import { type Clock, systemClock } from '../../util/clock.js';
@@ -58,12 +58,20 @@ export class OwnerSocket {
     return this.#wasAsked;
   }
 
-  async close(): Promise<void> {
+  /**
+   * `isWritten`: the store knows that we let go. Else the socket stays behind as one that nobody listens on: without it
+   * others would take us for alive as long as this process is.
+   */
+  async close(isWritten = true): Promise<void> {
     OURS.delete(this.me.id);
+    const path = this.#folder.path(this.me.id);
+    const left = `${path}.left`;
+    if (!isWritten) quietly(() => linkSync(path, left));
     const closed = deferred<void>();
     this.#server.close(() => closed.resolve());
     for (const peer of this.#peers) peer.destroy();
     await closed.promise;
+    if (!isWritten) quietly(() => renameSync(left, path));
     this.#folder.close();
   }
 
@@ -170,6 +178,13 @@ class Folder {
   close(): void {
     closeSync(this.#fd);
   }
+}
+
+/** On a full disk it may not work; then the process has to end first. */
+function quietly(step: () => void): void {
+  try {
+    step();
+  } catch {}
 }
 
 function nameOf(id: string): string {

@@ -1,4 +1,5 @@
 import { lstatSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Batches, openBatches, type ResultsOptions } from '../../../src/batch/batches.ts';
@@ -7,6 +8,7 @@ import { type JournalStore, openBatchStore } from '../../../src/batch/journal/jo
 import type { InputIdentity } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
 import type { Outcome } from '../../../src/types.ts';
+import type { Owner } from '../../../src/util/owner.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
 import { journalIn, resultOf } from '../../support/journal.ts';
 import { temporaryDataDir } from '../../support/journal-process.ts';
@@ -111,6 +113,38 @@ describe('a journal', () => {
     expect(again.known(2)).toBe('new');
   });
 
+  test('whose store cannot even take that it was let go of is taken over while its process lives', async () => {
+    const dataDir = temporaryDataDir();
+    let isFull = false;
+    const open = async (dir: string) => {
+      const store = await watchedStore(dir, async () => {});
+      const full = new KeylaneError('ERR_STORE_FULL', 'no room');
+      const transaction: JournalStore['transaction'] = (work) =>
+        isFull ? Promise.reject(full) : store.transaction(work);
+      return { ...store, transaction };
+    };
+    const journal = await journalIn(dataDir, { open });
+    const socket = () => readdirSync(join(dataDir, 'batches/b1')).filter((name) => name.startsWith('owner-'));
+    const [name] = socket();
+    isFull = true;
+    expect((await refusal(journal.settle(resultOf(0)))).code).toBe('ERR_STORE_FULL');
+    await journal.close('interrupted');
+    expect(socket()).toEqual([name]);
+    // As another process sees it.
+    const owner = (await openBatchStore(join(dataDir, 'batches/b1'))) as JournalStore;
+    const { pid, id } = JSON.parse(String(owner.get('owner'))) as Owner;
+    expect([pid, `owner-${id}.sock`]).toEqual([process.pid, name]);
+    await expect(
+      new Promise((resolve, reject) =>
+        connect(join(dataDir, 'batches/b1', name!), () => resolve('listens')).on('error', reject),
+      ),
+    ).rejects.toThrow('ECONNREFUSED');
+    await owner.close();
+    const again = await journalIn(dataDir, { resume: true });
+    expect(socket()).toHaveLength(1);
+    expect(again.known(0)).toBe('new');
+  });
+
   test('waits for more as long as its disk took while most are out, and not where most wait for it', async () => {
     const clock = new FakeClock();
     let commits = 0;
@@ -169,11 +203,13 @@ describe('a journal', () => {
     const dataDir = temporaryDataDir();
     const journal = await journalIn(dataDir);
     await Promise.all([journal.begin(0, 'abcdefgh'), journal.begin(700, '\u00ff\u0000234567')]);
+    await Promise.all([journal.settle(resultOf(2)), journal.begin(3, undefined), journal.begin(4, '12345678')]);
     await journal.close('interrupted');
     const again = await journalIn(dataDir, { resume: true });
     again.check(0, 'abcdefgh');
     again.check(700, '\u00ff\u0000234567');
-    again.check(5, 'whatever');
+    // Of these nothing is known: one never began, the others had none.
+    for (const index of [2, 3, 5]) again.check(index, 'whatever');
     expect(() => again.check(0, 'abcdefgX')).toThrow('index 0');
     expect(() => again.check(700, 'abcdefgh')).toThrow('index 700');
   });
