@@ -25,8 +25,9 @@ export interface OrderedOptions {
 export class OrderedLines {
   readonly #write: (line: string) => void | Promise<void>;
   readonly #options: OrderedOptions;
-  readonly #held = new Map<number, string>();
-  #heldLength = 0;
+  /** As bytes: a text that was put together of pieces keeps all of them. */
+  readonly #held = new Map<number, Buffer>();
+  #heldBytes = 0;
   /** Those that have come and are not held. */
   readonly #elsewhere = new Bits();
   #next: number;
@@ -40,15 +41,12 @@ export class OrderedLines {
   async put(index: number, line: string): Promise<void> {
     const { readFrom, skip, mostHeld = MOST_HELD } = this.#options;
     while (skip?.has(this.#next)) this.#next++;
-    if (index !== this.#next && readFrom && this.#heldLength + line.length > mostHeld) {
-      this.#elsewhere.add(index);
-      return;
-    }
-    this.#held.set(index, line);
-    this.#heldLength += line.length;
+    if (index === this.#next) await this.#writeNext(line);
+    else if (readFrom && this.#heldBytes + line.length > mostHeld) this.#elsewhere.add(index);
+    else this.#hold(index, Buffer.from(line));
     for (;;) {
       const held = this.#held.get(this.#next);
-      if (held !== undefined) await this.#writeNext(held);
+      if (held !== undefined) await this.#writeNext(held.toString());
       else if (skip?.has(this.#next)) this.#next++;
       else if (this.#elsewhere.has(this.#next)) await this.readBack();
       else return;
@@ -67,11 +65,16 @@ export class OrderedLines {
     }
   }
 
+  #hold(index: number, line: Buffer): void {
+    this.#held.set(index, line);
+    this.#heldBytes += line.length;
+  }
+
   async #writeNext(line: string): Promise<void> {
     const held = this.#held.get(this.#next);
     if (held !== undefined) {
       this.#held.delete(this.#next);
-      this.#heldLength -= held.length;
+      this.#heldBytes -= held.length;
     }
     this.#next++;
     await this.#write(line);
