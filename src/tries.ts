@@ -51,7 +51,7 @@ export async function tryUntilSettled(
   random: () => number,
 ): Promise<Tried> {
   if (policy.attempts > 1) policy.budget.requested();
-  const history: Attempt[] = policy.before ? [...policy.before] : [];
+  const history: Attempt[] = policy.before?.length ? [...policy.before] : [];
   let call: Call | undefined;
   for (let tries = 1; ; tries++) {
     let error: KeylaneError | undefined;

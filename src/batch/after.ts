@@ -1,7 +1,8 @@
 import { KeylaneError } from '../errors.js';
 import type { Outcome } from '../types.js';
-import type { Ids } from './ids.js';
+import { type Ids, NamedIds, SeenIds } from './ids.js';
 import type { Item } from './item.js';
+import type { Input } from './source.js';
 
 /** Requests that may wait for others at the same time. */
 const MOST_HELD = 10_000;
@@ -103,6 +104,16 @@ export class After<Req> {
     this.#held.clear();
     this.#waiting.clear();
   }
+}
+
+/** Undefined where no request can say that it waits. `known`: how those of an earlier process ended. */
+export function afterOf<Req>(
+  { kind, from }: Input<Req>,
+  { each }: { each?: unknown },
+  known: (index: number) => Outcome | undefined,
+): After<Req> | undefined {
+  if (kind === 'source' && from.named) return new After(new NamedIds(from.named, known));
+  return kind !== 'requests' || each ? new After(new SeenIds()) : undefined;
 }
 
 interface Held<Req> {

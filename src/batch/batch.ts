@@ -6,16 +6,15 @@ import { mayHaveRun, mayTryAgain } from '../tries.js';
 import type { BatchOptions, BatchProgress, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import { isThenable } from '../util/thenable.js';
-import { After } from './after.js';
+import { afterOf } from './after.js';
 import { Course } from './course.js';
-import { digestOf } from './digest.js';
 import { Flight, type FlightControl } from './flight.js';
 import { Gate } from './gate.js';
 import type { BatchHost } from './host.js';
-import { NamedIds, SeenIds } from './ids.js';
 import { Intake, type IntakeControl } from './intake.js';
 import type { Item } from './item.js';
 import { Preparation } from './preparation.js';
+import { type JournalHost, outcomeIn, Recorder } from './recorder.js';
 import { interruptedResult, rememberedResult, resultOf, unsubmitted } from './result.js';
 import { Slots } from './slots.js';
 import { type Input, Source, totalOf } from './source.js';
@@ -24,15 +23,6 @@ import { type Input, Source, totalOf } from './source.js';
 const LOOK_AHEAD = 4;
 /** Thrown where a request did not start, and no result is to be made of that. */
 const WITHDRAWN = Symbol('withdrawn');
-
-/** How a batch comes to its journal. */
-export interface JournalHost {
-  id: string;
-  /** Called once, when the batch begins. */
-  open(): Promise<Journal>;
-  /** It is closed, or never was open. */
-  ended(): void;
-}
 
 /**
  * Many requests under one bound. Results come in the order they settle. What is in flight and what has settled but was
@@ -61,13 +51,11 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   /** A request settled, the input ended, or the gate opened. */
   readonly #changed = new Bell();
   #gate: Gate | undefined = undefined;
-  /** Taken and not settled. Of these, not yet read by the spec; and those whose result is on its way to the disk. */
+  /** Taken and not settled; of these, not yet read by the spec. */
   #active = 0;
   #preparing = 0;
-  #recording = 0;
   #journal: Journal | undefined = undefined;
-  /** What it writes is not on the disk for sure. */
-  #journalIsBroken = false;
+  #recorder: Recorder<Req> | undefined = undefined;
   #opening: Promise<void> | undefined = undefined;
   #finished: Promise<void> | undefined = undefined;
 
@@ -182,6 +170,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     try {
       const journal = await this.#journalHost!.open();
       this.#journal = journal;
+      this.#recorder = new Recorder(journal, this.#input, (error) => this.#failed(error));
       journal.onCancel = () => this.#cut('canceled');
       this.#begin();
       const why = this.#course.goOn(journal);
@@ -194,14 +183,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** What is known of the journal is known. */
   #begin(): void {
-    const { kind, from } = this.#input;
-    const known = (index: number) => {
-      const state = this.#journal?.known(index);
-      return state === 'new' || state === 'begun' ? undefined : state;
-    };
-    let after: After<Req> | undefined;
-    if (kind === 'source' && from.named) after = new After(new NamedIds(from.named, known));
-    else if (kind !== 'requests' || this.#options.each) after = new After(new SeenIds());
+    const after = afterOf(this.#input, this.#options, (index) => outcomeIn(this.#journal, index));
     this.#intake.open(new Source(this.#input, this.#options, this.#journal, after), after);
   }
 
@@ -238,8 +220,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   /** Asks for a token of the rate: whoever asks takes one. */
   #mayTake(): boolean {
     const { limit, inFlight } = this.#slots;
-    if (!this.#hasRoom || this.#recording >= 2 * limit) return false;
-    if (this.#active - inFlight - this.#preparing - this.#recording >= LOOK_AHEAD * limit) return false;
+    const recording = this.#recorder?.recording ?? 0;
+    if (!this.#hasRoom || recording >= 2 * limit) return false;
+    if (this.#active - inFlight - this.#preparing - recording >= LOOK_AHEAD * limit) return false;
     return this.#gate === undefined || this.#course.ending !== undefined || this.#gate.pass();
   }
 
@@ -278,31 +261,20 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     const { invalidates } = this.#options;
     if (invalidates && mayHaveRun(result.outcome, result.shard, result.history))
       await item.host?.cache?.forget(invalidates);
-    const journal = this.#journal;
-    if (journal) {
-      // What is on its way to the disk keeps nobody else from starting: both go in one commit.
-      this.#flight.leave(item);
-      if (this.#isLost(item, result)) {
-        this.#withdraw(item);
-        return;
-      }
-      this.#count(item, result);
-      this.#recording++;
+    // With a journal at once: what is on its way to the disk keeps nobody else from starting, and both go in one commit.
+    // Without only now: a place that is free while its result is still on the way would be one too many.
+    this.#flight.leave(item);
+    if (this.#recorder && this.#isLost(item, result, this.#recorder)) {
+      this.#withdraw(item);
+      return;
+    }
+    this.#count(item, result);
+    if (this.#recorder) {
       this.#changed.ring();
-      try {
-        await journal.settle(result);
-      } catch (error) {
-        this.#journalFailed(error as Error);
-      }
-      this.#recording--;
-      if (this.#journalIsBroken) {
+      if (!(await this.#recorder.settle(result))) {
         this.#withdraw(item);
         return;
       }
-    } else {
-      // Only now: a place that is free while its result is still on the way would be one too many.
-      this.#flight.leave(item);
-      this.#count(item, result);
     }
     this.#active--;
     this.#intake.settled(item, result.outcome);
@@ -331,25 +303,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   #starting(item: Item<Req>, hasWaited: boolean): Promise<void> | undefined {
     if (this.#course.ending !== undefined) this.#refuseStart();
     else if (this.#gate && (hasWaited ? !this.#gate.pass() : this.#gate.isShut)) throw WITHDRAWN;
-    const journal = this.#journal;
-    const isNew = journal && !item.isInterrupted;
-    const digest = isNew && this.#wantsDigest ? digestOf(item.own?.driver, item.request) : undefined;
     item.hasBegun = true;
-    return isNew ? this.#intend(journal, item.index, digest) : undefined;
-  }
-
-  async #intend(journal: Journal, index: number, digest: string | undefined): Promise<void> {
-    try {
-      await journal.begin(index, digest);
-    } catch (error) {
-      this.#journalFailed(error as Error);
-      throw WITHDRAWN;
-    }
-  }
-
-  get #wantsDigest(): boolean {
-    const { kind, from } = this.#input;
-    return kind !== 'source' || from.identity === undefined;
+    return item.isInterrupted ? undefined : this.#recorder?.intend(item).then(mustBeTrue);
   }
 
   #refuseStart(): void {
@@ -371,9 +326,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   /** That the batch or its engine was told to end says nothing of the request. */
-  #isLost(item: Item<Req>, { error }: Result<Req, Res>): boolean {
+  #isLost(item: Item<Req>, { error }: Result<Req, Res>, { isBroken }: Recorder<Req>): boolean {
     const { ending } = this.#course;
-    if (this.#journalIsBroken) return true;
+    if (isBroken) return true;
     if (error?.code === 'ERR_CLOSED') {
       this.#course.failure ??= error;
       if (ending === undefined || ending === 'stopped') this.#drain();
@@ -386,8 +341,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     return ending === 'interrupted' || !item.hasBegun;
   }
 
-  #journalFailed(error: Error): void {
-    this.#journalIsBroken = true;
+  #failed(error: Error): void {
     this.#course.failure ??= error;
     this.#cut('interrupted');
   }
@@ -397,6 +351,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
    * rolling restart must not go down after one that did not come back.
    */
   #heard(item: Item<Req>, { error, response }: Call): void {
+    if (!this.#course.isBounded) return;
     if (error ? mayTryAgain(error, this.#preparation.isIdempotent(item)) : item.host!.ok(response)) return;
     // That the engine is closed says nothing of the request.
     if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return;
@@ -414,8 +369,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     try {
       call();
     } catch (error) {
-      this.#course.failure ??= error as Error;
-      this.#cut('interrupted');
+      this.#failed(error as Error);
     }
   }
 
@@ -484,4 +438,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     }
     this.#journalHost?.ended();
   }
+}
+
+function mustBeTrue(isWritten: boolean): void {
+  if (!isWritten) throw WITHDRAWN;
 }

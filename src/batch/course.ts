@@ -2,6 +2,7 @@ import type { BatchState, Journal } from '../batch-types.js';
 import type { BatchProgress, Outcome } from '../types.js';
 import { type Counts, type FailureBounds, Failures } from './failures.js';
 import type { Item } from './item.js';
+import { outcomeIn } from './recorder.js';
 
 /**
  * How a batch comes to an end before all is settled. `drained` and `stopped`: nothing more starts, and what is in flight
@@ -39,13 +40,18 @@ export class Course {
     this.#failures = isBounded ? new Failures({ maxFailures, canary }, total, this.counts) : undefined;
   }
 
+  /** Failures may stop it. */
+  get isBounded(): boolean {
+    return this.#failures !== undefined;
+  }
+
   /** What earlier processes came to. Gives why nothing more may start, if so. */
   goOn(journal: Journal): string | undefined {
     Object.assign(this.counts, journal.counts);
     let why = this.#failures?.why();
     for (let index = 0; index < this.#canary && why === undefined; index++) {
-      const known = journal.known(index);
-      if (known !== 'new' && known !== 'begun') why = this.#failures?.whyOf(index, known);
+      const outcome = outcomeIn(journal, index);
+      if (outcome) why = this.#failures?.whyOf(index, outcome);
     }
     return why;
   }

@@ -1,0 +1,67 @@
+import type { Journal } from '../batch-types.js';
+import type { Outcome, Result } from '../types.js';
+import { digestOf } from './digest.js';
+import type { Item } from './item.js';
+import type { Input } from './source.js';
+
+/** How a batch comes to its journal. */
+export interface JournalHost {
+  id: string;
+  /** Called once, when the batch begins. */
+  open(): Promise<Journal>;
+  /** It is closed, or never was open. */
+  ended(): void;
+}
+
+/** A batch's side of its journal. When that has failed once nothing more is said to be on the disk. */
+export class Recorder<Req> {
+  readonly #journal: Journal;
+  readonly #wantsDigest: boolean;
+  readonly #failed: (error: Error) => void;
+  #isBroken = false;
+  #recording = 0;
+
+  constructor(journal: Journal, { kind, from }: Input<Req>, failed: (error: Error) => void) {
+    this.#journal = journal;
+    this.#wantsDigest = kind !== 'source' || from.identity === undefined;
+    this.#failed = failed;
+  }
+
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** Results on their way to the disk. */
+  get recording(): number {
+    return this.#recording;
+  }
+
+  /** Resolves with true when its intent is on the disk, with false where it never will be. Throws `ERR_INPUT`. */
+  intend(item: Item<Req>): Promise<boolean> {
+    const digest = this.#wantsDigest ? digestOf(item.own?.driver, item.request) : undefined;
+    return this.#written(this.#journal.begin(item.index, digest));
+  }
+
+  /** The same of its result. */
+  settle(result: Result): Promise<boolean> {
+    this.#recording++;
+    return this.#written(this.#journal.settle(result), 1);
+  }
+
+  async #written(write: Promise<void>, recording = 0): Promise<boolean> {
+    try {
+      await write;
+    } catch (error) {
+      this.#isBroken = true;
+      this.#failed(error as Error);
+    }
+    this.#recording -= recording;
+    return !this.#isBroken;
+  }
+}
+
+/** How a request ended in an earlier process. */
+export function outcomeIn(journal: Journal | undefined, index: number): Outcome | undefined {
+  const known = journal?.known(index) ?? 'new';
+  return known === 'new' || known === 'begun' ? undefined : known;
+}
