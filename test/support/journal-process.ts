@@ -25,7 +25,7 @@ export function temporaryDataDir(): string {
 }
 
 /** A process of its own that opens the journal of `b1`. It is killed when the test ends. */
-export function journalProcess(dataDir: string, what: 'hold' | 'ack', how: 'new' | 'resume') {
+export function journalProcess(dataDir: string, what: 'hold' | 'race' | 'ack', how: 'new' | 'resume') {
   const child = spawn(process.execPath, [JOURNAL_PROGRAM, dataDir, what, how], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   onTestFinished(async () => {

@@ -1,9 +1,11 @@
-// node batch-journal.mjs DATA_DIR hold|ack|fill [resume]: a process that owns a journal, without an engine.
+// node batch-journal.mjs DATA_DIR hold|race|ack|fill [resume]: a process that owns a journal, without an engine.
 //   hold  takes it, says how that went, and lets go of it when its stdin ends
+//   race  tries to take it with each line (`new` or `resume`) that it reads, and says how that went
 //   ack   settles result after result, says which are acknowledged, until it is killed
 //   fill  settles results until one is refused, and says how many were acknowledged
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { openJournal } from '../../../dist/src/batch/journal/journal.js';
 
 const [dataDir, what, how] = process.argv.slice(2);
@@ -17,6 +19,17 @@ function resultOf(index) {
     ...{ attempts: 1, shard: 0, reused: true, cache: 'none', history: [] },
     timing: { queuedMs: 0, openMs: 0, runMs: 1 },
   };
+}
+
+if (what === 'race') {
+  say('ready');
+  for await (const line of createInterface({ input: process.stdin })) {
+    await openJournal(join(dataDir, 'batches'), { ...asked, resume: line === 'resume' }).then(
+      () => say({ pid: process.pid }),
+      ({ code, message }) => say({ code, message }),
+    );
+  }
+  process.exit(0);
 }
 
 const start = performance.now();
