@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Batches,
   type BatchSummary,
@@ -81,9 +81,10 @@ async function run(file: string, given: GivenRunFlags, io: Io): Promise<number> 
   const id = flags.journal ? (flags.id ?? newBatchId()) : undefined;
   if (flags.id !== undefined) refuseTaken(flags.id, batches);
   const dir = id === undefined ? mkdtempSync(join(tmpdir(), 'keylane-batch-')) : batches.directory(id);
+  let source: OpenedJobs | undefined;
   try {
     const { driver, template, skipBad, from } = flags;
-    const source = await openJobs(file === '-' ? io.stdin : file, {
+    source = await openJobs(file === '-' ? io.stdin : file, {
       driver,
       spoolDir: dir,
       // What drivers of one's own are called is not known before they are loaded.
@@ -100,8 +101,18 @@ async function run(file: string, given: GivenRunFlags, io: Io): Promise<number> 
     const settings = keptSettings(given);
     return await goOn({ name: 'run', flags, conf, id, before: undefined, settings, batches }, source, io);
   } finally {
-    // A copy of stdin is nobody's where no batch came of it.
-    if (id === undefined || !batches.has(id)) rmSync(dir, { recursive: true, force: true });
+    if (id === undefined) rmSync(dir, { recursive: true, force: true });
+    else if (source?.identity.spooled && !batches.has(id)) removeCopy(source.identity.path);
+  }
+}
+
+/** A copy of stdin is nobody's where no batch came of it. Nothing else goes: another process may begin one of this id. */
+function removeCopy(path: string): void {
+  rmSync(path, { force: true });
+  try {
+    rmdirSync(dirname(path));
+  } catch {
+    // It is not empty.
   }
 }
 
@@ -141,7 +152,7 @@ async function retry(
   const flags = withDefaults(given, kept);
   const conf = await configuredRun(flags, io);
   if (flags.id !== undefined) refuseTaken(flags.id, batches);
-  const id = flags.id ?? freeId(old, batches);
+  const id = flags.id ?? (await freeId(old, batches));
   const jobs = await retried(await sourceOf(before, batches), old, outcomes, batches);
   const tell = (text: string) => io.stderr.write(`keylane batch retry: ${text}\n`);
   if (jobs.blocked > 0)
@@ -211,10 +222,19 @@ function refuseTaken(id: string, batches: Batches): void {
   );
 }
 
-/** `<id>-retry-1`, or the next that is free. */
-function freeId(id: string, batches: Batches): string {
+/** `<id>-retry-1`, or the next that is free. Throws where one of them has not ended: it would run the same ones. */
+async function freeId(id: string, batches: Batches): Promise<string> {
   const base = id.replace(/-retry-\d+$/, '').slice(0, 64 - '-retry-9999'.length);
-  for (let number = 1; ; number++) if (!batches.has(`${base}-retry-${number}`)) return `${base}-retry-${number}`;
+  for (let number = 1; ; number++) {
+    const other = `${base}-retry-${number}`;
+    if (!batches.has(other)) return other;
+    if (other === id) continue;
+    const { state } = await batches.show(other);
+    if (state === 'running' || state === 'interrupted') {
+      const text = `batch ${other} has not ended (${state}), and may run the same requests: keylane batch resume ${other} goes on with it, keylane batch cancel ${other} ends it`;
+      throw new UsageError(`${text}; or choose an --id`);
+    }
+  }
 }
 
 /** For programs: an error as its code and message. */

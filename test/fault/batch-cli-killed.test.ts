@@ -103,6 +103,28 @@ test(
 );
 
 test(
+  'a retry that was killed is gone on with, and not begun again',
+  async () => {
+    const batch = new CliBatch('retried', 8);
+    expect(await run(batch.args())).toMatchObject({ status: STATUS });
+    const retry = ['batch', 'retry', 'batch', '--failed', '--data-dir', batch.dir, '--no-restart'];
+    const over = new AbortController();
+    const held = witness.stopNext('after', over.signal);
+    const cli = new Cli(retry);
+    expect(await held).toBe('retried-job-3');
+    cli.child.kill('SIGKILL');
+    await cli.end();
+    const again = await run(retry);
+    expect(again).toMatchObject({ status: 2, out: '' });
+    expect(again.err).toContain('keylane batch resume batch-retry-1');
+    const resumed = await run(['batch', 'resume', 'batch-retry-1', '--data-dir', batch.dir]);
+    expect(JSON.parse(resumed.out)).toMatchObject({ id: 'retried-job-3', outcome: 'unknown' });
+    expect(batch.counts().get('retried-job-3')).toBe(2);
+  },
+  TIMEOUT,
+);
+
+test(
   'W7: a command line whose work is aborted goes on by itself, and ends with the status of the batch',
   async () => {
     const random = seeded();
