@@ -170,6 +170,7 @@ class Terminal {
 }
 
 describe('on a terminal', () => {
+  // One that goes away: test/e2e/batch-interrupt.test.ts.
   test('Ctrl-C twice cuts what runs, once each, and resume ends the batch', async () => {
     const batch = new CliBatch('ctrl-c', 40);
     const over = new AbortController();
@@ -190,17 +191,5 @@ describe('on a terminal', () => {
     const record = (await batch.check()).find((each) => each.id === id);
     const { idempotent } = batch.jobs.find((job) => job.id === id)!;
     expect(record?.outcome).toBe(idempotent ? 'ok' : 'unknown');
-  });
-
-  test('that goes away (SIGHUP) leaves a batch that can be gone on with', async () => {
-    const batch = new CliBatch('gone', 40);
-    const terminal = new Terminal(batch.args());
-    await goesOn(batch, 10);
-    const below = descendants(terminal.child.pid!);
-    expect(below.length).toBeGreaterThan(1);
-    kill(terminal.child.pid!, 'SIGKILL');
-    await until(() => !below.some(runs));
-    expect(await run(batch.resume())).toMatchObject({ status: STATUS });
-    await batch.check();
   });
 });
