@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../support/engine.ts';
 import { freePort } from '../support/ports.ts';
-import { Desk, recipe, Servers } from './recipes.ts';
+import { Desk, type Ran, recipe, Servers } from './recipes.ts';
 
 const LONG = process.env.KEYLANE_LONG !== undefined;
 
@@ -35,7 +35,7 @@ test('The patch level of 500 hosts is a table of 500 rows, one connection each',
   const servers = await serversOf(numbered('web-', 500, 3), 201);
   const desk = deskOf(servers.sshConfig);
   const ran = await desk.run(scripts[0]!);
-  expect(ran).toMatchObject({ status: 0 });
+  succeeded(ran);
   expect(ran.err).toContain('500 ok');
   const results = desk.results('patch-level.ndjson');
   expect(new Set(results.map(({ host }) => host)).size).toBe(500);
@@ -81,7 +81,7 @@ test('A rolling restart never has two hosts down, and takes none down after one 
 
   const desk = deskOf(servers.sshConfig);
   const whole = await desk.run(scripts[0]!);
-  expect(whole).toMatchObject({ status: 0 });
+  succeeded(whole);
   // Down, up, down, up: at no time two are down.
   expect(log()).toEqual(roundOf(names));
 
@@ -96,7 +96,7 @@ test('A rolling restart never has two hosts down, and takes none down after one 
 
   await other.run(`rm ${join(state, 'broken-*')}`);
   const mended = await other.run(scripts[1]!);
-  expect(mended).toMatchObject({ status: 0 });
+  succeeded(mended);
   expect(log()).toEqual([
     ...roundOf(['app-1', 'app-2']),
     `down ${address('app-3')}`,
@@ -133,7 +133,7 @@ test(
       MAIL_PASSWORD: 'canary-of-mail',
     };
     const ran = await desk.run(scripts[0]!, env);
-    expect(ran).toMatchObject({ status: 0 });
+    succeeded(ran);
     sink.kill();
     await ended;
     const received = desk.read('sink').match(/^X-Rcpt-Args: .*/gm) ?? [];
@@ -153,15 +153,20 @@ test('A warmed cache answers when no host is there any more', async () => {
   const { scripts } = recipe('Warm a cache');
   const servers = await serversOf(numbered('web-', 40, 3), 203);
   const desk = deskOf(servers.sshConfig);
-  expect(await desk.run(scripts[0]!)).toMatchObject({ status: 0 });
+  succeeded(await desk.run(scripts[0]!));
   await servers.stop();
-  expect(await desk.run(scripts[1]!)).toMatchObject({ status: 0 });
+  succeeded(await desk.run(scripts[1]!));
   const results = desk.results('answers.ndjson');
   expect(results).toHaveLength(40);
   expect(
     results.every(({ cache, response }) => cache === 'hit' && (response as { stdout: string }).stdout !== ''),
   ).toBe(true);
 });
+
+/** What went wrong is in what it says. */
+function succeeded({ status, err }: Ran): void {
+  if (status !== 0) throw new Error(`exit ${status}: ${err}`);
+}
 
 function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {

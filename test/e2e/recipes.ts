@@ -127,7 +127,13 @@ export class Servers {
     return this.#names
       .map((name, at) => {
         const { addresses, port, identity, knownHosts, user } = this.#daemons[Math.floor(at / ADDRESSES_EACH)]!;
-        const words = [`HostName ${addresses[at % ADDRESSES_EACH]}`, `Port ${port}`, `User ${user}`];
+        // A busy machine is late with all of them, and nobody is dead.
+        const words = [
+          'ConnectTimeout 60',
+          `HostName ${addresses[at % ADDRESSES_EACH]}`,
+          `Port ${port}`,
+          `User ${user}`,
+        ];
         return [`Host ${name}`, ...words, `IdentityFile ${identity}`, `UserKnownHostsFile ${knownHosts}`].join('\n  ');
       })
       .join('\n');
