@@ -5,7 +5,8 @@ import { serveProgram } from '../program.js';
 
 export type BatchEcho = typeof steps;
 
-const CONCURRENCY = 1_000;
+/** What `auto` grows to, at most. */
+const CONCURRENCY = 2_000;
 const KEYS = Array.from({ length: 1_000 }, (_, i) => `host-${i}`);
 
 let engine: Engine;
