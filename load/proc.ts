@@ -16,10 +16,31 @@ export function resident(pid: number): number {
   return statusOf(pid, 'VmRSS');
 }
 
-/** In bytes; NaN where the process has ended and is not yet waited for. */
+/** In bytes; 0 where the process has ended. */
 function statusOf(pid: number, field: 'RssAnon' | 'VmRSS'): number {
-  const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  let status = '';
+  try {
+    status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {}
+  const [, kib = 0] = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status) ?? [];
   return Number(kib) * 1024;
+}
+
+/** A process and all that it has started, as far as that runs and still has its parent. */
+export function treeOf(pid: number): number[] {
+  const all = [pid];
+  // It grows while it is walked.
+  for (const one of all) {
+    try {
+      for (const thread of readdirSync(`/proc/${one}/task`)) {
+        const children = readFileSync(`/proc/${one}/task/${thread}/children`, 'utf8');
+        all.push(...children.split(' ').filter(Boolean).map(Number));
+      }
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  return all;
 }
 
 export function fileDescriptors(pid: number): number {

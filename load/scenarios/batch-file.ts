@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startBatch, writeEchoJobs } from '../echo-jobs.js';
 import { round } from '../measure.js';
-import { resident, rssAnon } from '../proc.js';
+import { resident, rssAnon, treeOf } from '../proc.js';
 import type { Measured, Scenario, Size } from '../scenario.js';
 
 /** `keylane batch run` of a file of a million `echo` requests: what the whole process holds, of the input alone and at most. */
@@ -31,12 +31,13 @@ async function measure({ short }: Size): Promise<Measured> {
   let inputMs = 0;
   while (child.exitCode === null && child.signalCode === null) {
     const isReading = !existsSync(out) || statSync(out).size === 0;
-    // It may have ended meanwhile; then there is nothing to read.
+    // The process that starts a dead one again is one of them.
+    const all = treeOf(pid);
     if (isReading) {
       inputMs = performance.now() - since;
-      peak.inputBytes = Math.max(peak.inputBytes, resident(pid) || 0);
+      peak.inputBytes = Math.max(peak.inputBytes, sum(all.map(resident)));
     }
-    peak.anonBytes = Math.max(peak.anonBytes, rssAnon(pid) || 0);
+    peak.anonBytes = Math.max(peak.anonBytes, sum(all.map(rssAnon)));
     await wait(10);
   }
   const ms = performance.now() - since;
@@ -62,6 +63,10 @@ async function measure({ short }: Size): Promise<Measured> {
       { what: 'peak MB of RssAnon', value: anonMb, atMost: 300 },
     ],
   };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
 }
 
 function linesOf(file: string): number {

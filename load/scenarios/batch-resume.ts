@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { startBatch, writeEchoJobs } from '../echo-jobs.js';
+import { killBatch, startBatch, writeEchoJobs } from '../echo-jobs.js';
 import { median, round } from '../measure.js';
 import type { Measured, Scenario, Size } from '../scenario.js';
 
@@ -61,7 +61,7 @@ async function half(argv: string[], results: string, count: number): Promise<num
     if (child.exitCode !== null) throw new Error(`the batch ended by itself, with ${child.exitCode}`);
     await wait(5);
   }
-  child.kill('SIGKILL');
+  killBatch(child);
   await exit;
   closeSync(fd);
   return statSync(results).size;
@@ -74,7 +74,7 @@ async function untilFirstResult(argv: string[]): Promise<number> {
   const exit = once(child, 'exit');
   await said(child, '"outcome":"ok"');
   const ms = performance.now() - since;
-  child.kill('SIGKILL');
+  killBatch(child);
   await exit;
   return ms;
 }
