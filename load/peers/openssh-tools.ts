@@ -32,6 +32,7 @@ export function toolArgv(tool: Tool, sshd: Sshd, more: readonly string[] = []): 
     const ssh = options.flatMap((option) => ['-O', option]);
     return [tool, '-H', addresses.join(' '), '-p', String(FANOUT), '-l', user, '-x', '-F none', ...ssh, 'true'];
   }
-  const ssh = options.map((option) => `-o ${option}`).join(' ');
+  // To clush a % is its own.
+  const ssh = options.map((option) => `-o ${option.replaceAll('%', '%%')}`).join(' ');
   return [tool, '-S', '-f', String(FANOUT), '-l', user, '-o', `-F none ${ssh}`, '-w', addresses.join(','), 'true'];
 }
