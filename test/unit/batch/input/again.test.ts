@@ -66,11 +66,17 @@ describe('a file that the batch reads again', () => {
   test('is refused at the next piece where it changes while it is read, but not where it is touched', async () => {
     const source = await openJobs(written('jobs.ndjson', LINES.concat(`${line()}\n`.repeat(20_000))));
     const { path } = source.identity;
+    let last = 0;
     const read = async (act: () => void) => {
-      for await (const { index } of source.read(() => true)) if (index === 10) act();
+      for await (const { index } of source.read(() => true)) {
+        last = index;
+        if (index === 10) act();
+      }
     };
     await read(() => utimesSync(path, 2, 2));
+    expect(last).toBe(20_001);
     expect(await refusal(read(() => appendFileSync(path, 'x')))).toContain('has changed');
+    expect(last).toBeLessThan(10_000);
   });
 
   test('is refused where somebody still writes it while it is checked', async () => {

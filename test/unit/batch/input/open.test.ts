@@ -186,6 +186,7 @@ describe('a file that is not valid is refused, and the message tells where and w
     ['jobs.csv', 'host,,command\na,b,c', 'jobs.csv:1: column 2 has no name'],
     ['jobs.csv', 'host,command\na,b\n"x\ny",b,c\n', 'jobs.csv:3: has 3 cells, and there are 2 columns'],
     ['jobs.csv', 'host,command\n\na\n', 'jobs.csv:3: has 1 cell, and there are 2 columns'],
+    ['jobs.csv', 'host,command\n"a\n\n","b\r\n"\n"c""\n",d\ne\n', 'jobs.csv:8: has 1 cell'],
     ['jobs.csv', 'host,command\n"a\nb,c\n', 'jobs.csv:2: begins a quote that is never closed'],
     ['jobs.csv', 'host,command\na,"b"c"\n', 'jobs.csv:2: '],
     ['jobs.csv', 'host,command,priority\na,b,x', '`priority` must be a whole number from -10 to 10, not x'],
