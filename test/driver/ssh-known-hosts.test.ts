@@ -141,15 +141,16 @@ test.each<[string, () => unknown]>([
 
 test('ask: the time that a person takes does not count', async () => {
   const knownHosts = join(dir, 'slow');
-  let answer = (_yes: boolean) => {};
+  let answer: ((yes: boolean) => void) | undefined;
   const engine = await startEngine({
     limits: { connectTimeoutMs: 500 },
     ssh: { hostKeys: 'ask', confirmHostKey: () => new Promise((resolve) => (answer = resolve)) },
   });
   const running = engine.run('ssh', loginTo(sshd, { command: 'echo in', knownHosts }));
+  await until(() => answer !== undefined);
   const since = systemClock.now();
   await until(() => systemClock.now() - since > 1_200);
-  answer(true);
+  answer?.(true);
   expect(await running).toMatchObject({ stdout: 'in\n' });
 });
 

@@ -134,7 +134,7 @@ test('after adding, importing, verifying and failing no secret is in the data di
   // They were there to be found: the servers got them, and what is told is told.
   for (const secret of [SECRETS.clientSecret, SECRETS.refreshToken]) expect(sent).toContain(secret);
   expect(readFileSync(join(dir, 'refresh'), 'utf8')).toBe(`${SECRETS.rotated}\n`);
-  expect(sshd.log()).toContain('Failed password');
+  await expect.poll(() => sshd.log(), { timeout: 10_000 }).toContain('Failed password');
   for (const word of ['ERR_AUTH', 'ERR_INPUT', 'ERR_TOKEN', 'expected a reference', 'ended'])
     expect(seen.output).toContain(word);
   expect(seen.arguments).toContain('canary-accounts.mjs');
