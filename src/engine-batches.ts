@@ -46,7 +46,7 @@ export class BatchMaker {
   readonly #engine: BatchEngine;
   #face: EngineBatches | undefined = undefined;
   /** Those that hold a journal. */
-  readonly #open = new Set<{ abandon(error: Error): Promise<void> }>();
+  readonly #open = new Set<{ leave(error: Error): void; abandon(error: Error): Promise<void> }>();
 
   constructor(engine: BatchEngine) {
     this.#engine = engine;
@@ -80,10 +80,14 @@ export class BatchMaker {
     return this.#make<unknown, unknown>({ ...host, of }, input, options, driver);
   }
 
+  /** The engine is about to close: what has a journal starts no more, so that what it begins is not cut. */
+  leave(): void {
+    for (const batch of this.#open) batch.leave(closed());
+  }
+
   /** Ends what still holds a journal. After the shards: what was in flight has had its time. */
   async close(): Promise<void> {
-    const error = new KeylaneError('ERR_CLOSED', 'the engine was closed; the batch can be gone on with');
-    await Promise.all([...this.#open].map((batch) => batch.abandon(error)));
+    await Promise.all([...this.#open].map((batch) => batch.abandon(closed())));
   }
 
   #make<Req, Res>(host: BatchHost, input: Input<Req>, options: BatchOptions<Req>, driver: string | undefined) {
@@ -107,6 +111,10 @@ export class BatchMaker {
 async function openJournal(dataDir: string | undefined, asked: JournalAsked): Promise<Journal> {
   const { openJournal: open } = await import('./batch/journal/journal.js');
   return open(join(dataDirectory(dataDir), 'batches'), asked);
+}
+
+function closed(): KeylaneError {
+  return new KeylaneError('ERR_CLOSED', 'the engine was closed; the batch can be gone on with');
 }
 
 function isSource(source: object): source is JobSource {

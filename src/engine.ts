@@ -253,7 +253,10 @@ export class ShardedEngine implements Engine {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#end(this.#shards.drain(this.#closeTimeoutMs));
+    if (!this.#closed) {
+      this.#batches.leave();
+      this.#closed = this.#end(this.#shards.drain(this.#closeTimeoutMs));
+    }
     return this.#closed;
   }
 

@@ -8,8 +8,8 @@ import { Bell } from '../util/bell.js';
 import { isThenable } from '../util/thenable.js';
 import { afterOf } from './after.js';
 import { Course } from './course.js';
+import { Departure, WITHDRAWN } from './departure.js';
 import { Flight, type FlightControl } from './flight.js';
-import { Gate } from './gate.js';
 import type { BatchHost } from './host.js';
 import { Intake, type IntakeControl } from './intake.js';
 import type { Item } from './item.js';
@@ -21,8 +21,6 @@ import { type Input, Source, totalOf } from './source.js';
 
 /** So many times the concurrency may be held back, because their key has no room or until their next try. */
 const LOOK_AHEAD = 4;
-/** Thrown where a request did not start, and no result is to be made of that. */
-const WITHDRAWN = Symbol('withdrawn');
 
 /**
  * Many requests under one bound. Results come in the order they settle. What is in flight and what has settled but was
@@ -43,6 +41,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   readonly #preparation: Preparation<Req>;
   readonly #course: Course;
   readonly #intake: Intake<Req>;
+  readonly #departure: Departure<Req>;
   readonly #slots: Slots;
   readonly #flight: Flight<Req>;
   readonly #stop = new AbortController();
@@ -50,13 +49,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   readonly #results: Result<Req, Res>[] = [];
   /** A request settled, the input ended, or the gate opened. */
   readonly #changed = new Bell();
-  #gate: Gate | undefined = undefined;
   /** Taken and not settled; of these, not yet read by the spec. */
   #active = 0;
   #preparing = 0;
   #journal: Journal | undefined = undefined;
   #recorder: Recorder<Req> | undefined = undefined;
   #opening: Promise<void> | undefined = undefined;
+  #closing: Error | undefined = undefined;
   #finished: Promise<void> | undefined = undefined;
 
   /** @internal */
@@ -71,9 +70,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     const { concurrencyPerKey: perKey = concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY } = options;
     this.#preparation = new Preparation(host, options);
     this.#intake = new Intake(this.#intakeControl());
+    this.#departure = new Departure(options, host.clock, this.#course, () => this.#changed.ring());
     this.#slots = new Slots({ concurrency, perKey, most: host.most }, host.clock);
     this.#flight = new Flight(this.#slots, options, this.#stop.signal, this.#flightControl());
-    if (options.rate !== undefined || options.window !== undefined) this.#gate = this.#newGate();
     if (!journal) this.#begin();
     // Every retry that waits listens to it.
     setMaxListeners(0, this.#stop.signal);
@@ -122,12 +121,11 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** Starts nothing more until `resume`. What is in flight goes on. */
   pause(): void {
-    this.#gate ??= this.#newGate();
-    this.#gate.pause();
+    this.#departure.pause();
   }
 
   resume(): void {
-    this.#gate?.resume();
+    this.#departure.resume();
   }
 
   /** Starts nothing more. What is in flight ends and is handed out; then the iteration ends. */
@@ -137,10 +135,16 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** A snapshot. */
   get progress(): BatchProgress {
-    return this.#course.progress(this.#slots.inFlight, this.#gate?.isPaused ?? false);
+    return this.#course.progress(this.#slots.inFlight, this.#departure.isPaused);
   }
 
-  /** The engine ends under it. @internal */
+  /** The engine is about to close: it starts no more, and its loop throws this unless all was settled. @internal */
+  leave(error: Error): void {
+    this.#closing = error;
+    this.drain();
+  }
+
+  /** The engine has ended under it. @internal */
   async abandon(error: Error): Promise<void> {
     if (this.#finished) return;
     this.#course.failure ??= error;
@@ -171,6 +175,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       const journal = await this.#journalHost!.open();
       this.#journal = journal;
       this.#recorder = new Recorder(journal, this.#input, (error) => this.#failed(error));
+      this.#departure.recorder = this.#recorder;
       journal.onCancel = () => this.#cut('canceled');
       this.#begin();
       const why = this.#course.goOn(journal);
@@ -206,7 +211,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     return {
       mayTake: () => this.#mayTake(),
       take: (item) => void this.#one(item),
-      tookNone: () => this.#gate?.putBack(),
+      tookNone: () => this.#departure.putBack(),
       get isSettled() {
         return batch.#active === 0;
       },
@@ -223,7 +228,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     const recording = this.#recorder?.recording ?? 0;
     if (!this.#hasRoom || recording >= 2 * limit) return false;
     if (this.#active - inFlight - this.#preparing - recording >= LOOK_AHEAD * limit) return false;
-    return this.#gate === undefined || this.#course.ending !== undefined || this.#gate.pass();
+    return this.#departure.mayTake();
   }
 
   async #one(item: Item<Req>): Promise<void> {
@@ -240,7 +245,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       item.parsed = isThenable(answer) ? await answer : answer;
       item.labels = this.#preparation.labelsOf(item);
       const found = this.#options.cache ? await this.#preparation.remembered(item, item.parsed, host) : undefined;
-      if (this.#course.ending === 'stopped') throw this.#stopped();
+      if (this.#course.ending === 'stopped') throw this.#course.stopped();
       // From here on it has a place or waits for one.
       item.isPrepared = true;
       this.#preparing--;
@@ -292,27 +297,11 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         return !batch.#intake.isEnded;
       },
       fill: () => this.#fill(),
-      waits: () => this.#gate?.putBack(),
-      starting: (item, hasWaited) => this.#starting(item, hasWaited),
+      waits: () => this.#departure.putBack(),
+      starting: (item, hasWaited) => this.#departure.start(item, hasWaited),
       heard: (item, call) => this.#heard(item, call),
       chunk: (item, piece) => this.#shown(() => this.#options.onChunk?.(item.index, piece)),
     };
-  }
-
-  /** Throws what keeps it from starting. With a journal, resolves when its intent is on the disk. */
-  #starting(item: Item<Req>, hasWaited: boolean): Promise<void> | undefined {
-    if (this.#course.ending !== undefined) this.#refuseStart();
-    else if (this.#gate && (hasWaited ? !this.#gate.pass() : this.#gate.isShut)) throw WITHDRAWN;
-    item.hasBegun = true;
-    return item.isInterrupted ? undefined : this.#recorder?.intend(item).then(mustBeTrue);
-  }
-
-  #refuseStart(): void {
-    if (this.#course.ending === 'stopped') throw this.#stopped();
-    if (this.#journal) throw WITHDRAWN;
-    // Where it is cut, whoever it is handed to says so.
-    if (this.#course.ending === 'drained')
-      throw new KeylaneError('ERR_CANCELED', 'the batch was drained before it started');
   }
 
   /** It has no result, now. */
@@ -328,17 +317,11 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   /** That the batch or its engine was told to end says nothing of the request. */
   #isLost(item: Item<Req>, { error }: Result<Req, Res>, { isBroken }: Recorder<Req>): boolean {
     const { ending } = this.#course;
-    if (isBroken) return true;
-    if (error?.code === 'ERR_CLOSED') {
+    if (error?.code === 'ERR_CLOSED' && !isBroken) {
       this.#course.failure ??= error;
       if (ending === undefined || ending === 'stopped') this.#drain();
-      return true;
     }
-    // The next try is whose who goes on with the batch. Where it may not run again, what is known of it is the most.
-    if (ending === 'interrupted' && error && this.#preparation.isIdempotent(item) && mayTryAgain(error, true))
-      return true;
-    if (error?.code !== 'ERR_CANCELED') return false;
-    return ending === 'interrupted' || !item.hasBegun;
+    return isBroken || (error !== undefined && this.#course.isLost(item, error, this.#preparation.isIdempotent(item)));
   }
 
   #failed(error: Error): void {
@@ -380,12 +363,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     if (this.#course.total === undefined && this.#input.kind !== 'source') this.#intake.end();
     this.#intake.free();
     // With `limits.groups` hundreds may wait there, and the next of a rolling restart must not begin.
-    this.#host.recall?.(this.#stop.signal, () => this.#stopped());
+    this.#host.recall?.(this.#stop.signal, () => this.#course.stopped());
     this.#changed.ring();
-  }
-
-  #stopped(): KeylaneError {
-    return new KeylaneError('ERR_STOPPED', `the batch was stopped before it: ${this.#course.why}`);
   }
 
   #drain(): void {
@@ -416,10 +395,6 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#changed.ring();
   }
 
-  #newGate(): Gate {
-    return new Gate(this.#options, this.#host.clock, () => this.#changed.ring());
-  }
-
   /** Once nothing runs any more. */
   #finish(): Promise<void> {
     this.#finished ??= this.#close();
@@ -429,7 +404,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   async #close(): Promise<void> {
     this.#course.isExhausted = this.#intake.isExhausted;
     this.#course.isOver = true;
-    this.#gate?.stop();
+    if (this.#course.end === 'interrupted') this.#course.failure ??= this.#closing;
+    this.#departure.stop();
     this.#unlisten();
     try {
       await this.#journal?.close(this.#course.end, this.#course.why);
@@ -438,8 +414,4 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     }
     this.#journalHost?.ended();
   }
-}
-
-function mustBeTrue(isWritten: boolean): void {
-  if (!isWritten) throw WITHDRAWN;
 }

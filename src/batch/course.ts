@@ -1,4 +1,6 @@
 import type { BatchState, Journal } from '../batch-types.js';
+import { KeylaneError } from '../errors.js';
+import { mayTryAgain } from '../tries.js';
 import type { BatchProgress, Outcome } from '../types.js';
 import { type Counts, type FailureBounds, Failures } from './failures.js';
 import type { Item } from './item.js';
@@ -69,6 +71,19 @@ export class Course {
     this.counts[outcome]++;
     if (item.isBad) this.#bad--;
     return this.ending === undefined ? this.#failures?.whyOf(item.index, outcome, this.#bad) : undefined;
+  }
+
+  /** Of a batch with a journal: is this the end of the batch or its engine, and says nothing of the request? */
+  isLost(item: Item<unknown>, error: KeylaneError, isIdempotent: boolean): boolean {
+    if (error.code === 'ERR_CLOSED') return true;
+    // The next try is whose who goes on with the batch. Where it may not run again, what is known of it is the most.
+    if (this.ending === 'interrupted' && isIdempotent && mayTryAgain(error, true)) return true;
+    return error.code === 'ERR_CANCELED' && (this.ending === 'interrupted' || !item.hasBegun);
+  }
+
+  /** What those come to that were not let start. */
+  stopped(): KeylaneError {
+    return new KeylaneError('ERR_STOPPED', `the batch was stopped before it: ${this.why}`);
   }
 
   get settled(): number {

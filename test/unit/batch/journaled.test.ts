@@ -313,6 +313,43 @@ describe('what interrupts it', () => {
     expect([disk.state, [...disk.outcomes]]).toEqual(['interrupted', [[1, 'ok']]]);
   });
 
+  test('an engine that is about to close: what is in flight ends, and the loop tells of the rest, if there is any', async () => {
+    for (const names of [four, ['a', 'b']]) {
+      const { host, batch, disk } = begin(names, { concurrency: 2 });
+      const read = readAll(batch);
+      await settled();
+      await settled();
+      const over = new KeylaneError('ERR_CLOSED');
+      batch.leave(over);
+      await host.answer('a');
+      await host.answer('b');
+      const { results, error } = await read;
+      expect(outcomes(results)).toEqual(['ok', 'ok']);
+      expect(error).toBe(names === four ? over : undefined);
+      expect(disk.state).toBe(names === four ? 'interrupted' : 'done');
+    }
+  });
+
+  test('stopped while an intent is on its way to the disk, it does not leave', async () => {
+    const { host, batch, journal, disk } = begin(['a', 'bad', 'c'], { maxFailures: 1, concurrency: 1 });
+    journal.isHeld = true;
+    const read = readAll(batch);
+    await settled();
+    journal.commit();
+    await host.answer('a');
+    for (let i = 0; i < 4; i++) {
+      journal.commit();
+      await settled();
+    }
+    const { results } = await read;
+    expect(short(results).sort()).toEqual([
+      ['0', 'ok'],
+      ['1', 'ERR_INPUT'],
+      ['2', 'ERR_STOPPED'],
+    ]);
+    expect([host.submitted, disk.state]).toEqual([1, 'stopped']);
+  });
+
   test('an engine that is closed while a stopped batch ends leaves what it cuts to whoever goes on', async () => {
     const { host, batch, disk } = begin(four, { concurrency: 2, maxFailures: 1 });
     const read = readAll(batch);
