@@ -1,4 +1,5 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBatches } from 'keylane';
 import { describe, expect, test } from 'vitest';
@@ -60,6 +61,24 @@ describe('the owner of a batch (R7)', () => {
       await racers[i]!.kill();
       racers[i] = await come();
     }
+  });
+
+  test('is told to the next one while the store would have to be walked, because somebody who only read it was killed', async () => {
+    const dataDir = temporaryDataDir();
+    const first = journalProcess(dataDir, 'hold', 'new');
+    const { pid } = (await first.says())!;
+    const users = join(dataDir, 'batches', 'b1', 'users');
+    const [name] = readdirSync(users);
+    const dead = { ...(JSON.parse(readFileSync(join(users, name!), 'utf8')) as object), id: randomUUID(), start: '1' };
+    const isThere = () => existsSync(join(users, dead.id));
+    // An owner that has no time to answer is looked up in the store.
+    for (let i = 0; i < 5 && !isThere(); i++) {
+      writeFileSync(join(users, dead.id), JSON.stringify(dead));
+      const said = (await journalProcess(dataDir, 'hold', 'resume').says())!;
+      expect([said.code, said.message]).toEqual(['ERR_STORE_BUSY', expect.stringContaining(`process ${pid} runs`)]);
+    }
+    // Nobody has looked into the store, or the dead one would be gone.
+    expect(isThere()).toBe(true);
   });
 
   test('is not taken for dead where somebody has removed its socket', async () => {

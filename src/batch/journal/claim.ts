@@ -48,6 +48,10 @@ export function ownerIn(store: Pick<Store, 'get'>): Owner | undefined {
 /** Rejects with `ERR_STORE_BUSY` if the owner lives. */
 async function refuseLiving(dir: string, owner: Owner | undefined, id: string): Promise<void> {
   if (!owner || !(await ownerLives(dir, owner))) return;
-  const text = `process ${owner.pid} runs the batch ${id}; wait for its end, or end it by \`keylane batch cancel ${id}\``;
-  throw new KeylaneError('ERR_STORE_BUSY', text);
+  throw isRun(id, owner.pid);
+}
+
+export function isRun(id: string, pid: number): KeylaneError {
+  const text = `process ${pid} runs the batch ${id}; wait for its end, or end it by \`keylane batch cancel ${id}\``;
+  return new KeylaneError('ERR_STORE_BUSY', text);
 }

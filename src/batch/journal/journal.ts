@@ -8,13 +8,13 @@ import { DATA_FILE } from '../../store/environment.js';
 import { openStore, type Store } from '../../store/store.js';
 import type { Outcome, Result } from '../../types.js';
 import { type Clock, systemClock } from '../../util/clock.js';
-import { claim, ownerIn } from './claim.js';
+import { claim, isRun, ownerIn } from './claim.js';
 import { Commits } from './commits.js';
 import { enter } from './enter.js';
 import { Header } from './header.js';
 import { checkId } from './id.js';
 import { Marks } from './marks.js';
-import { OwnerSocket } from './owner.js';
+import { OwnerSocket, ownerWhoAnswers } from './owner.js';
 import {
   FORMAT,
   HEADERS,
@@ -57,11 +57,14 @@ export async function openJournal(batchesDir: string, options: JournalOptions): 
     throw new KeylaneError('ERR_INPUT', `there is no batch ${id} in ${batchesDir}`);
   privateDirectory(batchesDir);
   privateDirectory(dir);
+  const pid = await ownerWhoAnswers(dir);
+  if (pid !== undefined) throw isRun(id, pid);
   const store = await open(dir);
   let socket: OwnerSocket | undefined;
   try {
     socket = await OwnerSocket.listen(dir);
     const meta = await claim(store, dir, socket.me, id, () => enter(store, options));
+    socket.owns = true;
     const side = await SideFile.open(dir, options.maxOutputTotal ?? DEFAULT_MOST_OUTPUT);
     return new BatchJournal({ dir, store, socket, side, meta, clock, total: options.total });
   } catch (error) {

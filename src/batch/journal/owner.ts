@@ -8,6 +8,9 @@ import { isAlive, newOwner, type Owner } from '../../util/owner.js';
 /** An answer is not needed, only that somebody listens: a busy owner may take long. */
 const CONNECT_MS = 800;
 const CANCEL = 'cancel\n';
+const WHO = 'who\n';
+/** Whoever is busy is found in the store. */
+const ANSWER_MS = 250;
 
 /** Owners of this process, by id: of these it is known when they have let go. */
 const OURS = new Set<string>();
@@ -20,6 +23,8 @@ const OURS = new Set<string>();
 export class OwnerSocket {
   readonly me: Owner = newOwner();
   onCancel: (() => void) | undefined;
+  /** The store names us. */
+  owns = false;
   readonly #folder: Folder;
   readonly #server: Server;
   readonly #peers = new Set<Socket>();
@@ -85,6 +90,7 @@ export class OwnerSocket {
     socket.on('data', (text: string) => {
       said += text;
       if (said.length > 100) socket.destroy();
+      if (said === WHO) socket.end(this.owns ? `${process.pid}\n` : '\n');
       if (said !== CANCEL || this.#wasAsked) return;
       this.#wasAsked = true;
       this.onCancel?.();
@@ -98,6 +104,28 @@ export async function ownerLives(dir: string, owner: Owner, clock: Clock = syste
   const socket = await connected(dir, owner, clock);
   if (typeof socket === 'object') socket.destroy();
   return socket !== 'dead';
+}
+
+/**
+ * The process that runs the batch, if one answers at once: whoever comes second need not open the store then, which may
+ * have to be walked first.
+ */
+export async function ownerWhoAnswers(dir: string, clock: Clock = systemClock): Promise<number | undefined> {
+  for (const id of socketsIn(dir)) {
+    const socket = await connected(dir, nobody(id), clock);
+    if (typeof socket !== 'object') continue;
+    const answer = deferred<string>();
+    const timer = clock.timer(ANSWER_MS, () => answer.resolve(''));
+    socket.on('error', () => answer.resolve(''));
+    socket.once('close', () => answer.resolve(''));
+    socket.once('data', (said) => answer.resolve(said.toString('latin1')));
+    socket.write(WHO);
+    const pid = Number(await answer.promise);
+    timer.cancel();
+    socket.destroy();
+    if (pid > 0) return pid;
+  }
+  return undefined;
 }
 
 /** Asks the owner to end the batch, and resolves when it has let go of it; false if it is dead already. */
@@ -117,14 +145,22 @@ export async function askToCancel(dir: string, owner: Owner, clock: Clock = syst
 
 /** Whether somebody but `me` listens in this directory: for when the store cannot tell. */
 export async function anyoneListens(dir: string, me: Owner, clock: Clock = systemClock): Promise<boolean> {
-  for (const name of readdirSync(dir)) {
-    const id = /^owner-(.{36})\.sock$/.exec(name)?.[1];
-    if (id === undefined || id === me.id) continue;
-    const socket = await connected(dir, { ...me, id, pid: 0, start: 'unknown' }, clock);
+  for (const id of socketsIn(dir)) {
+    if (id === me.id) continue;
+    const socket = await connected(dir, nobody(id), clock);
     if (typeof socket === 'object') socket.destroy();
     if (socket !== 'dead') return true;
   }
   return false;
+}
+
+function socketsIn(dir: string): string[] {
+  return readdirSync(dir).flatMap((name) => /^owner-(.{36})\.sock$/.exec(name)?.[1] ?? []);
+}
+
+/** Who listens there is not known. */
+function nobody(id: string): Owner {
+  return { id, pid: 0, start: 'unknown', where: '' };
 }
 
 /** Removes the socket that a dead owner left. */
