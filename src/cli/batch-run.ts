@@ -56,7 +56,6 @@ const SLOW_MS = 1_000;
 
 /** One run of a batch: results in, lines and an exit status out. */
 export class BatchRun implements Underway {
-  readonly bar = true;
   readonly total: number | undefined;
   readonly outcomes: Record<Outcome, number>;
   readonly settledBefore: number;
@@ -91,6 +90,11 @@ export class BatchRun implements Underway {
     const text = format === 'text' ? new GatheredText(this.#screen, { prefix: true, paint }, ordered) : undefined;
     this.#writer = new BatchWriter(this.#screen, { ordered, file: out?.file, kept, text });
     this.#summary = kept ? undefined : new Summary('request');
+  }
+
+  /** Where there is room for it beside the figures. */
+  get bar(): boolean {
+    return this.#screen.columns >= 100;
   }
 
   get inFlight(): number {

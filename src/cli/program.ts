@@ -82,6 +82,8 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       getErrHelpWidth: () => Math.min(io.stdout.columns ?? 100, 120),
     });
   }
+  // Who reads us may have seen enough, as `head` does. What is more to that a Screen sees to.
+  io.stdout.on('error', () => {});
   try {
     await keylane.parseAsync([...ours], { from: 'user' });
     return status;

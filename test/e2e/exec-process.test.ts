@@ -48,6 +48,12 @@ describe('the keylane process', () => {
     });
     expect({ stdout, stderr, status }).toEqual({ stdout: '127.6.1.1: 1\n', stderr: '', status: 141 });
   });
+
+  it('prints no stack where nobody reads its help', async () => {
+    const cli = new Cli(['exec', '--help']);
+    cli.child.stdout?.destroy();
+    expect(await cli.end()).toMatchObject({ err: '' });
+  });
 });
 
 describe('Ctrl-C', () => {

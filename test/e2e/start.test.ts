@@ -28,6 +28,7 @@ test('help and mistakes load the flags alone, not the engine: they are 0.15 s of
   for (const [args, status] of [
     [['exec', '--help'], 0],
     [['accounts', '--help'], 0],
+    [['batch', 'run', '--help'], 0],
     [['exec', '--nope'], 2],
   ] as const) {
     const ran = await loadedBy(...args);

@@ -17,6 +17,23 @@ describe('the progress line', () => {
     );
   });
 
+  it('tells how far a batch is that was gone on with: its rate is of this process, and it has a bar and a last word', () => {
+    const outcomes = { ok: 590, failed: 4, not_started: 3, unknown: 2, canceled: 1 };
+    const run = {
+      total: 1_000,
+      settled: 600,
+      settledBefore: 500,
+      inFlight: 20,
+      outcomes,
+      bar: true,
+      note: 'slowest a 9 s',
+    };
+    expect(progressLine(run, 10_000)).toBe(
+      '[#######.....] 600/1000  ok 590  failed 4  not started 3  unknown 2  canceled 1  in flight 20  10.0/s  eta 40 s  slowest a 9 s',
+    );
+    expect(progressLine({ ...run, total: undefined, note: undefined }, 10_000)).toMatch(/^600\/\? {2}.* {2}10.0\/s$/);
+  });
+
   it('is drawn at most ten times a second, steps aside for output, and is gone at the end', async () => {
     const io = new FakeIo();
     io.stderr.isTTY = true;
