@@ -18,7 +18,6 @@ function endless({ isAsync = false } = {}) {
   return { seen, input };
 }
 
-
 describe('results', () => {
   test('they come in the order they settle, with their place in the input', async () => {
     const { host, batch } = setUp(['a', 'b', 'c']);
