@@ -35,7 +35,8 @@ async function measure({ short }: Size): Promise<Measured> {
     const all = treeOf(pid);
     if (isReading) {
       inputMs = performance.now() - since;
-      peak.inputBytes = Math.max(peak.inputBytes, sum(all.map(resident)));
+      // Of the one that reads: what both have of Node itself is in memory once.
+      peak.inputBytes = Math.max(peak.inputBytes, ...all.map(resident));
     }
     peak.anonBytes = Math.max(peak.anonBytes, sum(all.map(rssAnon)));
     await wait(10);
