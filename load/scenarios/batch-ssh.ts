@@ -58,7 +58,8 @@ async function measure({ short }: Size): Promise<Measured> {
     ratios: { 'commands/s ÷ without a journal': ratio },
     targets: [
       { what: 'commands/s ÷ without a journal', value: ratio, atLeast: 0.95 },
-      { what: 'commands whose connection was there, of all', value: reused, atLeast: 0.9 },
+      // A short run has a fifth of the commands, and as many connections to open.
+      { what: 'commands whose connection was there, of all', value: short ? undefined : reused, atLeast: 0.9 },
     ],
   };
 }
