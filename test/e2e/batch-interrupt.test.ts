@@ -59,7 +59,6 @@ test('the first Ctrl-C lets finish what is in flight, and says how to go on; res
 
 test.each([
   ['SIGINT', 130],
-  ['SIGTERM', 143],
   ['SIGHUP', 129],
 ] as const)(
   '%s cuts (Ctrl-C when it comes twice): resumable, with exit status %i',
@@ -84,32 +83,17 @@ test.each([
   60_000,
 );
 
-test('after kill -9 --out has whole results only, and resume completes it: without one twice, in either order', async () => {
-  for (const ordered of [[], ['--ordered']]) {
-    const folder = new BatchFolder();
-    const cli = begun(folder, 40, ...ordered, '--idempotent');
-    await written(cli, folder.path('out'), 5);
-    cli.child.kill('SIGKILL');
-    await cli.end();
-    // As if the machine had died in the middle of a line.
-    truncateSync(folder.path('out'), statSync(folder.path('out')).size - 10);
-    await resumed(folder, 40);
-    if (ordered.length > 0) expect(indexes(folder.lines('out'))).toEqual(upTo(40));
-  }
-}, 60_000);
-
-test('a process that dies as no program should is started again, and goes on', async () => {
+// In the order in which they settle: test/fault/batch-cli-killed.test.ts.
+test('after kill -9 an ordered file is cut back to its last whole line, and completed in order', async () => {
   const folder = new BatchFolder();
-  const cli = begun(folder, 40, '--idempotent');
-  await written(cli, folder.path('out'), 1);
-  const { pid } = await folder.summary('b');
-  // Not the one that was started: that stands above.
-  expect(pid).not.toBe(cli.child.pid);
-  process.kill(pid!, 'SIGSEGV');
-  const { status, err } = await cli.end();
-  expect(status).toBe(0);
-  expect(err).toContain('the process died (SIGSEGV); going on (restart 1 of 5): keylane batch resume b');
-  expect(indexes(folder.lines('out')).sort((a, b) => a - b)).toEqual(upTo(40));
+  const cli = begun(folder, 40, '--ordered', '--idempotent');
+  await written(cli, folder.path('out'), 5);
+  cli.child.kill('SIGKILL');
+  await cli.end();
+  // As if the machine had died in the middle of a line.
+  truncateSync(folder.path('out'), statSync(folder.path('out')).size - 10);
+  await resumed(folder, 40);
+  expect(indexes(folder.lines('out'))).toEqual(upTo(40));
 }, 60_000);
 
 test('what had begun when the process was killed is unknown, and run again only by retry --unknown', async () => {
