@@ -16,7 +16,7 @@ import type { Item } from './item.js';
 import { Preparation } from './preparation.js';
 import { type JournalHost, outcomeIn, Recorder } from './recorder.js';
 import { interruptedResult, rememberedResult, resultOf, unsubmitted } from './result.js';
-import { Slots } from './slots.js';
+import { type Slots, slotsFor } from './slots.js';
 import { type Input, Source, totalOf } from './source.js';
 
 /** So many times the concurrency may be held back, because their key has no room or until their next try. */
@@ -66,12 +66,10 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#course = new Course(options, totalOf(input));
     this.id = journal?.id;
     this.#journalHost = journal;
-    const { concurrency = 'auto' } = options;
-    const { concurrencyPerKey: perKey = concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY } = options;
     this.#preparation = new Preparation(host, options);
     this.#intake = new Intake(this.#intakeControl());
     this.#departure = new Departure(options, host.clock, this.#course, () => this.#changed.ring());
-    this.#slots = new Slots({ concurrency, perKey, most: host.most }, host.clock);
+    this.#slots = slotsFor(options, host);
     this.#flight = new Flight(this.#slots, options, this.#stop.signal, this.#flightControl());
     if (!journal) this.#begin();
     // Every retry that waits listens to it.
@@ -111,7 +109,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   /** Leaving the loop early cancels the rest, and waits until nothing of it runs. */
   async return(): Promise<IteratorResult<Result<Req, Res>, undefined>> {
-    await this.#end('interrupted');
+    await this.#end();
     return { done: true, value: undefined };
   }
 
@@ -147,13 +145,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   /** The engine has ended under it. @internal */
   async abandon(error: Error): Promise<void> {
     if (this.#finished) return;
-    this.#course.failure ??= error;
-    await this.#end('interrupted', false);
+    this.#course.fail(error);
+    await this.#end(false);
   }
 
-  async #end(how: 'interrupted' | 'canceled', forget = true): Promise<void> {
+  async #end(forget = true): Promise<void> {
     await this.#opening?.catch(() => {});
-    this.#cut(how);
+    this.#cut('interrupted');
     for (;;) {
       // Nobody reads them any more.
       if (forget) this.#results.length = 0;
@@ -178,10 +176,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#departure.recorder = this.#recorder;
       journal.onCancel = () => this.#cut('canceled');
       this.#begin();
-      const why = this.#course.goOn(journal);
-      if (why !== undefined && this.#course.ending === undefined) this.#stopStarting(why);
+      this.#stopFor(this.#course.goOn(journal));
     } catch (error) {
-      this.#course.failure ??= error as Error;
+      this.#course.fail(error as Error);
       this.#intake.end();
     }
   }
@@ -207,17 +204,12 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   #intakeControl(): IntakeControl<Req> {
-    const batch = this;
     return {
       mayTake: () => this.#mayTake(),
       take: (item) => void this.#one(item),
       tookNone: () => this.#departure.putBack(),
-      get isSettled() {
-        return batch.#active === 0;
-      },
-      failed: (error) => {
-        this.#course.failure ??= error;
-      },
+      isSettled: () => this.#active === 0,
+      failed: (error) => this.#course.fail(error),
       changed: () => this.#changed.ring(),
     };
   }
@@ -273,7 +265,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#withdraw(item);
       return;
     }
-    this.#count(item, result);
+    this.#stopFor(this.#course.count(item, result.outcome));
     if (this.#recorder) {
       this.#changed.ring();
       if (!(await this.#recorder.settle(result))) {
@@ -288,14 +280,9 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   #flightControl(): FlightControl<Req> {
-    const batch = this;
     return {
-      get hasRoom() {
-        return batch.#hasRoom;
-      },
-      get expectsMore() {
-        return !batch.#intake.isEnded;
-      },
+      hasRoom: () => this.#hasRoom,
+      expectsMore: () => !this.#intake.isEnded,
       fill: () => this.#fill(),
       waits: () => this.#departure.putBack(),
       starting: (item, hasWaited) => this.#departure.start(item, hasWaited),
@@ -318,14 +305,14 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   #isLost(item: Item<Req>, { error }: Result<Req, Res>, { isBroken }: Recorder<Req>): boolean {
     const { ending } = this.#course;
     if (error?.code === 'ERR_CLOSED' && !isBroken) {
-      this.#course.failure ??= error;
+      this.#course.fail(error);
       if (ending === undefined || ending === 'stopped') this.#drain();
     }
     return isBroken || (error !== undefined && this.#course.isLost(item, error, this.#preparation.isIdempotent(item)));
   }
 
   #failed(error: Error): void {
-    this.#course.failure ??= error;
+    this.#course.fail(error);
     this.#cut('interrupted');
   }
 
@@ -338,13 +325,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     if (error ? mayTryAgain(error, this.#preparation.isIdempotent(item)) : item.host!.ok(response)) return;
     // That the engine is closed says nothing of the request.
     if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return;
-    const why = this.#course.heard(item, error?.outcome ?? 'failed');
-    if (why !== undefined) this.#stopStarting(why);
-  }
-
-  #count(item: Item<Req>, { outcome }: Result<Req, Res>): void {
-    const why = this.#course.count(item, outcome);
-    if (why !== undefined) this.#stopStarting(why);
+    this.#stopFor(this.#course.heard(item, error?.outcome ?? 'failed'));
   }
 
   /** A caller's function that throws ends the batch with its error; it must not end the shard's conversation. */
@@ -357,7 +338,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   /** What is left is settled as not started, where it can be read to its end. */
-  #stopStarting(why: string): void {
+  #stopFor(why: string | undefined): void {
+    if (why === undefined || this.#course.ending !== undefined) return;
     this.#course.ending = 'stopped';
     this.#course.why = why;
     if (this.#course.total === undefined && this.#input.kind !== 'source') this.#intake.end();
@@ -410,7 +392,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     try {
       await this.#journal?.close(this.#course.end, this.#course.why);
     } catch (error) {
-      this.#course.failure ??= error as Error;
+      this.#course.fail(error as Error);
     }
     this.#journalHost?.ended();
   }

@@ -42,6 +42,11 @@ export class Course {
     this.#failures = isBounded ? new Failures({ maxFailures, canary }, total, this.counts) : undefined;
   }
 
+  /** The first reason is the one that counts. */
+  fail(error: Error): void {
+    this.failure ??= error;
+  }
+
   /** Failures may stop it. */
   get isBounded(): boolean {
     return this.#failures !== undefined;

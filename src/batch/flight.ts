@@ -12,9 +12,9 @@ const NONE: readonly Attempt[] = [];
 /** What the tries of a batch's requests ask of it. */
 export interface FlightControl<Req> {
   /** Is there a place among all? */
-  readonly hasRoom: boolean;
+  hasRoom(): boolean;
   /** More is to come that could make use of a place. */
-  readonly expectsMore: boolean;
+  expectsMore(): boolean;
   /** There may be room for another one. */
   fill(): void;
   /** It gives way to others until there is room for it. */
@@ -38,7 +38,7 @@ export class Flight<Req> {
    */
   readonly #waitingRoom: WaitingRoom = {
     enter: () => {
-      if (this.#control.expectsMore && this.#waiting >= this.#slots.limit / 10) return false;
+      if (this.#control.expectsMore() && this.#waiting >= this.#slots.limit / 10) return false;
       this.#waiting++;
       return true;
     },
@@ -60,7 +60,7 @@ export class Flight<Req> {
     const { own, deadline } = item;
     const start = () => {
       item.call = undefined;
-      item.place ??= this.#control.hasRoom ? this.#slots.take(parsed.key) : undefined;
+      item.place ??= this.#control.hasRoom() ? this.#slots.take(parsed.key) : undefined;
       return item.place ? this.#go(item, parsed, host, false) : this.#goInTurn(item, parsed, host);
     };
     // Where the concurrency is learned, who only waits for the next try is not in flight. Where it is given, the place is

@@ -12,7 +12,7 @@ export interface IntakeControl<Req> {
   /** It was a barrier that was taken. */
   tookNone(): void;
   /** Nothing that was taken is unsettled. */
-  readonly isSettled: boolean;
+  isSettled(): boolean;
   failed(error: Error): void;
   changed(): void;
 }
@@ -142,7 +142,7 @@ export class Intake<Req> {
 
   /** Where nothing is left of what was taken, the barrier is open, and who still waits for others waits in vain. */
   #lookBehind(): void {
-    if (!this.#control.isSettled || this.#hasAgain) return;
+    if (!this.#control.isSettled() || this.#hasAgain) return;
     this.#isBarred = false;
     if (this.#isEnded) this.#after?.refuseAll();
   }

@@ -1,6 +1,7 @@
 import { Limiter } from '../adaptive/limiter.js';
 import { type Ended, signOfAll, signOfKey } from '../adaptive/signs.js';
 import { KeylaneError } from '../errors.js';
+import type { BatchOptions } from '../types.js';
 import type { Clock } from '../util/clock.js';
 import { Deadlines, type Due } from '../util/deadlines.js';
 import { Link, List } from '../util/queue.js';
@@ -181,6 +182,15 @@ export class Slots {
     }
     waiting.refused(error);
   }
+}
+
+/** The places of a batch of these options. */
+export function slotsFor(
+  { concurrency = 'auto', concurrencyPerKey }: Pick<BatchOptions, 'concurrency' | 'concurrencyPerKey'>,
+  { most, clock }: { most: number; clock: Clock },
+): Slots {
+  const perKey = concurrencyPerKey ?? (concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY);
+  return new Slots({ concurrency, perKey, most }, clock);
 }
 
 /** The right of one try to be in flight. */
