@@ -1,9 +1,11 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBatches } from 'keylane';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { journalProcess, type Said, temporaryDataDir } from '../support/journal-process.ts';
 import { seeded } from '../support/seed.ts';
+
+vi.setConfig({ testTimeout: process.env.KEYLANE_LONG ? 900_000 : 60_000 });
 
 const PAGE = 4_096;
 

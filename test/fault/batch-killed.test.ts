@@ -1,7 +1,9 @@
 import { openBatches } from 'keylane';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { journalProcess, temporaryDataDir } from '../support/journal-process.ts';
 import { seeded } from '../support/seed.ts';
+
+vi.setConfig({ testTimeout: process.env.KEYLANE_LONG ? 900_000 : 60_000 });
 
 const ROUNDS = process.env.KEYLANE_LONG ? 50 : 3;
 const ACKNOWLEDGED = 1_000;

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBatches } from 'keylane';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { journalProcess, type Said, temporaryDataDir } from '../support/journal-process.ts';
+
+vi.setConfig({ testTimeout: process.env.KEYLANE_LONG ? 900_000 : 60_000 });
 
 const RACERS = 20;
 const ROUNDS = process.env.KEYLANE_LONG ? 100 : 4;
