@@ -31,7 +31,8 @@ async function* requests() {
 
 const engine = await createEngine({ shards: 2, dataDir, ...more });
 const options = {
-  ...{ id, journal: true, resume, concurrency },
+  // A minute of standing still is no fault of a request.
+  ...{ id, journal: true, resume, concurrency, timeoutMs: 600_000 },
   each(_, index) {
     const { request: _request, driver: _driver, ...own } = jobs[index];
     return own;
