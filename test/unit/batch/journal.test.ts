@@ -234,6 +234,12 @@ describe('the results of a batch', () => {
     expect(ordered.map(({ index }) => index)).toEqual([...indexes].sort((a, b) => a - b));
     const only = await linesOf(batches, 'b1', { ordered: true, outcomes: ['failed', 'unknown'] });
     expect(only).toEqual(ordered.filter(({ outcome }) => outcome === 'failed' || outcome === 'unknown'));
+    // On from where somebody stopped: as they were settled, in order, and of some only.
+    const skip = random.below(301);
+    expect((await linesOf(batches, 'b1', { skip })).map(({ index }) => index)).toEqual(indexes.slice(skip));
+    expect(await linesOf(batches, 'b1', { ordered: true, skip })).toEqual(ordered.slice(skip));
+    const rest = await linesOf(batches, 'b1', { ordered: true, outcomes: ['failed', 'unknown'], skip: 20 });
+    expect(rest).toEqual(only.slice(20));
     const read: number[] = [];
     let after: number | undefined;
     for (;;) {
@@ -372,6 +378,11 @@ describe('a batch that has ended', () => {
     const done = ['id-2', 'ok', undefined];
     expect(await told(true)).toEqual([never('job-0'), cut, done, never('job-3'), never('job-4')]);
     expect(await told(false)).toEqual([done, never('job-0'), cut, never('job-3'), never('job-4')]);
+    for (const ordered of [true, false]) {
+      const all = await linesOf(batches, 'b1', { ordered });
+      for (let skip = 0; skip <= 5; skip++)
+        expect(await linesOf(batches, 'b1', { ordered, skip })).toEqual(all.slice(skip));
+    }
     // Without its input they are called by their places.
     rmSync(file);
     expect(await told(true)).toEqual([never('0'), ['1', ...cut.slice(1)], done, never('3'), never('4')]);
