@@ -200,7 +200,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   #fill(): void {
     while (this.#hasRoom && this.#slots.grant()) {}
-    void this.#intake.fill();
+    if (this.#hasRoom) void this.#intake.fill();
   }
 
   #intakeControl(): IntakeControl<Req> {

@@ -10,33 +10,34 @@ const NEVER_TRIED = { shard: -1, reused: false } as const;
 /** The result of a request whose last try was handed over and is settled. */
 export function resultOf<Req, Res>(
   item: Item<Req>,
-  { call, attempts, history }: Tried,
+  { call, attempts: tries, history }: Tried,
   ok: (response: unknown) => boolean,
 ): Result<Req, Res> {
-  const { key, response, error, shard, reused, heldMs, queuedUs, openUs, runUs, note } = call;
+  const { key, response, shard, reused, heldMs, queuedUs, openUs, runUs, note } = call;
+  const { index, id, request } = item;
+  let { error } = call;
+  let outcome: Outcome = 'ok';
+  try {
+    if (error) outcome = error.outcome;
+    else if (!ok(response)) outcome = 'failed';
+  } catch (cause) {
+    const says = `the driver cannot read its own response: ${String(cause)}`;
+    error = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
+    outcome = error.outcome;
+  }
   const timing = {
     queuedMs: Math.round(heldMs * 1000 + queuedUs) / 1000,
     openMs: openUs / 1000,
     runMs: runUs / 1000,
   };
-  const how = {
-    // What was answered out of memory was not tried.
-    attempts: call.isRemembered ? attempts - 1 : attempts,
-    ...{ shard, reused, cache: note?.status ?? ('none' as const) },
-    ...(note && call.isRemembered ? { cached: { level: 'shard' as const, ageMs: note.ageMs } } : {}),
-    ...{ timing, history },
-  };
-  const { index, id, request } = item;
-  if (error) return named(item, { index, id, request, key, outcome: error.outcome, error, ...how });
-  let outcome: Outcome;
-  try {
-    outcome = ok(response) ? 'ok' : 'failed';
-  } catch (cause) {
-    const says = `the driver cannot read its own response: ${String(cause)}`;
-    const unread = new KeylaneError('ERR_PROTOCOL', says, { key, cause });
-    return named(item, { index, id, request, key, outcome: unread.outcome, error: unread, ...how });
-  }
-  return named(item, { index, id, request, key, outcome, response: response as Res, ...how });
+  // What was answered out of memory was not tried.
+  const attempts = call.isRemembered ? tries - 1 : tries;
+  const cache = note?.status ?? 'none';
+  const result: Result<Req, Res> = error
+    ? { index, id, request, key, outcome, error, attempts, shard, reused, cache, timing, history }
+    : { index, id, request, key, outcome, response: response as Res, attempts, shard, reused, cache, timing, history };
+  if (note && call.isRemembered) result.cached = { level: 'shard', ageMs: note.ageMs };
+  return named(item, result);
 }
 
 /** The result of a request whose answer was on disk. */
