@@ -322,7 +322,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
    */
   #heard(item: Item<Req>, { error, response }: Call): void {
     if (!this.#course.isBounded) return;
-    if (error ? mayTryAgain(error, this.#preparation.isIdempotent(item)) : item.host!.ok(response)) return;
+    if (error ? mayTryAgain(error, this.#preparation.isIdempotent(item)) : saysYes(item, response)) return;
     // That the engine is closed says nothing of the request.
     if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return;
     this.#stopFor(this.#course.heard(item, error?.outcome ?? 'failed'));
@@ -395,5 +395,14 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#course.fail(error as Error);
     }
     this.#journalHost?.ended();
+  }
+}
+
+/** A driver that cannot read its own response has not said yes; here that must not end the shard's conversation. */
+function saysYes<Req>({ host }: Item<Req>, response: unknown): boolean {
+  try {
+    return host!.ok(response);
+  } catch {
+    return false;
   }
 }

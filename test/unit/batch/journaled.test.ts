@@ -330,6 +330,20 @@ describe('what interrupts it', () => {
     }
   });
 
+  test('a driver that cannot read its own response has failed, and its place is free again', async () => {
+    const { host, batch } = begin(['a', 'b'], { concurrency: 1, maxFailures: 1 });
+    host.ok = () => {
+      throw new Error('no such field');
+    };
+    const read = readAll(batch);
+    await settled();
+    await host.answer('a');
+    expect(short((await read).results)).toEqual([
+      ['0', 'ERR_PROTOCOL'],
+      ['1', 'ERR_STOPPED'],
+    ]);
+  });
+
   test('stopped while an intent is on its way to the disk, it does not leave', async () => {
     const { host, batch, journal, disk } = begin(['a', 'bad', 'c'], { maxFailures: 1, concurrency: 1 });
     journal.isHeld = true;
