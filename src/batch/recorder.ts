@@ -39,25 +39,33 @@ export class Recorder<Req> {
   /** Resolves with true when its intent is on the disk, with false where it never will be. Throws `ERR_INPUT`. */
   intend(item: Item<Req>): Promise<boolean> {
     const digest = this.#wantsDigest ? digestOf(item.own?.driver, item.request) : undefined;
-    return this.#written(this.#journal.begin(item.index, digest));
+    return this.#journal.begin(item.index, digest).then(this.#written, this.#refused);
   }
 
   /** The same of its result. */
   settle(result: Result): Promise<boolean> {
     this.#recording++;
-    return this.#written(this.#journal.settle(result), 1);
+    return this.#journal.settle(result).then(this.#settled, this.#settledNot);
   }
 
-  async #written(write: Promise<void>, recording = 0): Promise<boolean> {
-    try {
-      await write;
-    } catch (error) {
-      this.#isBroken = true;
-      this.#failed(error as Error);
-    }
-    this.#recording -= recording;
-    return !this.#isBroken;
-  }
+  /** One of each for all: what a request leaves behind while it waits for the disk is what the garbage collector copies. */
+  readonly #written = (): boolean => !this.#isBroken;
+
+  readonly #refused = (error: Error): boolean => {
+    this.#isBroken = true;
+    this.#failed(error);
+    return false;
+  };
+
+  readonly #settled = (): boolean => {
+    this.#recording--;
+    return this.#written();
+  };
+
+  readonly #settledNot = (error: Error): boolean => {
+    this.#recording--;
+    return this.#refused(error);
+  };
 }
 
 /** How a request ended in an earlier process. */
