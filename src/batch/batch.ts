@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Journal } from '../batch-types.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
-import { mayHaveRun, mayTryAgain } from '../tries.js';
+import { mayHaveRun } from '../tries.js';
 import type { BatchOptions, BatchProgress, Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import { isThenable } from '../util/thenable.js';
@@ -320,12 +320,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
    * The last failure that is allowed stops the batch before its place is another's: with a group of one, the next host of a
    * rolling restart must not go down after one that did not come back.
    */
-  #heard(item: Item<Req>, { error, response }: Call): void {
-    if (!this.#course.isBounded) return;
-    if (error ? mayTryAgain(error, this.#preparation.isIdempotent(item)) : saysYes(item, response)) return;
-    // That the engine is closed says nothing of the request.
-    if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return;
-    this.#stopFor(this.#course.heard(item, error?.outcome ?? 'failed'));
+  #heard(item: Item<Req>, call: Call): void {
+    this.#stopFor(this.#course.heard(item, call, this.#preparation.isIdempotent(item)));
   }
 
   /** A caller's function that throws ends the batch with its error; it must not end the shard's conversation. */
@@ -395,14 +391,5 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#course.fail(error as Error);
     }
     this.#journalHost?.ended();
-  }
-}
-
-/** A driver that cannot read its own response has not said yes; here that must not end the shard's conversation. */
-function saysYes<Req>({ host }: Item<Req>, response: unknown): boolean {
-  try {
-    return host!.ok(response);
-  } catch {
-    return false;
   }
 }

@@ -1,4 +1,5 @@
 import type { BatchState, Journal } from '../batch-types.js';
+import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { mayTryAgain } from '../tries.js';
 import type { BatchProgress, Outcome } from '../types.js';
@@ -47,11 +48,6 @@ export class Course {
     this.failure ??= error;
   }
 
-  /** Failures may stop it. */
-  get isBounded(): boolean {
-    return this.#failures !== undefined;
-  }
-
   /** What earlier processes came to. Gives why nothing more may start, if so. */
   goOn(journal: Journal): string | undefined {
     Object.assign(this.counts, journal.counts);
@@ -63,12 +59,15 @@ export class Course {
     return why;
   }
 
-  /** A last try came to this, and will be counted. Gives why nothing more may start, if so. */
-  heard(item: Item<unknown>, outcome: Outcome): string | undefined {
-    if (!this.#failures || this.ending !== undefined || item.isBad || outcome === 'ok') return undefined;
+  /** A try has its answer, which is not counted yet. Gives why nothing more may start, if so. */
+  heard(item: Item<unknown>, { error, response }: Call, isIdempotent: boolean): string | undefined {
+    if (!this.#failures || this.ending !== undefined || item.isBad) return undefined;
+    if (error ? mayTryAgain(error, isIdempotent) : saysYes(item, response)) return undefined;
+    // That the engine is closed says nothing of the request.
+    if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return undefined;
     item.isBad = true;
     this.#bad++;
-    return this.#failures.whyOf(item.index, outcome, this.#bad);
+    return this.#failures.whyOf(item.index, error?.outcome ?? 'failed', this.#bad);
   }
 
   /** A result. Gives why nothing more may start, if so. */
@@ -109,5 +108,14 @@ export class Course {
     const { total, settled, why } = this;
     const state = this.isOver || this.ending ? this.end : 'running';
     return { total, settled, counts: { ...this.counts }, inFlight, paused, state, ...(why !== undefined && { why }) };
+  }
+}
+
+/** A driver that cannot read its own response has not said yes; here that must not end the shard's conversation. */
+function saysYes({ host }: Item<unknown>, response: unknown): boolean {
+  try {
+    return host!.ok(response);
+  } catch {
+    return false;
   }
 }
