@@ -96,6 +96,8 @@ export interface Journal {
    * identity: 8 bytes as 8 characters (latin1). Of one commit all have the same promise.
    */
   begin(index: number, digest: string | undefined): Promise<void>;
+  /** It has begun in this process, and is now known not to have left: as if it never had begun. */
+  withdraw(index: number): void;
   /** Throws `ERR_INPUT` where this request is not the one that had this index before. */
   check(index: number, digest: string): void;
   /** Resolves when the result is on the disk. */

@@ -248,6 +248,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     } catch (thrown) {
       if (!item.isPrepared) this.#preparing--;
       if (thrown === WITHDRAWN) {
+        this.#recorder?.withdraw(item);
         this.#withdraw(item);
         return;
       }
@@ -256,12 +257,13 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       result = unsubmitted(item, item.parsed?.key ?? '', error);
     }
     const { invalidates } = this.#options;
-    if (invalidates && mayHaveRun(result.outcome, result.shard, result.history))
-      await item.host?.cache?.forget(invalidates);
+    const hasLeft = mayHaveRun(result.outcome, result.shard, result.history);
+    if (invalidates && hasLeft) await item.host?.cache?.forget(invalidates);
     // With a journal at once: what is on its way to the disk keeps nobody else from starting, and both go in one commit.
     // Without only now: a place that is free while its result is still on the way would be one too many.
     this.#flight.leave(item);
-    if (this.#recorder && this.#isLost(item, result, this.#recorder)) {
+    if (this.#recorder && this.#isLost(item, result, this.#recorder, hasLeft)) {
+      if (!hasLeft) this.#recorder.withdraw(item);
       this.#withdraw(item);
       return;
     }
@@ -302,13 +304,15 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   /** That the batch or its engine was told to end says nothing of the request. */
-  #isLost(item: Item<Req>, { error }: Result<Req, Res>, { isBroken }: Recorder<Req>): boolean {
+  #isLost(item: Item<Req>, { error }: Result<Req, Res>, { isBroken }: Recorder<Req>, hasLeft: boolean): boolean {
     const { ending } = this.#course;
     if (error?.code === 'ERR_CLOSED' && !isBroken) {
       this.#course.fail(error);
       if (ending === undefined || ending === 'stopped') this.#drain();
     }
-    return isBroken || (error !== undefined && this.#course.isLost(item, error, this.#preparation.isIdempotent(item)));
+    return (
+      isBroken || (error !== undefined && this.#course.isLost(error, this.#preparation.isIdempotent(item), hasLeft))
+    );
   }
 
   #failed(error: Error): void {
@@ -347,6 +351,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
 
   #drain(): void {
     this.#course.ending = 'drained';
+    this.#host.recall?.(this.#stop.signal, () => this.#course.drained());
     this.#letGo();
   }
 

@@ -78,14 +78,19 @@ export class Course {
   }
 
   /** Of a batch with a journal: is this the end of the batch or its engine, and says nothing of the request? */
-  isLost(item: Item<unknown>, error: KeylaneError, isIdempotent: boolean): boolean {
+  isLost(error: KeylaneError, isIdempotent: boolean, hasLeft: boolean): boolean {
     if (error.code === 'ERR_CLOSED') return true;
     // The next try is whose who goes on with the batch. Where it may not run again, what is known of it is the most.
     if (this.ending === 'interrupted' && isIdempotent && mayTryAgain(error, true)) return true;
-    return error.code === 'ERR_CANCELED' && (this.ending === 'interrupted' || !item.hasBegun);
+    return error.code === 'ERR_CANCELED' && (this.ending === 'interrupted' || !hasLeft);
   }
 
-  /** What those come to that were not let start. */
+  /** What those come to that were not let start, and have no journal to wait in. */
+  drained(): KeylaneError {
+    return new KeylaneError('ERR_CANCELED', 'the batch was drained before it started', { outcome: 'not_started' });
+  }
+
+  /** The same, where it is stopped. */
   stopped(): KeylaneError {
     return new KeylaneError('ERR_STOPPED', `the batch was stopped before it: ${this.why}`);
   }

@@ -1,4 +1,3 @@
-import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
 import type { Course } from './course.js';
 import { Gate, type GateOptions } from './gate.js';
@@ -62,7 +61,7 @@ export class Departure<Req> {
   /** One for all: they are many. */
   readonly #leave = (isWritten: boolean): void => {
     if (!isWritten) throw WITHDRAWN;
-    if (this.#course.ending === 'stopped') throw this.#course.stopped();
+    if (this.#course.ending !== undefined) this.#refuse();
   };
 
   #refuse(): void {
@@ -70,6 +69,6 @@ export class Departure<Req> {
     if (ending === 'stopped') throw this.#course.stopped();
     if (this.recorder) throw WITHDRAWN;
     // Where it is cut, whoever it is handed to says so.
-    if (ending === 'drained') throw new KeylaneError('ERR_CANCELED', 'the batch was drained before it started');
+    if (ending === 'drained') throw this.#course.drained();
   }
 }

@@ -42,6 +42,13 @@ export class Recorder<Req> {
     return this.#journal.begin(item.index, digest).then(this.#written, this.#refused);
   }
 
+  /** What has an intent and never left. Of one that another process has begun nobody knows that. */
+  withdraw(item: Item<Req>): void {
+    if (!item.hasBegun || item.isInterrupted || this.#isBroken) return;
+    item.hasBegun = false;
+    this.#journal.withdraw(item.index);
+  }
+
   /** The same of its result. */
   settle(result: Result): Promise<boolean> {
     this.#recording++;

@@ -22,6 +22,8 @@ export class FakeHost implements BatchHost {
   submitted = 0;
   /** Thrown by the next `submit`. */
   refusal: KeylaneError | undefined = undefined;
+  /** Keys whose calls wait: no shard has them yet. */
+  readonly queued = new Set<string>();
 
   parse(request: unknown) {
     const key = String(request);
@@ -38,9 +40,14 @@ export class FakeHost implements BatchHost {
     if (this.refusal) throw this.refusal;
     const call = new Call('echo', parsed, { ...how, mode: 'once', now: this.clock.now() }, events);
     this.submitted++;
+    if (!this.queued.has(call.key)) call.shard = 0;
     this.calls.push(call);
     how.signal.addEventListener('abort', () => this.settle(call, undefined, new KeylaneError('ERR_CANCELED')));
     return call;
+  }
+
+  recall(_signal: AbortSignal, why: () => KeylaneError): void {
+    for (const call of this.calls.filter(({ shard }) => shard < 0)) this.settle(call, undefined, why());
   }
 
   credit(_call: Call, bytes: number): void {

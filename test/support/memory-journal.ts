@@ -63,6 +63,11 @@ export class MemoryJournal implements Journal {
     });
   }
 
+  withdraw(index: number): void {
+    this.#known.begun.delete(index);
+    void this.#write(() => this.disk.begun.delete(index)).catch(() => {});
+  }
+
   settle(result: Result): Promise<void> {
     return this.#write(() => {
       if (this.disk.outcomes.has(result.index)) throw new Error(`${result.index} is settled twice`);

@@ -64,6 +64,14 @@ export class Commits {
     return group.committed.promise;
   }
 
+  withdraw(index: number): void {
+    const group = this.#open();
+    if (!group) return;
+    group.withdrawn.push(index);
+    if (this.#out > 0) this.#out--;
+    this.#plan(group);
+  }
+
   settle(result: Result): { committed: Promise<void>; outcome: number } {
     const outcome = OUTCOMES.indexOf(result.outcome);
     const group = this.#open();

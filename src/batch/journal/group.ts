@@ -7,6 +7,7 @@ const LEAST_BYTES = 65_536;
 export class Group implements Gathered {
   readonly begun: number[] = [];
   readonly digests: string[] = [];
+  readonly withdrawn: number[] = [];
   readonly indexes: number[] = [];
   readonly micros: number[] = [];
   readonly lengths: number[] = [];
@@ -24,7 +25,7 @@ export class Group implements Gathered {
 
   /** How many wait for it. */
   get size(): number {
-    return this.begun.length + this.indexes.length;
+    return this.begun.length + this.withdrawn.length + this.indexes.length;
   }
 
   get bytes(): number {

@@ -8,9 +8,10 @@ import { OUTCOMES } from './records.js';
 //     12 begun: how many indexes                   u32
 //     16 begun: bytes of the digest of each        u32   0 or 8
 //     20 results                                   u32
-//     24 ranges: first index u32, count u32; digests; then of the results in four rows:
+//     24 withdrawn                                 u32
+//     28 ranges: first index u32, count u32; digests; what was withdrawn, index u32; then of the results in four rows:
 //        index u32, microseconds u32, bytes of the line u32, outcome u8 (ASIDE: the line is in the side file)
-const AT = { when: 0, ranges: 8, begun: 12, digest: 16, results: 20, first: 24 } as const;
+const AT = { when: 0, ranges: 8, begun: 12, digest: 16, results: 20, withdrawn: 24, first: 28 } as const;
 export const DIGEST_BYTES = 8;
 /** Of a request that has none. */
 export const NO_DIGEST = '\0'.repeat(DIGEST_BYTES);
@@ -23,6 +24,7 @@ export interface Gathered {
   begun: readonly number[];
   /** One for each that has begun, as 8 characters (latin1). */
   digests: readonly string[];
+  withdrawn: readonly number[];
   indexes: readonly number[];
   micros: readonly number[];
   lengths: readonly number[];
@@ -30,20 +32,23 @@ export interface Gathered {
 }
 
 export function packHeader(when: number, gathered: Gathered): Buffer {
-  const { begun, digests, indexes, micros, lengths, outcomes } = gathered;
+  const { begun, digests, withdrawn, indexes, micros, lengths, outcomes } = gathered;
   const ranges = rangesOf(begun);
   const withDigests = digests.some((digest) => digest !== NO_DIGEST);
   const count = indexes.length;
-  const bytes = AT.first + ranges.length * 4 + (withDigests ? begun.length * DIGEST_BYTES : 0) + count * 13;
+  const digestBytes = withDigests ? begun.length * DIGEST_BYTES : 0;
+  const bytes = AT.first + (ranges.length + withdrawn.length) * 4 + digestBytes + count * 13;
   const header = Buffer.allocUnsafe(bytes);
   header.writeDoubleLE(when, AT.when);
   header.writeUInt32LE(ranges.length / 2, AT.ranges);
   header.writeUInt32LE(begun.length, AT.begun);
   header.writeUInt32LE(withDigests ? DIGEST_BYTES : 0, AT.digest);
   header.writeUInt32LE(count, AT.results);
+  header.writeUInt32LE(withdrawn.length, AT.withdrawn);
   let at: number = AT.first;
   for (const value of ranges) at = header.writeUInt32LE(value, at);
   if (withDigests) for (const digest of digests) at += header.write(digest, at, DIGEST_BYTES, 'latin1');
+  for (const index of withdrawn) at = header.writeUInt32LE(index, at);
   for (const index of indexes) at = header.writeUInt32LE(index, at);
   for (const us of micros) at = header.writeUInt32LE(Math.min(MOST_US, Math.max(0, Math.round(us))), at);
   for (const length of lengths) at = header.writeUInt32LE(length, at);
@@ -75,6 +80,7 @@ export class Header {
   readonly #ranges: number;
   readonly #digestBytes: number;
   readonly #digestsAt: number;
+  readonly #withdrawn: number;
   readonly #indexesAt: number;
 
   constructor(bytes: Buffer) {
@@ -84,7 +90,8 @@ export class Header {
     this.#digestBytes = bytes.readUInt32LE(AT.digest);
     this.count = bytes.readUInt32LE(AT.results);
     this.#digestsAt = AT.first + this.#ranges * 8;
-    this.#indexesAt = this.#digestsAt + this.begunCount * this.#digestBytes;
+    this.#withdrawn = bytes.readUInt32LE(AT.withdrawn);
+    this.#indexesAt = this.#withdrawnAt + 4 * this.#withdrawn;
   }
 
   get at(): number {
@@ -102,6 +109,15 @@ export class Header {
         digest += this.#digestBytes;
       }
     }
+  }
+
+  /** Of those that have begun, here or before. */
+  *withdrawn(): Generator<number> {
+    for (let i = 0; i < this.#withdrawn; i++) yield this.#bytes.readUInt32LE(this.#withdrawnAt + 4 * i);
+  }
+
+  get #withdrawnAt(): number {
+    return this.#digestsAt + this.begunCount * this.#digestBytes;
   }
 
   index(i: number): number {

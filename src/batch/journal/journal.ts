@@ -150,6 +150,11 @@ export class BatchJournal implements Journal {
     return this.#commits.begin(index, digest);
   }
 
+  withdraw(index: number): void {
+    this.#marks.withdraw(index);
+    this.#commits.withdraw(index);
+  }
+
   check(index: number, digest: string): void {
     const known = this.#marks.digest(index);
     if (known === undefined || known === digest) return;

@@ -33,6 +33,13 @@ export class Marks {
     this.end = Math.max(this.end, index + 1);
   }
 
+  /** As if it had not begun. */
+  withdraw(index: number): void {
+    if (this.#marks[index] !== BEGUN) return;
+    this.#marks[index] = NEW;
+    this.begun--;
+  }
+
   settle(index: number, outcomeCode: number): void {
     this.begin(index);
     if (this.#marks[index] !== BEGUN) this.counts[OUTCOMES[this.#marks[index]! - FIRST]!]--;
@@ -48,6 +55,7 @@ export class Marks {
       if (digest !== undefined)
         bytes.copy(this.#digestsFor(index), index * DIGEST_BYTES, digest, digest + DIGEST_BYTES);
     });
+    for (const index of header.withdrawn()) this.withdraw(index);
     for (let i = 0; i < header.count; i++) this.settle(header.index(i), header.outcomeCode(i));
   }
 

@@ -46,6 +46,27 @@ async function watchedStore(dir: string, after: () => Promise<void>): Promise<Jo
 }
 
 describe('a journal', () => {
+  test('forgets what has begun and is withdrawn, its digest too', async () => {
+    const dataDir = temporaryDataDir();
+    const journal = await journalIn(dataDir);
+    await Promise.all([0, 1, 2].map((index) => journal.begin(index, `digest-${index}`)));
+    journal.withdraw(1);
+    journal.withdraw(2);
+    expect([0, 1, 2].map((index) => journal.known(index))).toEqual(['begun', 'new', 'new']);
+    await journal.close('interrupted');
+    expect(await openBatches({ dataDir }).show('b1')).toMatchObject({ begun: 1, settled: 0 });
+    const again = await journalIn(dataDir, { resume: true });
+    expect([0, 1, 2].map((index) => again.known(index))).toEqual(['begun', 'new', 'new']);
+    again.check(1, 'another1');
+    expect(() => again.check(0, 'another0')).toThrow('the request at index 0 is not the one');
+    await again.begin(1, 'another1');
+    await again.settle(resultOf(1));
+    await again.close('interrupted');
+    const last = await journalIn(dataDir, { resume: true });
+    expect([0, 1, 2].map((index) => last.known(index))).toEqual(['begun', 'ok', 'new']);
+    await last.close('interrupted');
+  });
+
   test('knows after it was closed what was begun and what was settled, and hands the lines out', async () => {
     const dataDir = temporaryDataDir();
     const journal = await journalIn(dataDir, { total: 4, settings: { concurrency: 5 } });

@@ -379,6 +379,7 @@ describe('what interrupts it', () => {
     const { host, batch, disk } = begin(four, { concurrency: 2, concurrencyPerKey: 1 });
     const read = readAll(batch);
     await settled();
+    await settled();
     batch.drain();
     await host.answer('a');
     await host.answer('b');
@@ -388,6 +389,42 @@ describe('what interrupts it', () => {
     ]);
     expect([disk.state, disk.begun.size]).toEqual(['interrupted', 2]);
   });
+
+  test.each(['drain', 'return'] as const)(
+    'by %s: what has an intent and has not left is as if it never had begun, and runs when the batch goes on',
+    async (how) => {
+      const { host, batch, disk, journal } = begin(['a', 'b', 'c', 'd'], { concurrency: 3 });
+      host.queued.add('b');
+      const read = readAll(batch);
+      await settled();
+      await settled();
+      expect([host.keys, disk.begun.size]).toEqual([['a', 'b', 'c'], 3]);
+      journal.isHeld = true;
+      await host.answer('a');
+      // The intent of d is on its way to the disk.
+      if (how === 'drain') batch.drain();
+      else void batch.return();
+      while (journal.hasPending) {
+        journal.commit();
+        await settled();
+      }
+      journal.isHeld = false;
+      if (how === 'drain') await host.answer('c');
+      await read;
+      expect([disk.state, disk.outcomes.get(0)]).toEqual(['interrupted', 'ok']);
+      expect([...disk.begun.keys()]).toEqual([0, 2]);
+      const next = begin(['a', 'b', 'c', 'd'], {}, disk);
+      const rest = readAll(next.batch);
+      await settled();
+      await next.host.answer('b');
+      await next.host.answer('d');
+      const settledRest = short((await rest).results).sort();
+      expect(settledRest.filter(([, how]) => how === 'ok')).toEqual([
+        ['1', 'ok'],
+        ['3', 'ok'],
+      ]);
+    },
+  );
 
   test('drained when all had ended it is done', async () => {
     const { host, batch, disk } = begin(['a', 'b']);
