@@ -11,6 +11,12 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   '-30794': 'ERR_STORE_CORRUPT', // MDB_VERSION_MISMATCH
   '-30793': 'ERR_STORE_CORRUPT', // MDB_INVALID
   '-30778': 'ERR_STORE_CORRUPT', // MDB_BAD_CHECKSUM
+  // What only a misuse gives, or damage that a walk does not see: flags of a page that are those of another kind.
+  '-30787': 'ERR_STORE_CORRUPT', // MDB_CURSOR_FULL
+  '-30786': 'ERR_STORE_CORRUPT', // MDB_PAGE_FULL
+  '-30784': 'ERR_STORE_CORRUPT', // MDB_INCOMPATIBLE
+  '-30782': 'ERR_STORE_CORRUPT', // MDB_BAD_TXN
+  '-30779': 'ERR_STORE_CORRUPT', // MDB_PROBLEM
   '-30792': 'ERR_STORE_FULL', // MDB_MAP_FULL
   '-30790': 'ERR_STORE_BUSY', // MDB_READERS_FULL
   '-30775': 'ERR_STORE_BUSY', // MDB_LOCK_FAILURE
@@ -67,16 +73,17 @@ export function storeError(error: unknown, path: string): KeylaneError {
 }
 
 const FULL_BYTES = 1_048_576;
+const MDB_BAD_TXN = -30_782;
 
 /**
  * What to do about it, where there is no room: undefined else. LMDB calls it an input/output error when a part of what was
- * written was taken, which is how a disk, or a file, becomes full.
+ * written was taken, which is how a disk, or a file, becomes full; what comes after it in the transaction, a bad one.
  */
 function whatIsFull(error: unknown, path: string): string | undefined {
   const { code } = error as { code?: unknown };
   const longer = 'raise the longest a file may be (`ulimit -f`)';
   if (code === 27 || code === 'EFBIG') return longer;
-  if (code !== 5 && code !== 'EIO') return undefined;
+  if (code !== 5 && code !== 'EIO' && code !== MDB_BAD_TXN) return undefined;
   try {
     const { bavail, bsize } = statfsSync(path);
     if (bavail * bsize < FULL_BYTES) return FIXES.ERR_STORE_FULL;

@@ -75,7 +75,7 @@ function expectWholeOrRefused(seen: Seen, dir: string): void {
   if (seen.code === undefined) {
     expect(seen).toEqual({ found: VALUES, wrong: 0 });
   } else {
-    expect(seen).toMatchObject({ code: 'ERR_STORE_CORRUPT' });
+    expect(seen, seen.message).toMatchObject({ code: 'ERR_STORE_CORRUPT' });
     expect(seen.message).toContain(dir);
     expect(seen.message).toContain('move the directory away');
   }
