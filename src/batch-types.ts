@@ -1,3 +1,4 @@
+import type { KeylaneError } from './errors.js';
 import type { Outcome, Result } from './types.js';
 
 /** What belongs to one request of a batch alone; what is not said is as the batch has it. */
@@ -63,6 +64,48 @@ export interface InputIdentity {
  * `stopped` it had enough failures, or its canary failed: the rest is `not_started` · `canceled` it was called off.
  */
 export type BatchState = 'running' | 'interrupted' | 'done' | 'stopped' | 'canceled';
+
+/** What a batch is, and how far it is. */
+export interface BatchSummary {
+  id: string;
+  /** `interrupted`, too, where the process that ran it is dead. */
+  state: BatchState;
+  why?: string;
+  /** Requests in all, where that is known. */
+  total?: number;
+  /** Those with a result included. */
+  begun: number;
+  settled: number;
+  /** Begun, and without a result. */
+  inFlight: number;
+  /** By outcome. Of a canceled batch all have one: those that were cut off are `unknown`, those that never began `not_started`. */
+  counts: Record<Outcome, number>;
+  /** Milliseconds of the wall clock. */
+  createdAt: number;
+  /** When something was written last. */
+  updatedAt: number;
+  /** How long it ran, without the time between its runs. */
+  ranMs: number;
+  /** Of requests that name none. */
+  driver?: string;
+  input?: InputIdentity;
+  settings?: unknown;
+  /** The process that runs it. */
+  pid?: number;
+  /** Why it cannot be read. */
+  error?: KeylaneError;
+}
+
+/** A result as the journal holds it. */
+export interface BatchLine {
+  /** The request's place in the input, from 0. */
+  index: number;
+  outcome: Outcome;
+  /** The result as one line of JSON, without a line end. */
+  line: string;
+  /** The commit that it came with. What comes later is read by `after`. Undefined where it never had one: the batch was canceled. */
+  commit: number | undefined;
+}
 
 /** What a journal is opened by. Rejects with `ERR_EXISTS` where there is one already and it is not to go on, else `ERR_INPUT`. */
 export interface JournalAsked {

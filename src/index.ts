@@ -16,15 +16,22 @@ export { type Batches, type BatchesOptions, openBatches, type ResultsOptions } f
 export type { OpenedJobs } from './batch/input/file-jobs.js';
 export { type OpenJobsOptions, openJobs, reopenJobs, spoolJobs } from './batch/input/open.js';
 export { newBatchId } from './batch/journal/id.js';
-export type { BatchLine } from './batch/journal/results.js';
 export type { BatchSelection } from './batch/journal/selection.js';
-export type { BatchSummary } from './batch/journal/summary.js';
 export { lineOf } from './batch/line.js';
 export { type Exported, type ExportFormat, exportResults } from './batch/report/export.js';
 export type { BatchReason } from './batch/report/reasons.js';
 export type { BatchFacts, BatchReport } from './batch/report/report.js';
 export type { SlowKey } from './batch/report/slowest.js';
-export type { BatchState, IndexedJob, InputIdentity, Job, JobOptions, JobSource } from './batch-types.js';
+export type {
+  BatchLine,
+  BatchState,
+  BatchSummary,
+  IndexedJob,
+  InputIdentity,
+  Job,
+  JobOptions,
+  JobSource,
+} from './batch-types.js';
 export type { CacheStats, EngineCache } from './cache/front.js';
 export type { OperationStats } from './cache/ratios.js';
 export type { DiskStats, Listed, ListOptions } from './cache/second-level.js';

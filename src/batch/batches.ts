@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BatchLine, BatchSummary } from '../batch-types.js';
 import { KeylaneError } from '../errors.js';
 import { dataPath } from '../store/data-dir.js';
 import { DATA_FILE } from '../store/environment.js';
@@ -14,9 +15,9 @@ import { leftOver } from './journal/left-over.js';
 import { anyoneListens, askToCancel, OwnerSocket } from './journal/owner.js';
 import { Reader } from './journal/reader.js';
 import { jsonRecord, OWNER, readState, STATE } from './journal/records.js';
-import { asSettled, type BatchLine, chained, inOrder, inTurns, merged } from './journal/results.js';
+import { asSettled, chained, inOrder, inTurns, merged } from './journal/results.js';
 import { type BatchSelection, selectionOf } from './journal/selection.js';
-import { type BatchSummary, marksOf, summaryOf } from './journal/summary.js';
+import { marksOf, summaryOf } from './journal/summary.js';
 import { type BatchReport, ReportBuilder } from './report/report.js';
 
 export interface BatchesOptions {

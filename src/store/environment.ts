@@ -1,8 +1,28 @@
 import { isMainThread } from 'node:worker_threads';
-import type { RootDatabase, TransactionFlags } from 'lmdb';
 
-/** An open LMDB environment. Keys and values are bytes. */
-export type Environment = RootDatabase<Buffer, Buffer>;
+/**
+ * An open LMDB environment, as much of it as is used. Keys and values are bytes. Named here, because what is public leads to
+ * it, and the library's own types do not fit a program of ES modules that checks those too.
+ */
+export interface Environment {
+  get(key: Buffer): Buffer | undefined;
+  putSync(key: Buffer, value: Buffer): unknown;
+  removeSync(key: Buffer): unknown;
+  getRange(range: Range): Iterable<{ key: Buffer; value: Buffer }>;
+  doesExist(key: Buffer): boolean;
+  getStats(): object;
+  transactionSync<T>(work: () => T, flags: number): T;
+  close(): Promise<void>;
+}
+
+interface Range {
+  start?: Buffer;
+  end?: Buffer;
+  reverse?: boolean;
+  inclusiveEnd?: boolean;
+  exclusiveStart?: boolean;
+  limit?: number;
+}
 
 export interface EnvironmentOptions {
   /** What is committed survives a power cut; else only the death of a process. */
@@ -45,7 +65,7 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
 }
 
 /** Can be aborted, is committed on return, and flushed by LMDB itself: with `overlappingSync` before it returns. */
-const AT_ONCE = 0x1_0003 as TransactionFlags;
+const AT_ONCE = 0x1_0003;
 
 /**
  * Runs `work` as one transaction and returns when it is committed, in a durable environment flushed (seen with strace).

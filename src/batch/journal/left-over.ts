@@ -1,4 +1,4 @@
-import type { IndexedJob } from '../../batch-types.js';
+import type { BatchLine, IndexedJob } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
 import type { Store } from '../../store/store.js';
 import type { Outcome } from '../../types.js';
@@ -7,7 +7,6 @@ import { Item } from '../item.js';
 import { lineOf } from '../line.js';
 import { unsubmitted } from '../result.js';
 import { readMeta, readState } from './records.js';
-import type { BatchLine } from './results.js';
 import { marksOf } from './summary.js';
 
 /**

@@ -1,16 +1,6 @@
+import type { BatchLine } from '../../batch-types.js';
 import type { Outcome } from '../../types.js';
 import type { ReadCommit, Reader } from './reader.js';
-
-/** A result as the journal holds it. */
-export interface BatchLine {
-  /** The request's place in the input, from 0. */
-  index: number;
-  outcome: Outcome;
-  /** The result as one line of JSON, without a line end. */
-  line: string;
-  /** The commit that it came with. What comes later is read by `after`. Undefined where it never had one: the batch was canceled. */
-  commit: number | undefined;
-}
 
 /** So many bytes of lines are held while they are put in order. */
 const WINDOW_BYTES = 16_777_216;

@@ -1,42 +1,10 @@
-import type { BatchState, InputIdentity } from '../../batch-types.js';
-import type { KeylaneError } from '../../errors.js';
+import type { BatchSummary } from '../../batch-types.js';
 import type { Store } from '../../store/store.js';
 import { ownerIn } from './claim.js';
 import { Header } from './header.js';
 import { Marks } from './marks.js';
 import { ownerLives } from './owner.js';
-import { type Counts, HEADERS, readMeta, readState } from './records.js';
-
-/** What a batch is, and how far it is. */
-export interface BatchSummary {
-  id: string;
-  /** `interrupted`, too, where the process that ran it is dead. */
-  state: BatchState;
-  why?: string;
-  /** Requests in all, where that is known. */
-  total?: number;
-  /** Those with a result included. */
-  begun: number;
-  settled: number;
-  /** Begun, and without a result. */
-  inFlight: number;
-  /** By outcome. Of a canceled batch all have one: those that were cut off are `unknown`, those that never began `not_started`. */
-  counts: Counts;
-  /** Milliseconds of the wall clock. */
-  createdAt: number;
-  /** When something was written last. */
-  updatedAt: number;
-  /** How long it ran, without the time between its runs. */
-  ranMs: number;
-  /** Of requests that name none. */
-  driver?: string;
-  input?: InputIdentity;
-  settings?: unknown;
-  /** The process that runs it. */
-  pid?: number;
-  /** Why it cannot be read. */
-  error?: KeylaneError;
-}
+import { HEADERS, readMeta, readState } from './records.js';
 
 /** Undefined where nothing was begun there yet. */
 export async function summaryOf(store: Store, id: string): Promise<BatchSummary | undefined> {
