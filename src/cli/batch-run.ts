@@ -20,6 +20,7 @@ export interface RunningBatch extends AsyncIterable<Result> {
   pause(): void;
   resume(): void;
   drain(): void;
+  readonly progress: { inFlight: number };
 }
 
 /** What the journal has of it. */
@@ -227,7 +228,11 @@ export class BatchRun implements Underway {
 
   #drain(batch: RunningBatch): void {
     batch.drain();
-    this.#say(`waiting for ${counted(this.inFlight, 'request')} in flight, and starting no more; Ctrl-C again to cut`);
+    // A turn later: what waits for its group is taken back, and is not waited for.
+    setImmediate(() => {
+      const inFlight = counted(batch.progress.inFlight, 'request');
+      this.#say(`waiting for ${inFlight} in flight, and starting no more; Ctrl-C again to cut`);
+    });
   }
 
   #cutNow(): void {
