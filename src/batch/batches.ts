@@ -147,7 +147,9 @@ export class Batches {
 
   /** Removes the batch and all that is kept of it. Rejects with `ERR_STORE_BUSY` while a process runs it. */
   async remove(id: string): Promise<void> {
-    const dir = this.#dirOf(id);
+    const dir = this.directory(id);
+    // Without a journal, too: a process that was killed while it copied stdin leaves that.
+    if (!existsSync(dir)) throw this.#unknown(id);
     const gone = join(this.#dir, `${REMOVED}${id}-${process.pid}`);
     const socket = await OwnerSocket.listen(dir);
     try {

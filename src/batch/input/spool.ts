@@ -90,6 +90,6 @@ const FORMATS = ['ndjson', 'csv', 'json'] as const satisfies InputIdentity['form
 function exists(path: string): KeylaneError {
   return new KeylaneError(
     'ERR_EXISTS',
-    `${path} is there: a batch of this id exists; go on with it by \`resume\`, remove it, or give another id`,
+    `${path} is there: a batch of this id exists; go on with it by \`resume\`, remove it (\`keylane batch rm\`), or give another id`,
   );
 }

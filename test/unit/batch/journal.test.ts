@@ -1,4 +1,13 @@
-import { lstatSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -429,6 +438,9 @@ describe('a batch that has ended', () => {
     ]);
     await batches.remove('b1');
     await batches.remove('b2');
+    mkdirSync(join(dataDir, 'batches/b4'), { mode: 0o700 });
+    writeFileSync(join(dataDir, 'batches/b4/input.ndjson'), '');
+    await batches.remove('b4');
     expect(readdirSync(join(dataDir, 'batches'))).toEqual(['b3']);
     for (const refused of [batches.remove('b1'), batches.show('b1'), batches.cancel('b1'), linesOf(batches)])
       expect((await refusal(refused)).code).toBe('ERR_INPUT');
