@@ -23,6 +23,8 @@ export class MemoryJournal implements Journal {
   /** What every commit from now on rejects with. */
   trouble: Error | undefined = undefined;
   closed = 0;
+  /** Its process is dead: what is left of it here writes no more. */
+  isDead = false;
   readonly #known: { begun: Map<number, string | undefined>; outcomes: Map<number, Outcome> };
   readonly #counts: Record<Outcome, number> = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
   #turn: { steps: (() => void)[]; done: Deferred<void> } | undefined = undefined;
@@ -80,6 +82,7 @@ export class MemoryJournal implements Journal {
     this.closed++;
     this.commit();
     if (this.trouble) throw this.trouble;
+    if (this.isDead) return;
     this.disk.state = state;
     this.disk.why = why;
   }
@@ -90,7 +93,7 @@ export class MemoryJournal implements Journal {
 
   commit(): void {
     const turn = this.#turn;
-    if (!turn) return;
+    if (!turn || this.isDead) return;
     this.#turn = undefined;
     if (this.trouble) {
       turn.done.reject(this.trouble);

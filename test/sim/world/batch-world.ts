@@ -76,6 +76,7 @@ export class BatchWorld {
     const dies = (where: string) => {
       if (isDead || --left > 0) return isDead;
       isDead = true;
+      journal.isDead = true;
       this.sometimes.add(`died ${where}`);
       return true;
     };
