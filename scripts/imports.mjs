@@ -61,9 +61,23 @@ export const RULES = [
     ],
     types: ['src/engine.ts', 'src/cache/'],
   },
-  { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts'] },
-  { files: ['src/server/'], may: ['src/server/', 'src/index.ts'] },
-  { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/'] },
+  { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts', 'src/server/index.ts', 'src/client/index.ts'] },
+  // As any user would, with the tools that everybody has.
+  { files: ['src/server/'], may: ['src/server/', 'src/index.ts', 'src/util/'] },
+  // A program that talks to a service loads no engine.
+  {
+    files: ['src/client/'],
+    may: [...BASE, 'src/client/'],
+    types: [
+      'src/engine.ts',
+      'src/stream.ts',
+      'src/batch/batch.ts',
+      'src/batch/batches.ts',
+      'src/engine-batches.ts',
+      'src/index.ts',
+    ],
+  },
+  { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/', 'src/client/'] },
   // A driver knows its own folder (`*`) and, of its spec, the types of what it is given.
   {
     files: ['workers/drivers/*/'],
@@ -94,13 +108,17 @@ export const RULES = [
 
 /** Who may import which package, in src and workers. One that is not here may be imported by nobody. */
 export const PACKAGES = {
+  '@opentelemetry/api': ['src/server/tracing.ts'],
   commander: ['src/cli/'],
   'csv-parse': ['src/util/csv.ts'],
+  fastify: ['src/server/'],
   lmdb: ['src/store/environment.ts'],
   'lru-cache': ['workers/cache.ts'],
   msgpackr: ['src/wire/codec.ts'],
   'openid-client': ['src/tokens/oauth.ts'],
+  pino: ['src/server/'],
   piscina: ['src/host/shard-thread.ts'],
+  'prom-client': ['src/server/metrics/'],
   ssh2: ['workers/drivers/ssh/'],
   yaml: ['src/util/yaml.ts'],
   zod: [
@@ -110,6 +128,7 @@ export const PACKAGES = {
     'src/targets/inventory/schema.ts',
     'src/options.ts',
     'src/accounts/schema.ts',
+    'src/server/',
     'src/util/check.ts',
   ],
 };

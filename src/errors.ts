@@ -41,6 +41,10 @@ export const ERRORS = {
   ERR_STORE_CORRUPT: { outcome: 'not_started', retryable: false, says: 'what is stored is damaged' },
   ERR_STORE_BUSY: { outcome: 'not_started', retryable: true, says: 'the store cannot be used now' },
   ERR_STORE_FULL: { outcome: 'not_started', retryable: false, says: 'the disk of the store is full' },
+  ERR_UNAUTHENTICATED: { outcome: 'not_started', retryable: false, says: 'the service needs a valid bearer token' },
+  ERR_FORBIDDEN: { outcome: 'not_started', retryable: false, says: 'the token is not for this' },
+  ERR_NOT_FOUND: { outcome: 'not_started', retryable: false, says: 'there is no such thing' },
+  ERR_QUOTA: { outcome: 'not_started', retryable: true, says: "the token's quota is used up" },
 } as const satisfies Record<string, { outcome: Outcome; retryable: boolean; says: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

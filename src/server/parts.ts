@@ -1,0 +1,65 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Clock, Engine } from '../index.js';
+import type { ResolvedServiceOptions } from './options.js';
+
+/**
+ * What a route asks of who calls it: `nothing` (it holds no data and does nothing) · `read` · `run` (it runs requests, or
+ * changes what is kept of them) · `admin` (it is about the whole service). A route that does not say is refused at start.
+ */
+export type Needs = 'nothing' | 'read' | 'run' | 'admin';
+
+/** Who calls: the bearer of a token. */
+export interface Principal {
+  /** The token's name. Batches belong to it. */
+  readonly name: string;
+  /** Throws `ERR_FORBIDDEN`, which says why, where this one may not do what the route needs. */
+  check(needs: Needs): void;
+  /** Throws `ERR_FORBIDDEN`, which names the field, where this one may not run this request. */
+  checkRequest(driver: string, request: unknown): void;
+  /** Takes one of what it may have at once and per second; throws `ERR_QUOTA`. What comes back gives it back, once. */
+  take(what: 'request' | 'batch'): () => void;
+  /** May it see what belongs to that principal? */
+  sees(owner: string | undefined): boolean;
+}
+
+/** What was done for whom. */
+export interface Audited {
+  readonly principal: string;
+  /** Where from. */
+  readonly address: string;
+  /** The route, as in the API: `POST /v1/run`. */
+  readonly route: string;
+  readonly driver?: string;
+  /** The key of a request, the id of a batch. Never what was run: it may hold secrets. */
+  readonly key?: string;
+  readonly batch?: string;
+  /** Of a request its outcome; else the status of the answer. */
+  readonly outcome: string;
+  readonly code?: string;
+  readonly ms: number;
+}
+
+/** What the routes are given. Whoever adds a part adds it here. */
+export interface Parts {
+  readonly engine: Engine;
+  readonly options: ResolvedServiceOptions;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** One line for each request that ran something. */
+  audit(line: Audited): void;
+  /** Aborted when the service is to stop: what has no end (SSE) ends, what waits is answered. */
+  readonly stopping: AbortSignal;
+}
+
+export type App = FastifyInstance;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    needs?: Needs;
+  }
+  interface FastifyRequest {
+    /** Set before any handler of a route that needs something. */
+    principal: Principal;
+  }
+}
