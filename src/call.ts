@@ -130,6 +130,17 @@ export interface CallHow {
   cache?: CachePart | undefined;
 }
 
+/** How a call is made that has so many milliseconds from now on; 0: no end. */
+export function howLong(
+  mode: RunMode,
+  timeoutMs: number,
+  now: number,
+  priority = 0,
+  labels?: readonly string[],
+): CallHow {
+  return { mode, priority, labels, deadline: timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs, now };
+}
+
 function soonest({ deadline, now }: CallHow, { timeoutMs }: AccountBounds): number {
   return timeoutMs === undefined ? deadline : Math.min(deadline, now + timeoutMs);
 }

@@ -1,18 +1,18 @@
 import type { Accounts } from './accounts/accounts.js';
 import { EngineAccounts } from './accounts/engine-accounts.js';
 import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
-import { LearnedTimeouts, Patience } from './adaptive/timeouts.js';
 import type { Batch } from './batch/batch.js';
 import type { BatchHost } from './batch/host.js';
-import { DriverCache } from './cache/driver-cache.js';
+import type { Fetch } from './cache/driver-cache.js';
 import { CacheFront, type EngineCache, type FrontHost } from './cache/front.js';
 import { frontHost } from './cache/front-host.js';
-import type { CachePlan } from './cache/plan.js';
-import { Call, type CallEvents, type CallHow } from './call.js';
-import { checkCallOptions, checkIterable, PREWARM_OPTIONS, RUN_OPTIONS, STREAM_OPTIONS } from './call-options.js';
+import { Call, type CallEvents, type CallHow, howLong } from './call.js';
+import { checkCallOptions, checkIterable, PREWARM_OPTIONS, STREAM_OPTIONS } from './call-options.js';
 import { BatchMaker, type EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
+import { KnownDriver } from './known-driver.js';
+import { DEFAULT_TIMEOUT_MS, Requests } from './once.js';
 import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { isReady, type PrepareBounds, parse, prepare } from './prepare.js';
 import { type Prewarmed, type PrewarmOptions, prewarm } from './prewarm.js';
@@ -20,8 +20,7 @@ import { loadSpecs } from './registry.js';
 import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
-import { mayHaveRun, tryUntilSettled } from './tries.js';
-import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Spec } from './types.js';
+import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Result, Spec } from './types.js';
 import { type Clock, systemClock } from './util/clock.js';
 import type { RunMode } from './wire/protocol.js';
 
@@ -36,6 +35,15 @@ export interface Engine extends AsyncDisposable {
     request: RequestOf<D> | AccountRequestOf<D>,
     options?: CallOptions,
   ): Promise<ResponseOf<D>>;
+  /**
+   * The same, told as a batch tells it: the outcome, the response or the error, tries, shard and times. Never rejects for
+   * what became of the request; rejects with `ERR_INPUT` where the options are bad, or there is no such driver.
+   */
+  result<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options?: CallOptions,
+  ): Promise<Result<RequestOf<D> | AccountRequestOf<D>, ResponseOf<D>>>;
   /** A long or two-way request: chunks under flow control. No time-out unless asked for. */
   stream<D extends DriverName>(
     driver: D,
@@ -92,8 +100,6 @@ export interface EngineStats {
   shards: ShardSnapshot[];
 }
 
-const DEFAULT_TIMEOUT_MS = 60_000;
-
 /**
  * Starts the shards and resolves when all of them serve.
  * Rejects with `ERR_CONFIG` for a bad option, `ERR_SHARD_UNAVAILABLE` if a thread does not start.
@@ -124,22 +130,19 @@ async function configured(options: EngineOptions): Promise<EngineOptions> {
 type EngineOwn = Pick<ResolvedOptions, 'closeTimeoutMs' | 'cache' | 'dataDir' | 'allowCommands' | 'onEvent'>;
 
 /**
- * The main path: `run` makes a Call → Shards.submit → Admission → ShardClient ══ the wall ══ Shard → Run → Pool → driver,
- * and back: ShardClient → Call.settle → the promise.
+ * The main path: `run` and `result` make a Once and its Call (once.ts) → Shards.submit → Admission → ShardClient ══ the
+ * wall ══ Shard → Run → Pool → driver, and back: ShardClient → Call.settle → Once.settled → the promise.
  */
 export class ShardedEngine implements Engine {
+  readonly #requests: Requests;
   readonly #cache: CacheFront;
-  /** By driver. */
-  readonly #caches = new Map<string, DriverCache>();
   readonly #shards: Shards;
-  readonly #specs: ReadonlyMap<string, Spec>;
+  readonly #drivers = new Map<string, KnownDriver>();
   readonly #closeTimeoutMs: number;
   readonly #accounts: EngineAccounts;
   readonly #batches: BatchMaker;
   readonly #clock: Clock;
   readonly #retries: RetryBudget;
-  /** By driver, what its keys took. */
-  readonly #timeouts = new Map<string, LearnedTimeouts>();
   #closed: Promise<void> | undefined = undefined;
 
   constructor(
@@ -151,20 +154,33 @@ export class ShardedEngine implements Engine {
   ) {
     this.#cache = new CacheFront(options.cache, host);
     this.#shards = shards;
-    this.#specs = specs;
     this.#closeTimeoutMs = options.closeTimeoutMs;
     this.#accounts = new EngineAccounts(this, options, clock);
     this.#batches = new BatchMaker({
       dataDir: options.dataDir,
       hostOf: (driver, isLive) => {
-        const cache = this.#cacheOf(driver, this.#spec(driver));
-        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache };
+        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache: this.#driver(driver).cache };
       },
       refuseClosed: () => this.#refuseClosed(),
     });
     shards.tokens = (about) => this.#accounts.token(about);
     this.#clock = clock;
     this.#retries = new RetryBudget(clock);
+    const fetch =
+      (driver: string): Fetch =>
+      (parsed, cache, settled) => {
+        const how = { ...howLong('once', DEFAULT_TIMEOUT_MS, clock.now()), cache };
+        this.#submit(new Call(driver, parsed, how, { settled }), undefined);
+      };
+    for (const [name, spec] of specs) this.#drivers.set(name, new KnownDriver(name, spec, this.#cache, fetch));
+    this.#requests = new Requests({
+      clock,
+      retries: this.#retries,
+      driver: (name) => this.#driver(name),
+      submit: (call, signal) => this.#submit(call, signal),
+      prepare: (spec, request, bounds) => this.#prepare(spec, request, bounds),
+      refuseClosed: () => this.#refuseClosed(),
+    });
   }
 
   get batches(): EngineBatches {
@@ -180,28 +196,17 @@ export class ShardedEngine implements Engine {
     request: RequestOf<D> | AccountRequestOf<D>,
     options?: CallOptions,
   ): Promise<ResponseOf<D>> {
-    return new Promise((resolve, reject) => {
-      if (options) checkCallOptions(options, RUN_OPTIONS);
-      const spec = this.#spec(driver);
-      const timeoutMs = options?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-      if (!isReady(spec, request) || (options !== undefined && takesMore(options)) || timeoutMs === 'auto') {
-        this.#runTries(driver, spec, request, options ?? {}).then(resolve as (response: unknown) => void, reject);
-        return;
-      }
-      const parsed = parse(spec, request);
-      const how = this.#how('once', timeoutMs, options?.priority ?? 0, options?.labels);
-      let plan: CachePlan | undefined;
-      const settled = (call: Call) => {
-        if (plan) this.#cacheOf(driver, spec).heard(plan, call);
-        if (call.error) reject(call.error);
-        else resolve(call.response as ResponseOf<D>);
-      };
-      if (options?.cache) {
-        plan = this.#cacheOf(driver, spec).plan(parsed, options.cache);
-        how.cache = plan.part;
-      }
-      this.#submit(new Call(driver, parsed, how, { settled }), options?.signal);
-    });
+    return this.#requests.run(driver, request, options) as Promise<ResponseOf<D>>;
+  }
+
+  result<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options?: CallOptions,
+  ): Promise<Result<RequestOf<D> | AccountRequestOf<D>, ResponseOf<D>>> {
+    return this.#requests.result(driver, request, options) as Promise<
+      Result<RequestOf<D> | AccountRequestOf<D>, ResponseOf<D>>
+    >;
   }
 
   stream<D extends DriverName>(
@@ -210,14 +215,15 @@ export class ShardedEngine implements Engine {
     options: StreamOptions = {},
   ): EngineStream<ResponseOf<D>> {
     checkCallOptions(options, STREAM_OPTIONS);
-    const spec = this.#spec(driver);
+    const { spec } = this.#driver(driver);
     const link = {
       input: (call: Call, data: Uint8Array, end: boolean) => this.#shards.clientOf(call)?.input(call, data, end),
       credit: (call: Call, bytes: number) => this.#shards.clientOf(call)?.credit(call, bytes),
       cancel: (call: Call) => this.#shards.cancel(call),
     };
     return new EngineStream(link, async (events, checkWanted) => {
-      const how = this.#how('stream', options.timeoutMs ?? 0, options.priority ?? 0, options.labels);
+      const now = this.#clock.now();
+      const how = howLong('stream', options.timeoutMs ?? 0, now, options.priority ?? 0, options.labels);
       const bounds = { deadline: how.deadline, signal: options.signal };
       const parsed = isReady(spec, request) ? parse(spec, request) : await this.#prepare(spec, request, bounds);
       checkWanted();
@@ -280,48 +286,14 @@ export class ShardedEngine implements Engine {
     return prepare(spec, request, bounds, this.#clock, this.#accounts.accounts);
   }
 
-  /** `run` where there is more to it than one try of what is at hand. */
-  async #runTries(driver: string, spec: Spec, request: unknown, options: CallOptions): Promise<unknown> {
-    const { attempts = 1, idempotent = false, priority = 0, labels, signal, cache, invalidates } = options;
-    const patience = new Patience(options, this.#timeoutsOf(driver));
-    const deadline = patience.deadline(this.#clock.now());
-    const parsed = await this.#prepare(spec, request, { deadline, signal });
-    const remember = this.#cacheOf(driver, spec);
-    const plan = cache ? remember.plan(parsed, cache) : undefined;
-    const found = plan?.persist && !signal?.aborted ? await remember.look(plan, parsed) : undefined;
-    if (found) return found.response;
-    const start = () =>
-      new Promise<Call>((settled, reject) => {
-        const until = patience.ofTry(parsed.key, this.#clock, deadline);
-        const now = this.#clock.now();
-        const how: CallHow = { mode: 'once', priority, deadline: until, labels, now, cache: plan?.part };
-        const heard = (call: Call) => {
-          if (plan) remember.heard(plan, call);
-          if (!call.isRemembered) patience.heard(call);
-          settled(call);
-        };
-        try {
-          this.#submit(new Call(driver, parsed, how, { settled: heard }), signal);
-        } catch (error) {
-          reject(error);
-        }
-      });
-    const policy = { key: parsed.key, attempts, idempotent, deadline, signal, budget: this.#retries };
-    const { call, history } = await tryUntilSettled(start, policy, this.#clock, Math.random);
-    // It may have changed something, whatever was heard of it. Nobody is told how it ended before all have forgotten.
-    if (invalidates && mayHaveRun(call.error?.outcome, call.shard, history)) await this.#cache.forget(invalidates);
-    if (call.error) throw call.error;
-    return call.response;
-  }
-
   #hostOf(driver: string, mode: RunMode): BatchHost {
-    const spec = this.#spec(driver);
+    const { spec, timeouts } = this.#driver(driver);
     return {
       clock: this.#clock,
       random: Math.random,
       retries: this.#retries,
       most: this.#shards.maxInFlight,
-      timeouts: this.#timeoutsOf(driver),
+      timeouts,
       parse: (request, bounds) =>
         isReady(spec, request) ? parse(spec, request) : this.#prepare(spec, request, bounds),
       ok: (response) => spec.ok(response),
@@ -334,27 +306,6 @@ export class ShardedEngine implements Engine {
     };
   }
 
-  #cacheOf(driver: string, spec: Spec): DriverCache {
-    let cache = this.#caches.get(driver);
-    if (!cache) {
-      cache = new DriverCache(this.#cache, driver, spec, (parsed, part, settled) => {
-        const how = { ...this.#how('once', DEFAULT_TIMEOUT_MS, 0), cache: part };
-        this.#submit(new Call(driver, parsed, how, { settled }), undefined);
-      });
-      this.#caches.set(driver, cache);
-    }
-    return cache;
-  }
-
-  #timeoutsOf(driver: string): LearnedTimeouts {
-    let timeouts = this.#timeouts.get(driver);
-    if (!timeouts) {
-      timeouts = new LearnedTimeouts();
-      this.#timeouts.set(driver, timeouts);
-    }
-    return timeouts;
-  }
-
   #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {
     this.#refuseClosed(call.key);
     return this.#shards.submit(call, signal, bounded);
@@ -365,22 +316,12 @@ export class ShardedEngine implements Engine {
     throw new KeylaneError('ERR_CLOSED', 'the engine is closed', key === undefined ? {} : { key });
   }
 
-  #spec(driver: string): Spec {
-    const spec = this.#specs.get(driver);
-    if (spec) return spec;
+  #driver(name: string): KnownDriver {
+    const driver = this.#drivers.get(name);
+    if (driver) return driver;
     throw new KeylaneError(
       'ERR_INPUT',
-      `unknown driver \`${driver}\`: this engine has ${[...this.#specs.keys()].join(', ')}`,
+      `unknown driver \`${name}\`: this engine has ${[...this.#drivers.keys()].join(', ')}`,
     );
   }
-
-  #how(mode: RunMode, timeoutMs: number, priority: number, labels?: readonly string[]): CallHow {
-    const now = this.#clock.now();
-    return { mode, priority, labels, deadline: timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs, now };
-  }
-}
-
-/** Is there more to a run than one try of what is at hand? */
-function takesMore({ attempts = 1, invalidates, cache }: CallOptions): boolean {
-  return attempts > 1 || invalidates !== undefined || (typeof cache === 'object' && cache.persist === true);
 }

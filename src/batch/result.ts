@@ -7,9 +7,12 @@ import type { Item } from './item.js';
 const NO_TIME = { queuedMs: 0, openMs: 0, runMs: 0 };
 const NEVER_TRIED = { shard: -1, reused: false } as const;
 
+/** As much of who asked as a result tells. */
+export type Asked<Req> = Pick<Item<Req>, 'index' | 'id' | 'request' | 'own' | 'isInterrupted'>;
+
 /** The result of a request whose last try was handed over and is settled. */
 export function resultOf<Req, Res>(
-  item: Item<Req>,
+  item: Asked<Req>,
   { call, attempts: tries, history }: Tried,
   ok: (response: unknown) => boolean,
 ): Result<Req, Res> {
@@ -42,7 +45,7 @@ export function resultOf<Req, Res>(
 
 /** The result of a request whose answer was on disk. */
 export function rememberedResult<Req, Res>(
-  item: Item<Req>,
+  item: Asked<Req>,
   key: string,
   { status, ageMs, response }: Remembered,
 ): Result<Req, Res> {
@@ -64,7 +67,7 @@ export function rememberedResult<Req, Res>(
 }
 
 /** The result of a request that this process never handed over. */
-export function unsubmitted<Req, Res>(item: Item<Req>, key: string, thrown: KeylaneError): Result<Req, Res> {
+export function unsubmitted<Req, Res>(item: Asked<Req>, key: string, thrown: KeylaneError): Result<Req, Res> {
   const history = triesBefore(item);
   const error = inTheLightOf(history, thrown);
   const attempts = history.length;
@@ -74,7 +77,7 @@ export function unsubmitted<Req, Res>(item: Item<Req>, key: string, thrown: Keyl
 }
 
 /** The result of a request that another process let go before it died, and that may not be run again. */
-export function interruptedResult<Req, Res>(item: Item<Req>, key: string): Result<Req, Res> {
+export function interruptedResult<Req, Res>(item: Asked<Req>, key: string): Result<Req, Res> {
   const error = new KeylaneError('ERR_INTERRUPTED', undefined, { key });
   const how = { attempts: 1, ...NEVER_TRIED, cache: 'none' as const, timing: { ...NO_TIME }, history: [] };
   const { index, id, request } = item;
@@ -82,12 +85,12 @@ export function interruptedResult<Req, Res>(item: Item<Req>, key: string): Resul
 }
 
 /** What is known of tries in other processes. */
-export function triesBefore({ isInterrupted }: Item<unknown>): Attempt[] {
+export function triesBefore({ isInterrupted }: Asked<unknown>): Attempt[] {
   return isInterrupted ? [attemptOf(new KeylaneError('ERR_INTERRUPTED'))] : [];
 }
 
 /** Not spread from an object of two shapes: that made each result a slow object, and a batch three times as slow. */
-function named<Req, Res>({ own }: Item<Req>, result: Result<Req, Res>): Result<Req, Res> {
+function named<Req, Res>({ own }: Asked<Req>, result: Result<Req, Res>): Result<Req, Res> {
   if (own?.driver !== undefined) result.driver = own.driver;
   return result;
 }
