@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 const BASE = [
   'src/types.ts',
   'src/batch-types.ts',
+  'src/batch-options.ts',
   'src/ssh-types.ts',
   'src/errors.ts',
   'src/events.ts',

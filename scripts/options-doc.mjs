@@ -19,7 +19,7 @@ const SECTIONS = [
   ['loadConfig(options)', 'src/config/load.ts', 'LoadConfigOptions'],
   ['run(driver, request, options)', 'src/types.ts', 'CallOptions'],
   ['cache: of a call', 'src/types.ts', 'CacheOptions'],
-  ['batch(driver, requests, options): those of run, and', 'src/types.ts', 'BatchOptions'],
+  ['batch(driver, requests, options): those of run, and', 'src/batch-options.ts', 'BatchOptions'],
   ['prewarm(driver, requests, options)', 'src/prewarm.ts', 'PrewarmOptions'],
   ['The ssh request', 'src/ssh-types.ts', 'SshRequest'],
   ['The echo request', 'src/types.ts', 'EchoRequest'],

@@ -4,11 +4,11 @@ import { Batches } from './batch/batches.js';
 import type { BatchHost } from './batch/host.js';
 import { newBatchId } from './batch/journal/id.js';
 import { type Input, totalOf } from './batch/source.js';
+import type { BatchOptions } from './batch-options.js';
 import type { Job, JobSource, Journal, JournalAsked } from './batch-types.js';
 import { BATCH_OPTIONS, checkCallOptions, checkIterable, JOBS_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
 import { dataDirectory, dataPath } from './store/data-dir.js';
-import type { BatchOptions } from './types.js';
 
 /** Options of a batch whose requests say themselves what is theirs. */
 export interface JobsOptions extends Omit<BatchOptions, 'each'> {

@@ -3,6 +3,7 @@ import { EngineAccounts } from './accounts/engine-accounts.js';
 import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import type { Batch } from './batch/batch.js';
 import type { BatchHost } from './batch/host.js';
+import type { BatchOptions } from './batch-options.js';
 import type { Fetch } from './cache/driver-cache.js';
 import { CacheFront, type EngineCache, type FrontHost } from './cache/front.js';
 import { frontHost } from './cache/front-host.js';
@@ -20,7 +21,7 @@ import { loadSpecs } from './registry.js';
 import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
-import type { BatchOptions, CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Result, Spec } from './types.js';
+import type { CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Result, Spec } from './types.js';
 import { type Clock, systemClock } from './util/clock.js';
 import type { RunMode } from './wire/protocol.js';
 

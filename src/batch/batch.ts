@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events';
+import type { BatchOptions, BatchProgress } from '../batch-options.js';
 import type { Journal } from '../batch-types.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { mayHaveRun } from '../tries.js';
-import type { BatchOptions, BatchProgress, Result } from '../types.js';
+import type { Result } from '../types.js';
 import { Bell } from '../util/bell.js';
 import { isThenable } from '../util/thenable.js';
 import { afterOf } from './after.js';

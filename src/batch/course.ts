@@ -1,8 +1,9 @@
+import type { BatchProgress } from '../batch-options.js';
 import type { BatchState, Journal } from '../batch-types.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { mayTryAgain } from '../tries.js';
-import type { BatchProgress, Outcome } from '../types.js';
+import type { Outcome } from '../types.js';
 import { type Counts, type FailureBounds, Failures } from './failures.js';
 import type { Item } from './item.js';
 import { outcomeIn } from './recorder.js';

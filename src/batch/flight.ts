@@ -1,6 +1,7 @@
+import type { BatchOptions } from '../batch-options.js';
 import type { Call } from '../call.js';
 import { type Tried, type TryPolicy, tryUntilSettled, type WaitingRoom } from '../tries.js';
-import type { Attempt, BatchOptions, Chunk, Parsed } from '../types.js';
+import type { Attempt, Chunk, Parsed } from '../types.js';
 import type { BatchHost } from './host.js';
 import type { Item } from './item.js';
 import { triesBefore } from './result.js';

@@ -1,7 +1,8 @@
 import { type LearnedTimeouts, Patience } from '../adaptive/timeouts.js';
+import type { BatchOptions } from '../batch-options.js';
 import type { Remembered } from '../cache/second-level.js';
 import { checkLabels } from '../call-options.js';
-import type { BatchOptions, Parsed } from '../types.js';
+import type { Parsed } from '../types.js';
 import type { BatchHost } from './host.js';
 import type { Item } from './item.js';
 

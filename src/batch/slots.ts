@@ -1,7 +1,7 @@
 import { Limiter } from '../adaptive/limiter.js';
 import { type Ended, signOfAll, signOfKey } from '../adaptive/signs.js';
+import type { BatchOptions } from '../batch-options.js';
 import { KeylaneError } from '../errors.js';
-import type { BatchOptions } from '../types.js';
 import type { Clock } from '../util/clock.js';
 import { Deadlines, type Due } from '../util/deadlines.js';
 import { Link, List } from '../util/queue.js';

@@ -1,7 +1,7 @@
+import type { BatchOptions } from '../batch-options.js';
 import type { IndexedJob, Job, JobOptions, JobSource, Journal } from '../batch-types.js';
 import { checkJob, checkLabels } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
-import type { BatchOptions } from '../types.js';
 import { isThenable } from '../util/thenable.js';
 import type { After } from './after.js';
 import { digestOf } from './digest.js';

@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { LearnedTimeouts } from '../../src/adaptive/timeouts.ts';
 import { Batch } from '../../src/batch/batch.ts';
 import type { BatchHost } from '../../src/batch/host.ts';
+import type { BatchOptions } from '../../src/batch-options.ts';
 import { Call, type CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { RetryBudget } from '../../src/retry-budget.ts';
-import type { BatchOptions, Parsed } from '../../src/types.ts';
+import type { Parsed } from '../../src/types.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { type Random, seeded, seedsOf } from '../support/seed.ts';
 

@@ -2,11 +2,12 @@ import { LearnedTimeouts } from '../../src/adaptive/timeouts.ts';
 import { Batch } from '../../src/batch/batch.ts';
 import type { BatchHost } from '../../src/batch/host.ts';
 import type { Input } from '../../src/batch/source.ts';
+import type { BatchOptions } from '../../src/batch-options.ts';
 import type { Journal } from '../../src/batch-types.ts';
 import { Call, type CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { RetryBudget } from '../../src/retry-budget.ts';
-import type { BatchOptions, Result } from '../../src/types.ts';
+import type { Result } from '../../src/types.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 
 /** An engine that settles a call when a test says so. A request is its key; one that begins with `bad` is not valid. */

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Batch } from '../../../src/batch/batch.ts';
 import type { Input } from '../../../src/batch/source.ts';
+import type { BatchOptions } from '../../../src/batch-options.ts';
 import type { IndexedJob } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
-import type { BatchOptions, Result } from '../../../src/types.ts';
+import type { Result } from '../../../src/types.ts';
 import { settled } from '../../support/fake-clock.ts';
 import { FakeHost, outcomes, readAll, refused, setUpInput } from '../../support/fake-host.ts';
 import { JournalDisk, MemoryJournal } from '../../support/memory-journal.ts';

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Input } from '../../../src/batch/source.ts';
+import type { BatchOptions } from '../../../src/batch-options.ts';
 import type { IndexedJob, Job, JobSource } from '../../../src/batch-types.ts';
 import { KeylaneError } from '../../../src/errors.ts';
-import type { BatchOptions, Result } from '../../../src/types.ts';
+import type { Result } from '../../../src/types.ts';
 import { settled } from '../../support/fake-clock.ts';
 import { type FakeHost, lost, readAll, refused, setUp, setUpInput } from '../../support/fake-host.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { BatchOptions } from '../../../src/batch-options.ts';
 import { ERRORS, type ErrorCode, KeylaneError } from '../../../src/errors.ts';
-import type { BatchOptions } from '../../../src/types.ts';
 import { settled } from '../../support/fake-clock.ts';
 import { type FakeHost, lost, readAll, refused, setUp } from '../../support/fake-host.ts';
 
