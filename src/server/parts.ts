@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Clock, Engine } from '../index.js';
+import type { LiveWriters } from './live-writers.js';
 import type { ResolvedServiceOptions } from './options.js';
 
 /**
@@ -46,6 +47,8 @@ export interface Parts {
   readonly options: ResolvedServiceOptions;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Answers without a known end: events and lines. */
+  readonly live: LiveWriters;
   /** One line for each request that ran something. */
   audit(line: Audited): void;
   /** Aborted when the service is to stop: what has no end (SSE) ends, what waits is answered. */
@@ -57,6 +60,8 @@ export type App = FastifyInstance;
 declare module 'fastify' {
   interface FastifyContextConfig {
     needs?: Needs;
+    /** Its bodies go on for as long as they like: no time limit for them. @default false */
+    streams?: boolean;
   }
   interface FastifyRequest {
     /** Set before any handler of a route that needs something. */

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { createEngine, type Engine, systemClock } from '../index.js';
 import { admin } from './access/open.js';
 import { buildApp } from './app.js';
+import { LiveWriters } from './live-writers.js';
 import { resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { App, Parts } from './parts.js';
 
@@ -27,11 +28,13 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
   const engine = await createEngine(resolved.engine);
   const stop = new AbortController();
   try {
+    const log = pino({ level: 'silent' });
     const parts: Parts = {
       engine,
       options: resolved,
-      log: pino({ level: 'silent' }),
+      log,
       clock: systemClock,
+      live: new LiveWriters(systemClock, log, stop.signal),
       audit: () => {},
       stopping: stop.signal,
     };
