@@ -3,9 +3,9 @@ import { Batch } from './batch/batch.js';
 import { Batches } from './batch/batches.js';
 import type { BatchHost } from './batch/host.js';
 import { newBatchId } from './batch/journal/id.js';
-import { type Input, totalOf } from './batch/source.js';
+import { type Input, type Jobs, totalOf } from './batch/source.js';
 import type { BatchOptions } from './batch-options.js';
-import type { Job, JobSource, Journal, JournalAsked } from './batch-types.js';
+import type { JobSource, Journal, JournalAsked } from './batch-types.js';
 import { BATCH_OPTIONS, checkCallOptions, checkIterable, JOBS_OPTIONS } from './call-options.js';
 import { KeylaneError } from './errors.js';
 import { dataDirectory, dataPath } from './store/data-dir.js';
@@ -35,8 +35,11 @@ export class EngineBatches extends Batches {
     this.#maker = maker;
   }
 
-  /** Many requests that say themselves of which driver they are, and what is theirs. Begins when iterated. */
-  run(source: JobSource | Iterable<Job> | AsyncIterable<Job>, options: JobsOptions = {}): Batch<unknown, unknown> {
+  /**
+   * Many requests that say themselves of which driver they are, and what is theirs. Begins when iterated. An error in place
+   * of a job is that request's result.
+   */
+  run(source: JobSource | Jobs, options: JobsOptions = {}): Batch<unknown, unknown> {
     return this.#maker.run(source, options);
   }
 }
@@ -65,7 +68,7 @@ export class BatchMaker {
     return this.#make<Req, Res>(host, { kind: 'requests', from: requests }, options, driver);
   }
 
-  run(source: JobSource | Iterable<Job> | AsyncIterable<Job>, options: JobsOptions): Batch<unknown, unknown> {
+  run(source: JobSource | Jobs, options: JobsOptions): Batch<unknown, unknown> {
     checkCallOptions(options, JOBS_OPTIONS);
     let input: Input<unknown>;
     if (isSource(source)) input = { kind: 'source', from: source };

@@ -56,6 +56,8 @@ export interface KeylaneErrorOptions {
   retryable?: boolean;
   key?: string;
   retryAfterMs?: number;
+  /** What is wrong with lines of an input, one by one. */
+  errors?: readonly { line: number; detail: string }[];
   /** @default true where the cause is an error of this machine (`EMFILE`, `ENETUNREACH`, …) */
   local?: boolean;
   stopped?: Stopped;
@@ -75,6 +77,8 @@ export class KeylaneError extends Error {
   readonly key: string | undefined;
   /** There where it is known how long it makes no sense to try again. */
   declare readonly retryAfterMs?: number;
+  /** There where an input of many lines was refused: what is wrong with the first of those that are bad. */
+  declare readonly errors?: readonly { line: number; detail: string }[];
   /** There where the cause lies on this side or on the way, and says nothing of the peer. @internal */
   declare readonly local?: true;
   /** There where the request was stopped after it had begun to run. */
@@ -88,6 +92,7 @@ export class KeylaneError extends Error {
     this.retryable = options.retryable ?? (this.outcome === 'not_started' && MAY_PASS.has(code));
     this.key = options.key;
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    if (options.errors !== undefined) this.errors = options.errors;
     if (options.local ?? isLocal(options.cause)) this.local = true;
     if (options.stopped !== undefined) this.stopped = options.stopped;
   }

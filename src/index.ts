@@ -22,6 +22,7 @@ export { type Exported, type ExportFormat, exportResults } from './batch/report/
 export type { BatchReason } from './batch/report/reasons.js';
 export type { BatchFacts, BatchReport } from './batch/report/report.js';
 export type { SlowKey } from './batch/report/slowest.js';
+export { type RetriedJobs, retryJobs } from './batch/retried.js';
 export type { BatchOptions, BatchProgress } from './batch-options.js';
 export type {
   BatchLine,

@@ -92,8 +92,8 @@ export interface SshRequest extends SshAccess {
    * exactly yet. @default for posix, fish and csh alike
    */
   shell?: 'posix' | 'fish' | 'csh' | 'powershell' | 'cmd';
-  /** Sent on stdin, then end of file. Without it stdin is empty. */
-  stdin?: string | Uint8Array;
+  /** Sent on stdin, then end of file; bytes also as JSON can hold them. Without it stdin is empty. */
+  stdin?: string | Uint8Array | { base64: string };
   /** Variables to set; a server that refuses one (sshd's AcceptEnv) fails the request by name. */
   env?: Readonly<Record<string, string>>;
   /** Bytes kept of each of stdout and stderr; more is read and dropped, and `truncated` says so. @default 1_048_576 */

@@ -19,8 +19,11 @@ type Read<Req> = Taken<Req> | typeof PASSED;
 /** Where the requests of a batch come from. */
 export type Input<Req> =
   | { kind: 'requests'; from: Iterable<Req> | AsyncIterable<Req> }
-  | { kind: 'jobs'; from: Iterable<Job> | AsyncIterable<Job> }
+  | { kind: 'jobs'; from: Jobs }
   | { kind: 'source'; from: JobSource };
+
+/** An error stands for what could not be read as a job: that request is settled with it. */
+export type Jobs = Iterable<Job | KeylaneError> | AsyncIterable<Job | KeylaneError>;
 
 /** Undefined where nobody can know it without reading it. */
 export function totalOf<Req>({ kind, from }: Input<Req>): number | undefined {
@@ -116,7 +119,8 @@ export class Source<Req> {
   }
 
   #itemOf(value: unknown): Item<Req> {
-    const item = this.#input.kind === 'requests' ? this.#ofRequest(value as Req) : this.#ofJob(value as IndexedJob);
+    const item =
+      this.#input.kind === 'requests' ? this.#ofRequest(value as Req) : this.#ofJob(value as IndexedJob | KeylaneError);
     // In later waves those of an input that is read again come once more.
     if (this.#wave === 0) this.#after?.enter(item);
     return item;
@@ -127,30 +131,30 @@ export class Source<Req> {
     const { each } = this.#options;
     if (!each) return new Item(index, request, undefined);
     let own: JobOptions | undefined;
-    let refused: KeylaneError | undefined;
+    let why: KeylaneError | undefined;
     try {
       own = each(request, index);
       checkJob(own, false);
     } catch (thrown) {
       own = undefined;
-      refused = asInput(thrown);
+      why = asInput(thrown);
     }
     const item = new Item(index, request, own);
-    item.refused = refused;
+    item.refused = why;
     return item;
   }
 
-  #ofJob(job: Job | IndexedJob): Item<Req> {
+  #ofJob(job: Job | IndexedJob | KeylaneError): Item<Req> {
     // An input that can be read again has been checked.
-    if (this.#input.kind === 'source') return new Item((job as IndexedJob).index, job.request as Req, job);
+    if (this.#input.kind === 'source')
+      return new Item((job as IndexedJob).index, (job as Job).request as Req, job as Job);
     const index = this.#next++;
+    if (job instanceof KeylaneError) return refused(index, undefined as Req, job);
     try {
       checkJob(job, true);
       return new Item(index, job.request as Req, job);
     } catch (thrown) {
-      const item = new Item(index, (job as Job | undefined)?.request as Req, undefined);
-      item.refused = asInput(thrown);
-      return item;
+      return refused(index, (job as Job | undefined)?.request as Req, asInput(thrown));
     }
   }
 
@@ -235,4 +239,10 @@ function iteratorOf<T>(from: Iterable<T> | AsyncIterable<T>): Iterator<T> | Asyn
 
 function asInput(thrown: unknown): KeylaneError {
   return thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
+}
+
+function refused<Req>(index: number, request: Req, why: KeylaneError): Item<Req> {
+  const item = new Item(index, request, undefined);
+  item.refused = why;
+  return item;
 }

@@ -12,13 +12,13 @@ import {
   openBatches,
   openJobs,
   reopenJobs,
+  retryJobs,
   spoolJobs,
   systemClock,
 } from '../index.js';
 import type { BatchRuns, ExportFlags, RetryChoice } from './batch-flags.js';
 import { follow, printed } from './batch-follow.js';
 import { finish, type Going, goOn } from './batch-go.js';
-import { retried } from './batch-retry.js';
 import { type GivenRunFlags, type RunFlags, withDefaults } from './batch-run-flags.js';
 import { keptSettings, readSettings, saysOf } from './batch-settings.js';
 import { listText } from './batch-text.js';
@@ -153,7 +153,7 @@ async function retry(
   const conf = await configuredRun(flags, io);
   if (flags.id !== undefined) refuseTaken(flags.id, batches);
   const id = flags.id ?? (await freeId(old, batches));
-  const jobs = await retried(await sourceOf(before, batches), old, outcomes, batches);
+  const jobs = await retryJobs(await sourceOf(before, batches), old, outcomes, batches);
   const tell = (text: string) => io.stderr.write(`keylane batch retry: ${text}\n`);
   if (jobs.blocked > 0)
     tell(`${counted(jobs.blocked, 'request')} left out: what they come after is neither ok nor retried`);

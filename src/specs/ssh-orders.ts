@@ -84,7 +84,8 @@ export function orderOf(
   // Nobody is at the terminal of what is detached.
   const pty = request.pty ?? (configured?.pty && !detach);
   const order: ExecOrder = { op, command: command ?? commandLine(argv as string[], shell), maxOutputBytes, encoding };
-  if (stdin !== undefined && stdin.length > 0) order.stdin = stdin;
+  const input = typeof stdin === 'object' && 'base64' in stdin ? Buffer.from(stdin.base64, 'base64') : stdin;
+  if (input !== undefined && input.length > 0) order.stdin = input;
   if (env !== undefined) order.env = env;
   if (configured?.wishedEnv !== undefined) order.wishedEnv = configured.wishedEnv;
   if (silenceMs !== undefined) order.silenceMs = silenceMs;

@@ -77,13 +77,22 @@ const env = z
     if (Object.keys(value).length <= MAX_ENV) return;
     context.addIssue({ code: 'custom', message: `expected at most ${MAX_ENV} variables`, input: value });
   });
-const stdin = z.custom<string | Uint8Array>().superRefine((value, context) => {
-  const fine = typeof value === 'string' || value instanceof Uint8Array;
-  const message = fine
-    ? 'expected at most 16 MiB; for more open a stream and write to it'
-    : 'expected a string or bytes (Uint8Array)';
-  if (!fine || value.length > MAX_STDIN) context.addIssue({ code: 'custom', message, input: value });
+const stdin = z.custom<string | Uint8Array | { base64: string }>().superRefine((value, context) => {
+  const length = typeof value === 'string' || value instanceof Uint8Array ? value.length : base64Length(value);
+  const message =
+    length === undefined
+      ? 'expected a string, bytes (Uint8Array), or bytes as `{"base64":"…"}`'
+      : 'expected at most 16 MiB; for more open a stream and write to it';
+  if (length === undefined || length > MAX_STDIN) context.addIssue({ code: 'custom', message, input: value });
 });
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** How many bytes it stands for; undefined where it is nothing of the kind. */
+function base64Length(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length !== 1) return undefined;
+  const { base64 } = value as { base64?: unknown };
+  return typeof base64 === 'string' && BASE64.test(base64) ? Buffer.byteLength(base64, 'base64') : undefined;
+}
 
 const METHODS = ['publickey', 'password', 'keyboard-interactive'] as const satisfies readonly SshMethod[];
 const methods = z

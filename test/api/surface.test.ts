@@ -27,6 +27,7 @@ const VALUES = [
   'parseHost',
   'readReport',
   'reopenJobs',
+  'retryJobs',
   'spoolJobs',
   'systemClock',
 ];
@@ -135,6 +136,7 @@ const TYPES = [
   'ResponseOf',
   'Result',
   'ResultsOptions',
+  'RetriedJobs',
   'SlowKey',
   'Spec',
   'SshAccess',

@@ -186,3 +186,16 @@ test('an earlier try that may have run is not forgotten when a later one could n
   expect(results).toHaveLength(1);
   expect(results[0]).toMatch(/^unknown [123]$/);
 });
+
+test('an error in place of a job is the result of that one, and the others run', async () => {
+  const engine = await startEngine();
+  const bad = new KeylaneError('ERR_INPUT', 'line 2 is not JSON');
+  const jobs = [{ request: { key: 'a' } }, bad, { id: 'c', request: { key: 'c' } }];
+  const found: Result[] = [];
+  for await (const result of engine.batches.run(jobs, { driver: 'echo' })) found.push(result);
+  expect(found.map(({ index, id, outcome, error }) => [index, id, outcome, error]).sort()).toEqual([
+    [0, '0', 'ok', undefined],
+    [1, '1', 'not_started', bad],
+    [2, 'c', 'ok', undefined],
+  ]);
+});

@@ -10,6 +10,8 @@ export interface JobRules {
   driver: string;
   /** Those that a job may name; undefined: any. */
   drivers: ReadonlySet<string> | undefined;
+  /** Whoever wants to refuse more says why, by throwing a KeylaneError. */
+  check?: ((driver: string, request: unknown) => void) | undefined;
 }
 
 /** What stands beside the request. */
@@ -34,7 +36,7 @@ const LONGEST_ID = 256;
 const MOST_AFTER = 1_000;
 
 /** What is wrong with a job, as far as it can be told without running it; undefined where nothing is. */
-export function jobProblem(job: Job, { driver: usual, drivers }: JobRules): string | undefined {
+export function jobProblem(job: Job, { driver: usual, drivers, check }: JobRules): string | undefined {
   if (isTooDeep(job, DEEPEST)) return `is nested deeper than ${DEEPEST} levels, or has a field \`__proto__\``;
   let called = false;
   for (const field in job) {
@@ -48,7 +50,9 @@ export function jobProblem(job: Job, { driver: usual, drivers }: JobRules): stri
     const problem = optionsProblem(job, drivers);
     if (problem !== undefined) return problem;
   }
-  return requestProblem(driver, job.request);
+  const problem = requestProblem(driver, job.request);
+  if (problem !== undefined || !check) return problem;
+  return saidBy(() => check(driver, job.request));
 }
 
 const ID = `a text of 1 to ${LONGEST_ID} characters without control characters`;
@@ -77,8 +81,12 @@ function optionsProblem(job: Job, drivers: JobRules['drivers']): string | undefi
     // What is not said is left out: in JSON nothing is undefined.
     options[field] = job[field];
   }
+  return saidBy(() => checkCallOptions(options, CALL_OPTIONS));
+}
+
+function saidBy(check: () => void): string | undefined {
   try {
-    checkCallOptions(options, CALL_OPTIONS);
+    check();
     return undefined;
   } catch (error) {
     if (error instanceof KeylaneError) return error.message;

@@ -24,6 +24,10 @@ export interface OpenJobsOptions {
   skipBad?: string;
   /** Where a copy of what cannot be read twice is kept (of stdin, of a pipe): the directory of the batch. */
   spoolDir?: string;
+  /** What messages call a stream. @default 'stdin' */
+  name?: string;
+  /** Asked for each job that is otherwise good: what it throws (a KeylaneError) makes it a bad one. */
+  check?: (driver: string, request: unknown) => void;
 }
 
 /**
@@ -33,10 +37,10 @@ export interface OpenJobsOptions {
  * @throws KeylaneError `ERR_INPUT` that tells the first 20 bad records as `FILE:LINE: what is wrong`.
  */
 export async function openJobs(from: string | Readable, options: OpenJobsOptions = {}): Promise<OpenedJobs> {
-  const { driver = 'ssh', template, spoolDir } = options;
+  const { driver = 'ssh', template, spoolDir, name = 'stdin' } = options;
   if (template !== undefined && driver !== 'ssh')
     throw new KeylaneError('ERR_INPUT', `\`template\` is a command of ssh, and the driver is ${driver}`);
-  const source = typeof from === 'string' ? await sourceOf(from) : { name: 'stdin', stream: from };
+  const source = typeof from === 'string' ? await sourceOf(from) : { name, stream: from };
   if (!('stream' in source)) return await opened(source.path, source.name, false, options);
   if (spoolDir === undefined)
     throw new KeylaneError(
@@ -94,7 +98,7 @@ export async function spoolJobs(
 }
 
 async function opened(path: string, name: string, spooled: boolean, options: OpenJobsOptions): Promise<OpenedJobs> {
-  const { driver = 'ssh', drivers, template, skipBad } = options;
+  const { driver = 'ssh', drivers, template, skipBad, check } = options;
   const format = await formatOf(path, name, options.format);
   const file = new InputFile({ path, name, format, driver, template });
   const known = drivers && new Set(['ssh', 'echo', ...drivers]);
@@ -102,7 +106,7 @@ async function opened(path: string, name: string, spooled: boolean, options: Ope
     throw new KeylaneError('ERR_INPUT', `there is no driver \`${shown(driver)}\`, but ${[...known].join(', ')}`);
   const { total, named, after, problems, skipped } = await checkAll(
     file,
-    { driver, drivers: known },
+    { driver, drivers: known, check },
     skipBad !== undefined,
   );
   if (skipBad !== undefined && skipped.length > 0) await putAside(file, new Set(skipped), skipBad);

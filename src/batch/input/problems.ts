@@ -52,6 +52,7 @@ export class Problems {
     const rest = this.count - lines.length;
     if (rest > 0) lines.push(`and ${rest.toLocaleString('en-US')} more bad ${rest === 1 ? 'line' : 'lines'}`);
     if (why !== undefined) lines.push(why);
-    return new KeylaneError('ERR_INPUT', lines.join('\n'));
+    const errors = this.#told.map(({ line, says }) => ({ line, detail: says }));
+    return new KeylaneError('ERR_INPUT', lines.join('\n'), { errors });
   }
 }

@@ -55,6 +55,7 @@ test.each<[string, unknown, RegExp]>([
   ['an unknown shell', { host: 'a', argv: ['x'], shell: 'nu' }, /^ssh\.shell: .*'posix'.*got "nu"/],
   ['a shell for a command, which nobody quotes', { ...fine, shell: 'csh' }, /^ssh\.shell: .*`argv`/],
   ['a stdin of more than 16 MiB', { ...fine, stdin: Buffer.alloc((16 << 20) + 1) }, /^ssh\.stdin: .*16 MiB.*stream/],
+  ['what is no base64 as stdin', { ...fine, stdin: { base64: 'a' } }, /^ssh\.stdin: .*base64/],
   ['a number as stdin', { ...fine, stdin: 5 }, /^ssh\.stdin: .*Uint8Array/],
   ['a variable with a bad name', { ...fine, env: { '1A': 'x' } }, /^ssh\.env\.1A: .*name/],
   ['a variable that is no text', { ...fine, env: { A: 1 } }, /^ssh\.env\.A: /],
@@ -114,6 +115,11 @@ test('argv arrives quoted, and the rest as it was', () => {
     maxOutputBytes: 1 << 20,
     encoding: 'utf8',
   });
+});
+
+test('bytes on stdin may be base64, as JSON has to have them', () => {
+  const { request } = parse({ host: 'a', command: 'cat', stdin: { base64: '/wD+' } });
+  expect(request).toMatchObject({ stdin: Buffer.from([0xff, 0, 0xfe]) });
 });
 
 test('a path means one file for ever', () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { openJobs } from '../../../../src/batch/input/open.js';
+import { KeylaneError } from '../../../../src/errors.js';
 import { all, line, refusal, written } from './scratch.js';
 
 const SSH = { host: 'web-1', command: 'uptime' };
@@ -46,6 +47,18 @@ describe('NDJSON', () => {
       expect(jobs.map(({ request }) => (request as { openMs: number }).openMs)).toEqual(indexes);
     }
   });
+});
+
+test('what a caller refuses is a bad line, and its error tells of each', async () => {
+  const lines = ['a', 'b', 'c'].map((host) => line({ driver: 'ssh', request: { ...SSH, host } }));
+  const check = (driver: string, request: unknown) => {
+    if ((request as { host: string }).host !== 'b') throw new KeylaneError('ERR_FORBIDDEN', `not by ${driver}`);
+  };
+  const refused = openJobs(written('jobs', lines.join('\n')), { check });
+  await expect(refused).rejects.toHaveProperty('errors', [
+    { line: 1, detail: 'not by ssh' },
+    { line: 3, detail: 'not by ssh' },
+  ]);
 });
 
 describe('CSV', () => {

@@ -1,7 +1,9 @@
-import type { Batches, OpenedJobs, Outcome } from '../index.js';
+import type { Outcome } from '../types.js';
+import type { Batches } from './batches.js';
+import type { OpenedJobs } from './input/file-jobs.js';
 
-/** Requests of a batch that are to be run once more. */
-export interface Retried {
+/** Requests of a batch that are to be run once more, as `spoolJobs` takes them. */
+export interface RetriedJobs {
   count: number;
   /** Left out: what they come `after` is neither ok nor among them. */
   blocked: number;
@@ -11,13 +13,13 @@ export interface Retried {
   done(id: string): boolean;
 }
 
-/** Those of a batch that ended so. */
-export async function retried(
+/** Those of a batch that ended so. `source`: its input. Rejects as `batches.select` does. */
+export async function retryJobs(
   source: OpenedJobs,
   id: string,
   outcomes: readonly Outcome[],
   batches: Batches,
-): Promise<Retried> {
+): Promise<RetriedJobs> {
   const chosen = await batches.select(id, outcomes);
   const ok = await batches.select(id, ['ok']);
   const { named = new Map<string, number>() } = source;
