@@ -33,6 +33,7 @@ function compileLate(): void {
 
 /** What runs long, and can go on where it was when the whole process died. */
 function isRestarted([command, what, ...rest]: readonly string[]): boolean {
-  if (command !== 'batch' || !['run', 'resume', 'retry'].includes(what ?? '')) return false;
-  return !rest.some((word) => ['--no-restart', '--no-journal', '--help', '-h'].includes(word));
+  const words = what === undefined ? [] : [what, ...rest];
+  if (words.some((word) => ['--no-restart', '--no-journal', '--help', '-h', '--check'].includes(word))) return false;
+  return command === 'serve' || (command === 'batch' && ['run', 'resume', 'retry'].includes(what ?? ''));
 }

@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
 import { reportCommand } from './report-flags.js';
+import { serveCommand } from './serve-flags.js';
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -71,6 +72,13 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       if (words !== undefined) throw new UsageError('accounts takes no --');
       const { accountsRuns } = await import('./accounts.js');
       status = await run(accountsRuns(io));
+    }),
+  );
+  keylane.addCommand(
+    serveCommand(async (flags) => {
+      if (words !== undefined) throw new UsageError('serve takes no --');
+      const { serve } = await import('./serve.js');
+      status = await serve(flags, ours.slice(1), io);
     }),
   );
   for (const command of withInner(keylane)) {

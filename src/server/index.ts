@@ -1,2 +1,2 @@
-export type { ServiceOptions } from './options.js';
+export type { LogLevel, ServiceLogOptions, ServiceOptions, TlsOptions } from './options.js';
 export { createService, type Service } from './service.js';

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Clock, Engine } from '../index.js';
 import type { LiveWriters } from './live-writers.js';
+import type { ServiceLog } from './log.js';
 import type { ResolvedServiceOptions } from './options.js';
 
 /**
@@ -46,12 +47,16 @@ export interface Parts {
   readonly engine: Engine;
   readonly options: ResolvedServiceOptions;
   readonly log: Logger;
+  /** The same log, with its level. */
+  readonly serviceLog: ServiceLog;
   readonly clock: Clock;
   /** Answers without a known end: events and lines. */
   readonly live: LiveWriters;
   /** One line for each request that ran something. */
   audit(line: Audited): void;
-  /** Aborted when the service is to stop: what has no end (SSE) ends, what waits is answered. */
+  /** False from the moment at which the service is asked to stop: who asks for the next request may go elsewhere. */
+  ready(): boolean;
+  /** Aborted when the service stops listening: what has no end (SSE) ends, what waits is answered. */
   readonly stopping: AbortSignal;
 }
 

@@ -1,18 +1,29 @@
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
-import { createEngine, type Engine, systemClock } from '../index.js';
+import { createEngine, type Engine, KeylaneError, systemClock } from '../index.js';
 import { admin } from './access/open.js';
 import { buildApp } from './app.js';
+import { logEvent } from './engine-log.js';
 import { LiveWriters } from './live-writers.js';
-import { resolveServiceOptions, type ServiceOptions } from './options.js';
+import { ServiceLog } from './log.js';
+import { type LogLevel, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { App, Parts } from './parts.js';
+import { logRequests } from './request-log.js';
+import { Stopping } from './stopping.js';
 
 /** An engine behind HTTP. `close()` it in a `finally`: it keeps the process alive. */
 export interface Service extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:7473`. */
   readonly url: string;
   readonly engine: Engine;
-  /** Listens no more, lets finish what is in flight (`closeTimeoutMs`, then cuts), closes the engine. */
+  /** Of its log; it may be changed at any time. */
+  logLevel: LogLevel;
+  /** The log's level becomes `debug`, and what it was at the start when this is called again. */
+  cycleLogLevel(): void;
+  /**
+   * `/readyz` says 503 for `drainDelayMs`; then it listens no more, lets finish what is in flight (`closeTimeoutMs`, then
+   * cuts) and closes the engine.
+   */
   close(): Promise<void>;
   /** Cuts: connections and engine. */
   destroy(reason?: string): Promise<void>;
@@ -21,25 +32,39 @@ export interface Service extends AsyncDisposable {
 /**
  * Starts an engine and serves it over HTTP. Resolves when it listens.
  *
- * @throws KeylaneError `ERR_CONFIG` for a bad option.
+ * @throws KeylaneError `ERR_CONFIG` for a bad option, or where it cannot listen.
  */
 export async function createService(options: ServiceOptions = {}): Promise<Service> {
   const resolved = resolveServiceOptions(options);
-  const engine = await createEngine(resolved.engine);
-  const stop = new AbortController();
+  const https = resolved.tls && secretsOf(resolved.tls);
+  const serviceLog = new ServiceLog(resolved.log);
+  const { log } = serviceLog;
+  const { onEvent } = resolved.engine;
+  const engine = await createEngine({
+    ...resolved.engine,
+    ...((onEvent ?? resolved.log) && {
+      onEvent: (event) => {
+        logEvent(log, event);
+        onEvent?.(event);
+      },
+    }),
+  });
   try {
-    const log = pino({ level: 'silent' });
+    const stop = new Stopping(resolved, systemClock);
     const parts: Parts = {
       engine,
       options: resolved,
       log,
+      serviceLog,
       clock: systemClock,
       live: new LiveWriters(systemClock, log, stop.signal),
       audit: () => {},
+      ready: () => stop.state === 'serving',
       stopping: stop.signal,
     };
-    const app = buildApp(parts, () => admin);
-    await app.listen({ host: resolved.host, port: resolved.port });
+    const app = buildApp(parts, () => admin, https);
+    logRequests(app.server, serviceLog, systemClock);
+    await listen(app, resolved);
     return new RunningService(app, parts, stop);
   } catch (error) {
     await engine.destroy('the service did not start');
@@ -51,36 +76,76 @@ class RunningService implements Service {
   readonly url: string;
   readonly engine: Engine;
   readonly #app: App;
-  readonly #stop: AbortController;
-  #closed: Promise<void> | undefined = undefined;
+  readonly #parts: Parts;
+  readonly #stop: Stopping;
 
-  constructor(app: App, { engine, options }: Parts, stop: AbortController) {
+  constructor(app: App, parts: Parts, stop: Stopping) {
     this.#app = app;
-    this.engine = engine;
+    this.#parts = parts;
+    this.engine = parts.engine;
     this.#stop = stop;
+    const { host, tls } = parts.options;
     const { port } = app.server.address() as AddressInfo;
-    this.url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+    this.url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    parts.log.info({ url: this.url }, 'serving');
+  }
+
+  get logLevel(): LogLevel {
+    return this.#parts.serviceLog.level;
+  }
+
+  set logLevel(level: LogLevel) {
+    this.#parts.serviceLog.level = level;
+  }
+
+  cycleLogLevel(): void {
+    this.#parts.serviceLog.cycle();
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+    return this.#stop.close(this.#app, this.#parts);
   }
 
-  async destroy(reason = 'the service was destroyed'): Promise<void> {
-    this.#stop.abort();
-    await this.engine.destroy(reason);
-    this.#app.server.closeAllConnections();
-    await this.close();
+  destroy(reason = 'the service was destroyed'): Promise<void> {
+    return this.#stop.destroy(this.#app, this.#parts, reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
 
-  async #close(): Promise<void> {
-    this.#stop.abort();
-    await this.#app.close();
-    await this.engine.close();
+async function listen(app: App, { host, port }: ResolvedServiceOptions): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    const { code } = error as NodeJS.ErrnoException;
+    const says = code === undefined ? undefined : LISTEN_PROBLEMS[code];
+    if (says === undefined) throw error;
+    throw new KeylaneError('ERR_CONFIG', `createService.port: cannot listen on ${host}:${port}: ${says}`, {
+      cause: error,
+    });
+  }
+}
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process does; stop it, or choose another port',
+  EACCES: 'this user may not; choose a port from 1024, or give it CAP_NET_BIND_SERVICE',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no address of this name',
+  EAI_AGAIN: 'the name cannot be looked up now; write an address',
+};
+
+function secretsOf({ cert, key }: NonNullable<ResolvedServiceOptions['tls']>): { cert: Buffer; key: Buffer } {
+  return { cert: readPem('cert', cert), key: readPem('key', key) };
+}
+
+function readPem(what: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new KeylaneError('ERR_CONFIG', `createService.tls.${what}: ${path} cannot be read: ${code}`, { cause });
   }
 }

@@ -1,0 +1,129 @@
+import { resolve } from 'node:path';
+import { KeylaneError } from '../index.js';
+import { createService, type Service, type ServiceOptions } from '../server/index.js';
+import { configured } from './configured.js';
+import { signalStatus } from './exit-status.js';
+import { type Io, UsageError } from './io.js';
+import type { ServeFlags } from './serve-flags.js';
+
+/** `keylane serve`. Resolves with the exit status when the service has ended. `args`: the words after `keylane serve`. */
+export async function serve(flags: ServeFlags, args: readonly string[], io: Io): Promise<number> {
+  const options = await serviceOptions(flags, io);
+  const ending = new Ending(io);
+  let service: Service | undefined;
+  try {
+    service = await started(options);
+    io.goOn?.(['serve', ...listeningOn(args, service.url)]);
+    io.stdout.write(`keylane serves ${service.url}\n`);
+    return await ending.of(service);
+  } finally {
+    ending.stop();
+  }
+}
+
+/** Flags over configuration. */
+async function serviceOptions(flags: ServeFlags, io: Io): Promise<ServiceOptions> {
+  const { listen, tlsCert, tlsKey, allowInsecure, allowHost, allowOrigin, audit, resume, closeTimeout, drainDelay } =
+    flags;
+  const { options } = await configured({ ...flags, inventory: [] }, io);
+  const { confirmHostKey: _, ...ssh } = options.ssh ?? {};
+  if (ssh.hostKeys === 'ask')
+    throw new UsageError('--host-keys ask: a service has nobody to ask; write strict, accept-new or insecure');
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new UsageError('--tls-cert and --tls-key go together: give both or neither');
+  return {
+    engine: { ...options, ssh },
+    ...listen,
+    ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { cert: resolve(tlsCert), key: resolve(tlsKey) } }),
+    ...(allowInsecure && { allowInsecure }),
+    ...(allowHost.length > 0 && { allowHosts: allowHost }),
+    ...(allowOrigin.length > 0 && { allowOrigins: allowOrigin }),
+    ...(audit !== undefined && { audit: resolve(audit) }),
+    ...(!resume && { resume }),
+    ...(closeTimeout !== undefined && { closeTimeoutMs: closeTimeout }),
+    ...(drainDelay !== undefined && { drainDelayMs: drainDelay }),
+    log: {
+      level: flags.logLevel ?? 'info',
+      format: flags.logFormat ?? (io.stderr.isTTY ? 'pretty' : 'json'),
+      write: (line) => io.stderr.write(line),
+    },
+  };
+}
+
+/** What is wrong with the options, or with where it is to listen, is wrong with the command line: exit status 2. */
+async function started(options: ServiceOptions): Promise<Service> {
+  try {
+    return await createService(options);
+  } catch (error) {
+    if (error instanceof KeylaneError && error.code.startsWith('ERR_CONFIG')) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** The same arguments with the port that it got: clients know it. */
+function listeningOn(args: readonly string[], url: string): string[] {
+  const words = args.filter((word, at) => args[at - 1] !== '--listen' && !/^--listen(=|$)/.test(word));
+  // The port that goes without saying is left out of an URL.
+  const { host, port, protocol } = new URL(url);
+  return ['--listen', port === '' ? `${host}:${protocol === 'https:' ? 443 : 80}` : host, ...words];
+}
+
+/**
+ * What signals do to a service. SIGHUP is what the end of a terminal sends: it ends, too.
+ *
+ *     serving ── SIGTERM, SIGINT, SIGHUP ──▶ closing ── again ──▶ cut ── again ──▶ the process ends at once
+ */
+class Ending {
+  readonly #io: Io;
+  readonly #listeners: [NodeJS.Signals, () => void][] = [];
+  #state: 'serving' | 'closing' | 'cut' = 'serving';
+  #service: Service | undefined;
+  /** Of the signal that cut. */
+  #status = 0;
+  #resolve!: (status: number) => void;
+  #reject!: (error: unknown) => void;
+  readonly #ended = new Promise<number>((resolve, reject) => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  });
+
+  constructor(io: Io) {
+    this.#io = io;
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) this.#on(signal, () => this.#ends(signal));
+    this.#on('SIGUSR2', () => this.#service?.cycleLogLevel());
+  }
+
+  /** Resolves with the exit status when the service has ended. */
+  of(service: Service): Promise<number> {
+    this.#service = service;
+    // It was asked to while it started.
+    if (this.#state !== 'serving') this.#close(service);
+    return this.#ended;
+  }
+
+  stop(): void {
+    for (const [signal, listener] of this.#listeners) this.#io.off(signal, listener);
+  }
+
+  #on(signal: NodeJS.Signals, listener: () => void): void {
+    this.#listeners.push([signal, listener]);
+    this.#io.on(signal, listener);
+  }
+
+  #ends(signal: NodeJS.Signals): void {
+    if (this.#state === 'serving') {
+      this.#state = 'closing';
+      if (this.#service) this.#close(this.#service);
+    } else if (this.#state === 'closing' && this.#service) {
+      this.#state = 'cut';
+      this.#status = signalStatus(signal);
+      this.#service.destroy(`the service got ${signal} again`).catch(this.#reject);
+    } else {
+      this.#io.exit(signalStatus(signal));
+    }
+  }
+
+  #close(service: Service): void {
+    service.close().then(() => this.#resolve(this.#status), this.#reject);
+  }
+}
