@@ -74,7 +74,7 @@ const DAY_MS = 86_400_000;
 const path = z.string().min(1).max(4_096);
 
 /** The schema of what of `createService(options)` is not the engine's. */
-export const serviceOptions = z.strictObject({
+const serviceOptions = z.strictObject({
   engine: z.custom<EngineOptions>((value) => typeof value === 'object' && value !== null, 'expected an object'),
   host: z.string().min(1).max(253),
   port: z.int().min(0).max(65_535),
