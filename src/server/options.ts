@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { type EngineOptions, KeylaneError } from '../index.js';
 import { check } from '../util/check.js';
+import { type TokenOptions, tokensSchema } from './access/token-options.js';
 
 /** Levels of the log, the most talkative first. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -46,6 +47,8 @@ export interface ServiceOptions {
   audit?: string;
   /** Go on with batches that were interrupted. @default true */
   resume?: boolean;
+  /** Who may call it, beside the bearer of the token of the first start. @default nobody */
+  tokens?: readonly TokenOptions[];
   /** Milliseconds that what is in flight has to end when the service is closed. @default 30_000 */
   closeTimeoutMs?: number;
   /** Milliseconds for which `/readyz` says 503 before the service stops listening: a load balancer needs to see it. @default 0 */
@@ -63,6 +66,7 @@ const DEFAULTS = Object.freeze({
   host: '127.0.0.1',
   port: 7473,
   allowInsecure: false,
+  tokens: Object.freeze([]),
   allowHosts: Object.freeze([]),
   allowOrigins: Object.freeze([]),
   resume: true,
@@ -80,6 +84,7 @@ const serviceOptions = z.strictObject({
   port: z.int().min(0).max(65_535),
   tls: z.strictObject({ cert: path, key: path }),
   allowInsecure: z.boolean(),
+  tokens: tokensSchema,
   allowHosts: z.array(z.string().min(1).max(512)).max(1_000),
   allowOrigins: z.array(z.string().min(1).max(512)).max(1_000),
   audit: path,

@@ -23,6 +23,8 @@ export interface Principal {
   take(what: 'request' | 'batch'): () => void;
   /** May it see what belongs to that principal? */
   sees(owner: string | undefined): boolean;
+  /** May it see that the engine knows this key? What a token for some hosts is not for, it sees nothing of. */
+  seesKey(key: string): boolean;
 }
 
 /** What was done for whom. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createEngine, type Engine, KeylaneError, systemClock } from '../index.js';
-import { admin } from './access/open.js';
+import { type Access, openAccess } from './access/access.js';
+import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
 import { logEvent } from './engine-log.js';
 import { LiveWriters } from './live-writers.js';
@@ -16,6 +17,14 @@ export interface Service extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:7473`. */
   readonly url: string;
   readonly engine: Engine;
+  /** The token of the first start, which is kept in the data directory: its bearer may do everything. */
+  readonly token: string;
+  /**
+   * Takes other tokens from now on (`tokens` of the options); references are read anew. What is in flight goes on.
+   *
+   * @throws KeylaneError `ERR_CONFIG`: the tokens are those of before.
+   */
+  setTokens(tokens: NonNullable<ServiceOptions['tokens']>): void;
   /** Of its log; it may be changed at any time. */
   logLevel: LogLevel;
   /** The log's level becomes `debug`, and what it was at the start when this is called again. */
@@ -39,6 +48,7 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
   const https = resolved.tls && secretsOf(resolved.tls);
   const serviceLog = new ServiceLog(resolved.log);
   const { log } = serviceLog;
+  const access = await openAccess(resolved, systemClock);
   const { onEvent } = resolved.engine;
   const engine = await createEngine({
     ...resolved.engine,
@@ -62,10 +72,10 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
       ready: () => stop.state === 'serving',
       stopping: stop.signal,
     };
-    const app = buildApp(parts, () => admin, https);
+    const app = buildApp(parts, (authorization) => access.tokens.identify(authorization), https);
     logRequests(app.server, serviceLog, systemClock);
     await listen(app, resolved);
-    return new RunningService(app, parts, stop);
+    return new RunningService(app, parts, stop, access);
   } catch (error) {
     await engine.destroy('the service did not start');
     throw error;
@@ -75,11 +85,15 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
 class RunningService implements Service {
   readonly url: string;
   readonly engine: Engine;
+  readonly token: string;
+  readonly #access: Access;
   readonly #app: App;
   readonly #parts: Parts;
   readonly #stop: Stopping;
 
-  constructor(app: App, parts: Parts, stop: Stopping) {
+  constructor(app: App, parts: Parts, stop: Stopping, access: Access) {
+    this.token = access.token;
+    this.#access = access;
     this.#app = app;
     this.#parts = parts;
     this.engine = parts.engine;
@@ -100,6 +114,10 @@ class RunningService implements Service {
 
   cycleLogLevel(): void {
     this.#parts.serviceLog.cycle();
+  }
+
+  setTokens(tokens: NonNullable<ServiceOptions['tokens']>): void {
+    this.#access.tokens.replace(checkTokens(tokens));
   }
 
   close(): Promise<void> {

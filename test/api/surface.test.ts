@@ -10,6 +10,7 @@ const VALUES = [
   'StreamsExceeded',
   'configFiles',
   'createEngine',
+  'dataDirectory',
   'describeSshConfig',
   'excludeHosts',
   'expandHosts',
