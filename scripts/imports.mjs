@@ -60,7 +60,7 @@ export const RULES = [
       'src/batch-types.ts',
       'src/targets/fold.ts',
     ],
-    types: ['src/engine.ts', 'src/cache/'],
+    types: ['src/engine.ts', 'src/cache/', 'src/meter.ts'],
   },
   { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts', 'src/server/index.ts', 'src/client/index.ts'] },
   // As any user would, with the tools that everybody has.

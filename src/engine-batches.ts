@@ -129,5 +129,5 @@ function withoutDriver(host: BatchHost): BatchHost {
   const parse = () => {
     throw new KeylaneError('ERR_INPUT', 'the job names no `driver`, and the batch has none');
   };
-  return { ...host, parse };
+  return { ...host, parse, meter: undefined };
 }

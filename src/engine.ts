@@ -1,6 +1,7 @@
 import type { Accounts } from './accounts/accounts.js';
 import { EngineAccounts } from './accounts/engine-accounts.js';
 import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
+import { Asker } from './asker.js';
 import type { Batch } from './batch/batch.js';
 import type { BatchHost } from './batch/host.js';
 import type { BatchOptions } from './batch-options.js';
@@ -13,6 +14,7 @@ import { BatchMaker, type EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
 import { KnownDriver } from './known-driver.js';
+import type { RequestStats } from './meter.js';
 import { DEFAULT_TIMEOUT_MS, Requests } from './once.js';
 import { type EngineOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { isReady, type PrepareBounds, parse, prepare } from './prepare.js';
@@ -98,6 +100,8 @@ export interface EngineStats {
   bytesInFlight: number;
   /** Of each of `limits.groups`, the requests in flight. */
   groups: Record<string, GroupSnapshot>;
+  /** By driver, what became of requests that were asked for: by `run`, `result`, `stream` and batches. */
+  requests: Record<string, RequestStats>;
   shards: ShardSnapshot[];
 }
 
@@ -160,7 +164,8 @@ export class ShardedEngine implements Engine {
     this.#batches = new BatchMaker({
       dataDir: options.dataDir,
       hostOf: (driver, isLive) => {
-        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache: this.#driver(driver).cache };
+        const { cache, meter } = this.#driver(driver);
+        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache, meter };
       },
       refuseClosed: () => this.#refuseClosed(),
     });
@@ -216,17 +221,21 @@ export class ShardedEngine implements Engine {
     options: StreamOptions = {},
   ): EngineStream<ResponseOf<D>> {
     checkCallOptions(options, STREAM_OPTIONS);
-    const { spec } = this.#driver(driver);
+    const asker = new Asker(this.#driver(driver), request);
+    const { spec } = asker.driver;
     const link = {
       input: (call: Call, data: Uint8Array, end: boolean) => this.#shards.clientOf(call)?.input(call, data, end),
       credit: (call: Call, bytes: number) => this.#shards.clientOf(call)?.credit(call, bytes),
       cancel: (call: Call) => this.#shards.cancel(call),
+      ended: (call: Call | undefined, error: KeylaneError | undefined) =>
+        call ? asker.resultOf({ call, attempts: 1, history: [] }) : asker.resultOfNone(error),
     };
     return new EngineStream(link, async (events, checkWanted) => {
       const now = this.#clock.now();
       const how = howLong('stream', options.timeoutMs ?? 0, now, options.priority ?? 0, options.labels);
       const bounds = { deadline: how.deadline, signal: options.signal };
       const parsed = isReady(spec, request) ? parse(spec, request) : await this.#prepare(spec, request, bounds);
+      asker.key = parsed.key;
       checkWanted();
       return this.#submit(new Call(driver, parsed, how, events), options.signal);
     });
@@ -252,7 +261,8 @@ export class ShardedEngine implements Engine {
 
   async stats(): Promise<EngineStats> {
     const shards = await this.#shards.snapshots();
-    return { ...this.#shards.inUse, shards };
+    const requests = Object.fromEntries([...this.#drivers].map(([name, { meter }]) => [name, meter.snapshot()]));
+    return { ...this.#shards.inUse, requests, shards };
   }
 
   get cache(): EngineCache {

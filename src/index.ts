@@ -50,6 +50,7 @@ export {
 export type { EngineBatches, JobsOptions } from './engine-batches.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
+export type { Histogram, RequestStats } from './meter.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
 export type { Prewarmed, PrewarmOptions } from './prewarm.js';
 export { type OperationReport, readReport } from './report/report.js';

@@ -1,10 +1,10 @@
 import { Patience } from './adaptive/timeouts.js';
-import { rememberedResult, resultOf, unsubmitted } from './batch/result.js';
+import { Asker, errorOf } from './asker.js';
+import { outcomeOf, rememberedResult } from './batch/result.js';
 import type { CachePlan } from './cache/plan.js';
 import type { Remembered } from './cache/second-level.js';
 import { Call, type CallEvents, howLong } from './call.js';
 import { checkCallOptions, RUN_OPTIONS } from './call-options.js';
-import { KeylaneError } from './errors.js';
 import type { KnownDriver } from './known-driver.js';
 import { isReady, type PrepareBounds, parse } from './prepare.js';
 import type { RetryBudget } from './retry-budget.js';
@@ -115,11 +115,7 @@ export const DEFAULT_TIMEOUT_MS = 60_000;
  * One request, from who asked to what became of it: exactly one of `settled`, `tried`, `found` and `refused`. Who asked
  * for a result gets all of these as one. It hears of its only try itself, where it has no more: an object less for each.
  */
-class Once implements CallEvents {
-  readonly driver: KnownDriver;
-  readonly request: unknown;
-  /** Known when the request is read. */
-  key = '';
+class Once extends Asker implements CallEvents {
   #plan: CachePlan | undefined = undefined;
   readonly #result: ((result: Result) => void) | undefined;
   readonly #resolve: ((response: unknown) => void) | undefined;
@@ -132,8 +128,7 @@ class Once implements CallEvents {
     resolve: ((response: unknown) => void) | undefined,
     reject: ((error: unknown) => void) | undefined,
   ) {
-    this.driver = driver;
-    this.request = request;
+    super(driver, request);
     this.#result = result;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -147,8 +142,8 @@ class Once implements CallEvents {
 
   settled(call: Call): void {
     this.heard(call);
-    if (this.#result) this.tried({ call, attempts: 1, history: [] });
-    else this.#end(call);
+    if (this.#result) this.#result(this.resultOf({ call, attempts: 1, history: [] }));
+    else this.#end(call, 1);
   }
 
   /** One of its tries is over. */
@@ -157,48 +152,32 @@ class Once implements CallEvents {
   }
 
   tried(tried: Tried): void {
-    if (this.#result) this.#result(resultOf(this, tried, (response) => this.driver.spec.ok(response)));
-    else this.#end(tried.call);
+    if (this.#result) this.#result(this.resultOf(tried));
+    else this.#end(tried.call, tried.attempts);
   }
 
   /** It was on disk. */
   found(found: Remembered): void {
+    this.driver.meter.untried(undefined);
     if (this.#result) this.#result(rememberedResult(this, this.key, found));
     else this.#resolve?.(found.response);
   }
 
   /** It was never handed over. */
   refused(thrown: unknown): void {
-    if (!this.#result) {
-      this.#reject?.(thrown);
+    if (this.#result) {
+      this.#result(this.resultOfNone(thrown));
       return;
     }
-    const error =
-      thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
-    this.#result(unsubmitted(this, this.key, error));
+    this.driver.meter.untried(errorOf(thrown));
+    this.#reject?.(thrown);
   }
 
-  #end({ error, response }: Call): void {
-    if (error) this.#reject?.(error);
-    else this.#resolve?.(response);
-  }
-
-  // What a result says of its place in the input.
-
-  get index(): number {
-    return 0;
-  }
-
-  get id(): string {
-    return '0';
-  }
-
-  get own(): undefined {
-    return undefined;
-  }
-
-  get isInterrupted(): boolean {
-    return false;
+  #end(call: Call, attempts: number): void {
+    const { spec, meter } = this.driver;
+    meter.call(call, outcomeOf(call, spec), attempts);
+    if (call.error) this.#reject?.(call.error);
+    else this.#resolve?.(call.response);
   }
 }
 

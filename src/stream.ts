@@ -1,6 +1,6 @@
 import type { Call, CallEvents } from './call.js';
 import { KeylaneError } from './errors.js';
-import type { Chunk } from './types.js';
+import type { Chunk, Result } from './types.js';
 import { Bell } from './util/bell.js';
 import { deferred } from './util/deferred.js';
 import { Credit, PIECE_BYTES } from './wire/credit.js';
@@ -13,6 +13,8 @@ export interface StreamLink {
   input(call: Call, data: Uint8Array, end: boolean): void;
   credit(call: Call, bytes: number): void;
   cancel(call: Call): void;
+  /** It is over; without a call it was never handed over. Told once. */
+  ended(call: Call | undefined, error: KeylaneError | undefined): Result;
 }
 
 /** Hands the call over; `checkWanted` throws if the stream was called off before. */
@@ -37,7 +39,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   #call: Call | undefined = undefined;
   #dispatched = false;
   #ending: 'no' | 'asked' | 'sent' = 'no';
-  #settled: { response: unknown; error: KeylaneError | undefined } | undefined = undefined;
+  #settled: Result | undefined = undefined;
 
   /** @internal */
   constructor(link: StreamLink, start: StartStream) {
@@ -46,6 +48,12 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     // Whoever only iterates hears of the error there.
     this.response.catch(() => {});
     void this.#start(start);
+  }
+
+  /** What became of it, as `engine.result` tells it. Never rejects. */
+  get result(): Promise<Result<unknown, Response>> {
+    const told = () => this.#settled as Result<unknown, Response>;
+    return this.response.then(told, told);
   }
 
   /**
@@ -109,7 +117,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
 
   async #start(start: StartStream): Promise<void> {
     const events: CallEvents = {
-      settled: (call) => this.#end(call.response, call.error),
+      settled: (call) => this.#end(call, call.error),
       chunk: (chunk) => {
         this.#chunks.push(chunk);
         this.#readable.ring();
@@ -155,14 +163,14 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     this.#writable.ring();
   }
 
-  #end(response: unknown, error: KeylaneError | undefined): void {
+  #end(call: Call | undefined, error: KeylaneError | undefined): void {
     if (this.#settled) return;
-    this.#settled = { response, error };
+    this.#settled = this.#link.ended(call, error);
     this.#toWrite.length = 0;
     this.#credit.release();
     this.#readable.ring();
     this.#writable.ring();
     if (error) this.#answer.reject(error);
-    else this.#answer.resolve(response as Response);
+    else this.#answer.resolve(call?.response as Response);
   }
 }

@@ -64,7 +64,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#host = host;
     this.#input = input;
     this.#options = options;
-    this.#course = new Course(options, totalOf(input));
+    this.#course = new Course(options, totalOf(input), host.meter);
     this.id = journal?.id;
     this.#journalHost = journal;
     this.#preparation = new Preparation(host, options);
@@ -257,9 +257,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
         thrown instanceof KeylaneError ? thrown : new KeylaneError('ERR_INPUT', String(thrown), { cause: thrown });
       result = unsubmitted(item, item.parsed?.key ?? '', error);
     }
-    const { invalidates } = this.#options;
     const hasLeft = mayHaveRun(result.outcome, result.shard, result.history);
-    if (invalidates && hasLeft) await item.host?.cache?.forget(invalidates);
+    if (this.#options.invalidates && hasLeft) await item.host?.cache?.forget(this.#options.invalidates);
     // With a journal at once: what is on its way to the disk keeps nobody else from starting, and both go in one commit.
     // Without only now: a place that is free while its result is still on the way would be one too many.
     this.#flight.leave(item);
@@ -268,7 +267,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
       this.#withdraw(item);
       return;
     }
-    this.#stopFor(this.#course.count(item, result.outcome));
+    this.#stopFor(this.#course.count(item, result));
     if (this.#recorder) {
       this.#changed.ring();
       if (!(await this.#recorder.settle(result))) {

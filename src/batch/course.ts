@@ -3,8 +3,9 @@ import type { BatchState, Journal } from '../batch-types.js';
 import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { mayTryAgain } from '../tries.js';
-import type { Outcome } from '../types.js';
+import type { Result } from '../types.js';
 import { type Counts, type FailureBounds, Failures } from './failures.js';
+import type { BatchHost } from './host.js';
 import type { Item } from './item.js';
 import { outcomeIn } from './recorder.js';
 
@@ -34,11 +35,14 @@ export class Course {
   isOver = false;
   readonly #failures: Failures | undefined;
   readonly #canary: number;
+  /** Of those whose driver is not known. */
+  readonly #meter: BatchHost['meter'];
   /** Heard, not counted yet, and no success. */
   #bad = 0;
 
-  constructor({ maxFailures, canary }: FailureBounds, total: number | undefined) {
+  constructor({ maxFailures, canary }: FailureBounds, total: number | undefined, meter?: BatchHost['meter']) {
     this.total = total;
+    this.#meter = meter;
     this.#canary = canary ?? 0;
     const isBounded = maxFailures !== undefined || canary !== undefined;
     this.#failures = isBounded ? new Failures({ maxFailures, canary }, total, this.counts) : undefined;
@@ -72,7 +76,9 @@ export class Course {
   }
 
   /** A result. Gives why nothing more may start, if so. */
-  count(item: Item<unknown>, outcome: Outcome): string | undefined {
+  count(item: Item<unknown>, result: Result): string | undefined {
+    const { outcome } = result;
+    (item.host ? item.host.meter : this.#meter)?.result(result);
     this.counts[outcome]++;
     if (item.isBad) this.#bad--;
     return this.ending === undefined ? this.#failures?.whyOf(item.index, outcome, this.#bad) : undefined;

@@ -3,6 +3,7 @@ import type { DriverCache } from '../cache/driver-cache.js';
 import type { CachePlan } from '../cache/plan.js';
 import type { Call, CallEvents } from '../call.js';
 import type { KeylaneError } from '../errors.js';
+import type { RequestMeter } from '../meter.js';
 import type { RetryBudget } from '../retry-budget.js';
 import type { Parsed } from '../types.js';
 import type { Clock } from '../util/clock.js';
@@ -26,6 +27,8 @@ export interface BatchHost {
   recall?(signal: AbortSignal, why: () => KeylaneError): void;
   /** What is remembered; a prewarm has none. */
   readonly cache?: Pick<DriverCache, 'plan' | 'look' | 'heard' | 'forget'>;
+  /** Who counts what became of the requests; a prewarm has none. */
+  readonly meter?: Pick<RequestMeter, 'result'> | undefined;
   /** The same for another driver, where requests may name theirs. Throws `ERR_INPUT` for one that there is not. */
   of?(driver: string): BatchHost;
 }

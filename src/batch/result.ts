@@ -1,7 +1,8 @@
 import type { Remembered } from '../cache/second-level.js';
+import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import { attemptOf, inTheLightOf, type Tried } from '../tries.js';
-import type { Attempt, Outcome, Result } from '../types.js';
+import type { Attempt, Outcome, Result, Spec } from '../types.js';
 import type { Item } from './item.js';
 
 const NO_TIME = { queuedMs: 0, openMs: 0, runMs: 0 };
@@ -9,6 +10,16 @@ const NEVER_TRIED = { shard: -1, reused: false } as const;
 
 /** As much of who asked as a result tells. */
 export type Asked<Req> = Pick<Item<Req>, 'index' | 'id' | 'request' | 'own' | 'isInterrupted'>;
+
+/** How a call ended, by what its driver makes of the response. */
+export function outcomeOf({ error, response }: Call, spec: Pick<Spec, 'ok'>): Outcome {
+  if (error) return error.outcome;
+  try {
+    return spec.ok(response) ? 'ok' : 'failed';
+  } catch {
+    return 'unknown';
+  }
+}
 
 /** The result of a request whose last try was handed over and is settled. */
 export function resultOf<Req, Res>(

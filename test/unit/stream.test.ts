@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { CallEvents } from '../../src/call.ts';
+import type { Call, CallEvents } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { EngineStream } from '../../src/stream.ts';
+import type { Result } from '../../src/types.ts';
 import { deferred } from '../../src/util/deferred.ts';
 import { PIECE_BYTES, WINDOW_BYTES } from '../../src/wire/credit.ts';
 import { settled } from '../support/fake-clock.ts';
@@ -23,11 +24,16 @@ function setUp({ handOver = Promise.resolve() } = {}) {
   const inputs: { data: Buffer; end: boolean }[] = [];
   const credits: number[] = [];
   let canceled = 0;
+  let ended = 0;
   let call: CountedCall | undefined;
   const link = {
     input: (_call: unknown, data: Uint8Array, end: boolean) => inputs.push({ data: Buffer.from(data), end }),
     credit: (_call: unknown, bytes: number) => credits.push(bytes),
     cancel: () => canceled++,
+    ended: (of: Call | undefined, error: KeylaneError | undefined) => {
+      ended++;
+      return { key: of?.key ?? '', outcome: error?.outcome ?? 'ok', ...(error && { error }) } as Result;
+    },
   };
   const stream = new EngineStream<string>(link, async (events: CallEvents, checkWanted) => {
     await handOver;
@@ -44,6 +50,7 @@ function setUp({ handOver = Promise.resolve() } = {}) {
     inputs,
     credits,
     canceled: () => canceled,
+    ended: () => ended,
     call: () => call,
     dispatch: async () => {
       await settled();
@@ -139,6 +146,20 @@ describe('calling off', () => {
     expect(canceled()).toBe(1);
     settle(undefined, new KeylaneError('ERR_CANCELED'));
     await left;
+  });
+
+  test('its result never rejects, and is told once', async () => {
+    const { stream, dispatch, settle, ended } = setUp();
+    const early = stream.result;
+    await dispatch();
+    settle(undefined, new KeylaneError('ERR_CONNECTION_LOST'));
+    settle('yes');
+    expect(await early).toMatchObject({ key: 'a', outcome: 'unknown', error: { code: 'ERR_CONNECTION_LOST' } });
+    expect(await stream.result).toBe(await early);
+    expect(ended()).toBe(1);
+    const other = setUp();
+    other.stream.cancel();
+    expect(await other.stream.result).toMatchObject({ key: '', outcome: 'canceled' });
   });
 
   test('canceled before it is handed over, it never is', async () => {
