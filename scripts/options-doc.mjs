@@ -29,7 +29,7 @@ const text = `# Options
 
 Generated from the TSDoc in the sources by \`node scripts/options-doc.mjs\`; a test fails when this page falls behind.
 A value that is not valid is refused with the option's path. Milliseconds end in \`Ms\`, bytes in \`Bytes\`.
-\`stream\` takes \`timeoutMs\` (no time-out unless given), \`signal\`, \`priority\` and \`labels\`.
+\`stream\` takes \`timeoutMs\` (no time-out unless given), \`signal\`, \`priority\`, \`labels\` and \`traceparent\`.
 
 ${SECTIONS.map(section).join('\n')}`;
 

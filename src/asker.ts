@@ -8,12 +8,14 @@ import type { Result } from './types.js';
 export class Asker {
   readonly driver: KnownDriver;
   readonly request: unknown;
+  readonly traceparent: string | undefined;
   /** Known when the request is read. */
   key = '';
 
-  constructor(driver: KnownDriver, request: unknown) {
+  constructor(driver: KnownDriver, request: unknown, traceparent: string | undefined) {
     this.driver = driver;
     this.request = request;
+    this.traceparent = traceparent;
   }
 
   get index(): number {

@@ -12,6 +12,8 @@ export interface JobOptions {
   labels?: readonly string[];
   /** Ids of requests that must be `ok` before this one starts; where one is not, this one is `not_started`. */
   after?: readonly string[];
+  /** What asked for it: comes back with its result, as in a call. */
+  traceparent?: string;
 }
 
 /** A line of a batch's input: one request, of any driver. */

@@ -13,6 +13,8 @@ const MOST_WAVES = 200;
 const SHARE = /^\d+(?:\.\d+)?%$/;
 /** It is the name of a directory. */
 const BATCH_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** W3C Trace Context, level 1: version, trace, parent, flags. */
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const LABELS = `an array of at most ${MOST_LABELS} strings of 1 to ${LONGEST_LABEL} characters`;
 
 const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: string }> = {
@@ -70,6 +72,11 @@ const CHECKS: Record<string, { valid: (value: unknown) => boolean; expected: str
     valid: (value) => Array.isArray(value) && value.every((id) => typeof id === 'string'),
     expected: 'an array of ids',
   },
+  traceparent: {
+    valid: (value) => typeof value === 'string' && TRACEPARENT.test(value),
+    expected:
+      'as `00-<32 hex digits>-<16 hex digits>-<2 hex digits>` of W3C Trace Context, in lower case and not all zeros',
+  },
   driver: { valid: (value) => typeof value === 'string', expected: 'the name of a driver' },
   request: { valid: () => true, expected: '' },
   // These two have parts of their own, and say themselves what is wrong with them.
@@ -89,9 +96,10 @@ const PER_CALL = [
   'labels',
   'cache',
   'invalidates',
+  'traceparent',
 ];
 export const RUN_OPTIONS = new Set(PER_CALL);
-export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels']);
+export const STREAM_OPTIONS = new Set(['timeoutMs', 'signal', 'priority', 'labels', 'traceparent']);
 const OF_BATCHES = [
   ...PER_CALL,
   'concurrency',
@@ -112,7 +120,16 @@ const OF_BATCHES = [
 export const BATCH_OPTIONS = new Set([...OF_BATCHES, 'each']);
 /** Of a batch whose requests say for themselves what is theirs. */
 export const JOBS_OPTIONS = new Set([...OF_BATCHES, 'driver']);
-const EACH_OPTIONS = new Set(['id', 'idempotent', 'timeoutMs', 'attempts', 'priority', 'labels', 'after']);
+const EACH_OPTIONS = new Set([
+  'id',
+  'idempotent',
+  'timeoutMs',
+  'attempts',
+  'priority',
+  'labels',
+  'after',
+  'traceparent',
+]);
 const JOB_FIELDS = new Set([...EACH_OPTIONS, 'driver', 'request']);
 /** Without one, an option of a journal has no meaning. */
 const NEED_JOURNAL = ['id', 'resume', 'settings', 'maxOutputTotal'];

@@ -87,7 +87,7 @@ export interface Engine extends AsyncDisposable {
   destroy(reason?: string): Promise<void>;
 }
 
-export interface StreamOptions extends Pick<CallOptions, 'signal' | 'priority' | 'labels'> {
+export interface StreamOptions extends Pick<CallOptions, 'signal' | 'priority' | 'labels' | 'traceparent'> {
   /** Deadline over queue, open and run together. 0: none. @default 0 */
   timeoutMs?: number;
 }
@@ -221,7 +221,7 @@ export class ShardedEngine implements Engine {
     options: StreamOptions = {},
   ): EngineStream<ResponseOf<D>> {
     checkCallOptions(options, STREAM_OPTIONS);
-    const asker = new Asker(this.#driver(driver), request);
+    const asker = new Asker(this.#driver(driver), request, options.traceparent);
     const { spec } = asker.driver;
     const link = {
       input: (call: Call, data: Uint8Array, end: boolean) => this.#shards.clientOf(call)?.input(call, data, end),

@@ -43,7 +43,8 @@ export class Requests {
   result(driver: string, request: unknown, options: CallOptions | undefined): Promise<Result> {
     return new Promise((resolve) => {
       if (options) checkCallOptions(options, RUN_OPTIONS);
-      this.#start(new Once(this.#host.driver(driver), request, resolve, undefined, undefined), options);
+      const known = this.#host.driver(driver);
+      this.#start(new Once(known, request, resolve, undefined, undefined, options?.traceparent), options);
     });
   }
 
@@ -127,8 +128,9 @@ class Once extends Asker implements CallEvents {
     result: ((result: Result) => void) | undefined,
     resolve: ((response: unknown) => void) | undefined,
     reject: ((error: unknown) => void) | undefined,
+    traceparent?: string,
   ) {
-    super(driver, request);
+    super(driver, request, traceparent);
     this.#result = result;
     this.#resolve = resolve;
     this.#reject = reject;

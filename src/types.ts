@@ -127,6 +127,11 @@ export interface CallOptions {
    * result is handed out; unless it has not started.
    */
   invalidates?: readonly string[];
+  /**
+   * What asked for it, as W3C Trace Context says it: `00-<32 hex digits>-<16>-<2>`. It comes back with the result; peers are
+   * told nothing of it.
+   */
+  traceparent?: string;
 }
 
 /** How an answer is remembered, and what is good enough. */
@@ -174,6 +179,8 @@ export interface Result<Req = unknown, Res = unknown> {
   timing: Timing;
   /** The tries before the last one. */
   history: Attempt[];
+  /** There where it was given. */
+  traceparent?: string;
 }
 
 export interface Attempt {

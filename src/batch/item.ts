@@ -18,6 +18,7 @@ export class Item<Req> {
   readonly request: Req;
   /** What it says for itself; undefined where all is as the batch has it. */
   readonly own: Own | undefined;
+  traceparent: string | undefined;
   /** Why it cannot start; it is settled with that. */
   refused: KeylaneError | undefined = undefined;
   /** There is another one with its id. */
@@ -47,6 +48,7 @@ export class Item<Req> {
     this.index = index;
     this.request = request;
     this.own = own;
+    this.traceparent = own?.traceparent;
   }
 
   get id(): string {

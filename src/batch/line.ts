@@ -47,7 +47,22 @@ function isShort(value: unknown): boolean {
 }
 
 function lineWith(result: Result, answer: string, mostHistory = Number.POSITIVE_INFINITY): string {
-  const { index, id, driver, key, outcome, attempts, shard, reused, cache, cached, timing, history, request } = result;
+  const {
+    index,
+    id,
+    driver,
+    key,
+    outcome,
+    attempts,
+    shard,
+    reused,
+    cache,
+    cached,
+    timing,
+    history,
+    request,
+    traceparent,
+  } = result;
   const host = hostOf(request);
   return (
     `{"index":${index},"id":${stringOf(id)},` +
@@ -57,7 +72,9 @@ function lineWith(result: Result, answer: string, mostHistory = Number.POSITIVE_
     `"reused":${reused},"cache":"${cache}",` +
     (cached ? `"cached":{"level":"${cached.level}","ageMs":${cached.ageMs}},` : '') +
     `"timing":{"queuedMs":${rounded(timing.queuedMs)},"openMs":${rounded(timing.openMs)},"runMs":${rounded(timing.runMs)}},` +
-    `"history":${history.length === 0 ? '[]' : JSON.stringify(history.slice(-mostHistory))}}`
+    `"history":${history.length === 0 ? '[]' : JSON.stringify(history.slice(-mostHistory))}` +
+    // Checked when it was given: it needs no care.
+    (traceparent === undefined ? '}' : `,"traceparent":"${traceparent}"}`)
   );
 }
 

@@ -9,7 +9,7 @@ const NO_TIME = { queuedMs: 0, openMs: 0, runMs: 0 };
 const NEVER_TRIED = { shard: -1, reused: false } as const;
 
 /** As much of who asked as a result tells. */
-export type Asked<Req> = Pick<Item<Req>, 'index' | 'id' | 'request' | 'own' | 'isInterrupted'>;
+export type Asked<Req> = Pick<Item<Req>, 'index' | 'id' | 'request' | 'own' | 'isInterrupted' | 'traceparent'>;
 
 /** How a call ended, by what its driver makes of the response. */
 export function outcomeOf({ error, response }: Call, spec: Pick<Spec, 'ok'>): Outcome {
@@ -101,7 +101,8 @@ export function triesBefore({ isInterrupted }: Asked<unknown>): Attempt[] {
 }
 
 /** Not spread from an object of two shapes: that made each result a slow object, and a batch three times as slow. */
-function named<Req, Res>({ own }: Asked<Req>, result: Result<Req, Res>): Result<Req, Res> {
+function named<Req, Res>({ own, traceparent }: Asked<Req>, result: Result<Req, Res>): Result<Req, Res> {
   if (own?.driver !== undefined) result.driver = own.driver;
+  if (traceparent !== undefined) result.traceparent = traceparent;
   return result;
 }

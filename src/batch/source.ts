@@ -32,8 +32,8 @@ export function totalOf<Req>({ kind, from }: Input<Req>): number | undefined {
   return from instanceof Set || from instanceof Map ? from.size : undefined;
 }
 
-/** What of a batch's options is about the order of its requests. */
-type OrderOptions<Req> = Pick<BatchOptions<Req>, 'each' | 'labels' | 'canary' | 'waves'>;
+/** What of a batch's options is about its requests one by one, and their order. */
+type OrderOptions<Req> = Pick<BatchOptions<Req>, 'each' | 'labels' | 'canary' | 'waves' | 'traceparent'>;
 
 /**
  * The requests of a batch, one by one, in the order in which they are to run: the canary first, then wave by wave, each
@@ -121,6 +121,7 @@ export class Source<Req> {
   #itemOf(value: unknown): Item<Req> {
     const item =
       this.#input.kind === 'requests' ? this.#ofRequest(value as Req) : this.#ofJob(value as IndexedJob | KeylaneError);
+    item.traceparent ??= this.#options.traceparent;
     // In later waves those of an input that is read again come once more.
     if (this.#wave === 0) this.#after?.enter(item);
     return item;

@@ -69,6 +69,22 @@ test('a result tells whether its answer was remembered, in the shard and on disk
   });
 });
 
+test('who asked comes back with the result, however that was come by', async () => {
+  const engine = await startEngine();
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const asked = [
+    engine.result('echo', { key: 'a' }, { traceparent }),
+    engine.result('echo', { key: 'a', fault: 'ERR_CONNECT' }, { traceparent, attempts: 2 }),
+    engine.result('echo', {} as { key: string }, { traceparent }),
+    engine.stream('echo', { key: 'a' }, { traceparent, signal: AbortSignal.abort() }).result,
+    ofBatch(engine, { key: 'a' }, { traceparent }),
+    ofBatch(engine, { kye: 'a' }, { each: () => ({ traceparent }) }),
+  ];
+  for (const result of await Promise.all(asked)) expect(result).toMatchObject({ traceparent });
+  expect(await engine.result('echo', { key: 'a' })).not.toHaveProperty('traceparent');
+  expect(await engine.run('echo', { key: 'a', payload: 1 }, { traceparent })).toEqual({ payload: 1 });
+});
+
 test('a bad option and a driver that is not there are the caller’s mistake, and no result', async () => {
   const engine = await startEngine();
   expect(await failure(engine.result('echo', { key: 'a' }, { timeoutMs: -1 }))).toMatchObject({ code: 'ERR_INPUT' });

@@ -48,6 +48,30 @@ const VALUES: Record<string, { right: unknown[]; wrong: unknown[] }> = {
   onStart: { right: [() => {}], wrong: [{}, 'log', null] },
   cache: { right: [true, false, {}, { ttlMs: 1 }], wrong: ['5m', 1, null, [true]] },
   invalidates: { right: [[], ['vms', 'vm_list:*', 'key:a']], wrong: ['vms', null, [''], [1]] },
+  traceparent: {
+    right: [
+      '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      '00-00000000000000000000000000000001-0000000000000001-00',
+    ],
+    wrong: [
+      ...[
+        '',
+        '0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        '01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-0',
+        '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g',
+        '00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01',
+        ' 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n',
+      ],
+      ...[
+        '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+        '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
+        7,
+        null,
+      ],
+    ],
+  },
   each: { right: [() => ({})], wrong: [{}, 'id', null] },
   rate: { right: [0.001, 10, 1_000_000], wrong: [0, -1, 1_000_001, Number.NaN, Infinity, '10', null] },
   maxFailures: {

@@ -24,10 +24,11 @@ export const OPTION_FIELDS = [
   'priority',
   'labels',
   'after',
+  'traceparent',
 ] as const satisfies readonly (keyof JobOptions | 'driver')[];
 const FIELDS: ReadonlySet<string> = new Set([...OPTION_FIELDS, 'request']);
 /** Those that a call takes too: there they are checked. */
-const CALL_FIELDS = ['idempotent', 'timeoutMs', 'attempts', 'priority', 'labels'] as const;
+const CALL_FIELDS = ['idempotent', 'timeoutMs', 'attempts', 'priority', 'labels', 'traceparent'] as const;
 // `timeoutMs` may be 'auto' where a call takes its bounds.
 const CALL_OPTIONS: ReadonlySet<string> = new Set([...CALL_FIELDS, 'timeoutFloorMs']);
 

@@ -68,6 +68,7 @@ export class Rows {
 const OPTIONS: ReadonlySet<string> = new Set(OPTION_FIELDS);
 /** With a template: what of a row goes into the request besides the command. */
 const ADDRESS: ReadonlySet<string> = new Set(['host', 'port', 'user', 'identity', 'account']);
+const TEXTS: ReadonlySet<string> = new Set(['id', 'driver', 'traceparent']);
 const LISTS: ReadonlySet<string> = new Set(['labels', 'after']);
 
 function optionCell(name: string, text: string): unknown {
@@ -77,7 +78,7 @@ function optionCell(name: string, text: string): unknown {
       .map((part) => part.trim())
       .filter((part) => part !== '');
   if (name === 'idempotent') return text === 'true' ? true : text === 'false' ? false : text;
-  if (name === 'id' || name === 'driver') return text;
+  if (TEXTS.has(name)) return text;
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 

@@ -22,6 +22,10 @@ describe('the line of a result', () => {
         '"reused":true,"cache":"stale","cached":{"level":"disk","ageMs":5},' +
         '"timing":{"queuedMs":0.123,"openMs":12,"runMs":3},"history":[]}',
     );
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    expect(lineOf({ ...RESULT, traceparent })).toMatch(
+      /"history":\[\],"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"\}$/,
+    );
     const { response: _, ...unanswered } = RESULT;
     const error = new KeylaneError('ERR_TIMEOUT', 'said "no"\n', { stopped: 'killed' });
     const history = [{ outcome: 'not_started' as const, code: 'ERR_CONNECT', message: 'refused' }];

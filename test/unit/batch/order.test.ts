@@ -32,11 +32,22 @@ const calls = async (host: FakeHost) => {
   return host.keys;
 };
 
+const ALL = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const ONE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+
 describe('what is a request’s own', () => {
   test('it goes before what the batch says', async () => {
-    const own = { idempotent: true, attempts: 2, priority: 5, labels: ['x'], timeoutMs: 700, id: 'first' };
+    const own = {
+      idempotent: true,
+      attempts: 2,
+      priority: 5,
+      labels: ['x'],
+      timeoutMs: 700,
+      id: 'first',
+      traceparent: ONE,
+    };
     const options: BatchOptions<string> = {
-      ...{ attempts: 1, labels: ['y'], priority: 1, timeoutMs: 9_000, concurrency: 1 },
+      ...{ attempts: 1, labels: ['y'], priority: 1, traceparent: ALL, timeoutMs: 9_000, concurrency: 1 },
       each: (_, index) => (index === 0 ? own : undefined),
     };
     const { host, batch } = setUp(['a', 'b'], options);
@@ -49,8 +60,8 @@ describe('what is a request’s own', () => {
     expect(host.calls[0]).toMatchObject({ priority: 1, labels: ['y'], deadline: 9_500 });
     await host.answer('b', undefined, lost());
     const { results } = await read;
-    expect(results[0]).toMatchObject({ id: 'first', outcome: 'ok', attempts: 2 });
-    expect(results[1]).toMatchObject({ id: '1', outcome: 'unknown', attempts: 1 });
+    expect(results[0]).toMatchObject({ id: 'first', outcome: 'ok', attempts: 2, traceparent: ONE });
+    expect(results[1]).toMatchObject({ id: '1', outcome: 'unknown', attempts: 1, traceparent: ALL });
   });
 
   test('a function that throws or says what is not valid costs that request only', async () => {

@@ -6,13 +6,14 @@ import { KeylaneError } from '../../../../src/errors.js';
 import { all, line, refusal, written } from './scratch.js';
 
 const SSH = { host: 'web-1', command: 'uptime' };
+const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 describe('NDJSON', () => {
   test('is a job a line, with its place; blank lines are none, and the last needs no newline', async () => {
     const jobs = [
       { id: 'a', request: SSH, idempotent: true, timeoutMs: 'auto', priority: -3, labels: ['x'], attempts: 2 },
       { driver: 'echo', request: { key: 'k', payload: { deep: [1, null, 'ü'] } } },
-      { request: { ...SSH, sudo: { user: 'root' } }, after: ['a'] },
+      { request: { ...SSH, sudo: { user: 'root' } }, after: ['a'], traceparent: TRACE },
     ];
     const text = `\ufeff${JSON.stringify(jobs[0])}\r\n\n  \t\r\n ${JSON.stringify(jobs[1])} \n${JSON.stringify(jobs[2])}`;
     const path = written('jobs.ndjson', text);
@@ -64,11 +65,11 @@ test('what a caller refuses is a bad line, and its error tells of each', async (
 describe('CSV', () => {
   test('has columns of the job and of its request, each as the field wants it', async () => {
     const text = [
-      'id,host,port,command,idempotent,timeoutMs,priority,labels,after,sudo,argv,mode',
-      'a,web-1,2222,"echo ""hi"", you",true,5000,-2,x; y,,,,',
+      'id,host,port,command,idempotent,timeoutMs,priority,labels,after,sudo,argv,mode,traceparent',
+      'a,web-1,2222,"echo ""hi"", you",true,5000,-2,x; y,,,,,',
       '',
-      'b,"web-2",,"two\nlines",false,auto,,,a,true,,\r',
-      'c,web-3,,,,,,,a;b,,"[""ls"",""-l""]",',
+      'b,"web-2",,"two\nlines",false,auto,,,a,true,,,\r',
+      `c,web-3,,,,,,,a;b,,"[""ls"",""-l""]",,${TRACE}`,
     ].join('\n');
     const source = await openJobs(written('jobs.csv', text));
     expect(await all(source)).toEqual([
@@ -89,7 +90,7 @@ describe('CSV', () => {
         after: ['a'],
         request: { host: 'web-2', command: 'two\nlines', sudo: true },
       },
-      { index: 2, id: 'c', after: ['a', 'b'], request: { host: 'web-3', argv: ['ls', '-l'] } },
+      { index: 2, id: 'c', after: ['a', 'b'], traceparent: TRACE, request: { host: 'web-3', argv: ['ls', '-l'] } },
     ]);
     expect(source.named).toEqual(
       new Map([
@@ -162,6 +163,7 @@ describe('a file that is not valid is refused, and the message tells where and w
       `{"driver":"echo","request":{"key":"a","payload":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`,
       'deeper than 64',
     ],
+    ['jobs.ndjson', line({ traceparent: '00-1-2-3' }), 'jobs.ndjson:1: `traceparent` must be as `00-<32 hex digits>'],
     ['jobs.ndjson', line({ priority: 11 }), 'jobs.ndjson:1: `priority` must be a whole number from -10 to 10, not 11'],
     ['jobs.ndjson', line({ timeoutMs: 'soon' }), '`timeoutMs` must be milliseconds'],
     ['jobs.ndjson', line({ labels: [''] }), '`labels` must be'],

@@ -17,7 +17,7 @@ test('bad lines are put aside as they stand, and the others run with the places 
   expect(source.bad.lines.map((text) => text.replace(path, 'jobs'))).toEqual(
     [
       'jobs:1: is not JSON',
-      'jobs:4: unknown field `x`; a job has id, driver, idempotent, timeoutMs, attempts, priority, labels, after, request',
+      'jobs:4: unknown field `x`; a job has id, driver, idempotent, timeoutMs, attempts, priority, labels, after, traceparent, request',
       'jobs:5: the id `a` is taken by line 2',
     ].map((text, at) => (at === 0 ? expect.stringMatching(/^jobs:1: is not JSON/) : text)),
   );
