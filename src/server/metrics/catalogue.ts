@@ -1,0 +1,81 @@
+/** One metric as it is exposed. `labels` beside `le`. */
+export interface Metric {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+const counter = (help: string, ...labels: string[]): Metric => ({ type: 'counter', help, labels });
+const gauge = (help: string, ...labels: string[]): Metric => ({ type: 'gauge', help, labels });
+const histogram = (help: string, ...labels: string[]): Metric => ({ type: 'histogram', help, labels });
+
+/**
+ * All metrics of `/metrics`; docs/metrics.md is made of this. Every label has values of a bounded set: drivers, outcomes,
+ * codes, shards, routes, groups, states. Keys are none, but for the three that `metrics.keys` asks for.
+ */
+export const METRICS = {
+  // Requests
+  keylane_requests_total: counter('Requests that were settled, each once, however many tries it had.', 'driver', 'outcome'),
+  keylane_request_errors_total: counter('Requests that ended with an error, by its code.', 'driver', 'code'),
+  keylane_request_retries_total: counter('Tries after the first ones.', 'driver'),
+  keylane_requests_remembered_total: counter('Requests answered out of memory or from disk.', 'driver'),
+  keylane_request_queue_seconds: histogram('How long requests waited: for admission and for a stream.', 'driver'),
+  keylane_request_open_seconds: histogram('How long requests waited for a connection to be opened, those that did.', 'driver'),
+  keylane_request_run_seconds: histogram('How long requests ran, of the last try.', 'driver'),
+  keylane_requests_in_flight: gauge('Requests in the shard.', 'shard'),
+  keylane_requests_queued: gauge('Requests that wait for admission to the shard.', 'shard'),
+  keylane_requests_waiting: gauge('Requests in the shard that wait for a stream.', 'shard'),
+  keylane_request_bytes_in_flight: gauge('Bytes of the requests in flight, as limits.bytesInFlight counts them.'),
+  keylane_group_requests_in_flight: gauge('Requests in flight of a group of limits.groups.', 'group'),
+  keylane_group_limit: gauge('Requests that a group of limits.groups may have in flight.', 'group'),
+  // Connections
+  keylane_connections: gauge('Connections by state: idle, busy (streams left), full, opening, checking, closing.', 'shard', 'state'),
+  keylane_connections_opened_total: counter('Connections opened.', 'shard'),
+  keylane_connections_failed_total: counter('Connections that could not be opened.', 'shard'),
+  keylane_connections_closed_total: counter('Connections closed.', 'shard'),
+  keylane_connections_evicted_total: counter('Idle connections closed to make room for others.', 'shard'),
+  keylane_leases_leaked_total: counter('Leases that drivers forgot to give back (limits.leakMs).', 'shard'),
+  keylane_lanes: gauge('Lanes that have a pool.', 'shard'),
+  keylane_keys: gauge('Keys that have a lane.', 'shard'),
+  keylane_breakers_open: gauge('Keys that are let alone, because they could not be connected to or refused our log-in.', 'shard'),
+  // Shards and threads
+  keylane_shard_up: gauge('1 where the shard serves.', 'shard'),
+  keylane_shard_restarts_total: counter('How often the thread of the shard was replaced.', 'shard'),
+  keylane_loop_busy_ratio: gauge('Share of the last second in which the event loop of a thread was at work.', 'thread'),
+  keylane_loop_lag_seconds: gauge('The most by which the event loop of a thread was late in the last 10 s.', 'thread'),
+  keylane_loop_lag_p99_seconds: gauge('By how much the event loop of the main thread was late, 99th percentile of the last 10 s.', 'thread'),
+  keylane_heap_used_bytes: gauge('Used bytes of the JavaScript heap of a thread.', 'thread'),
+  keylane_heap_total_bytes: gauge('Bytes of the JavaScript heap of a thread.', 'thread'),
+  // Cache
+  keylane_cache_hits_total: counter('Answers given out of the memory of a shard.', 'shard'),
+  keylane_cache_misses_total: counter('Answers that were asked of a shard and had to be fetched.', 'shard'),
+  keylane_cache_stale_total: counter('Answers given past their time, with another being fetched.', 'shard'),
+  keylane_cache_revalidated_total: counter('Fetches whose old answer the peer said to hold still.', 'shard'),
+  keylane_cache_evictions_total: counter('Answers dropped for want of room.', 'shard'),
+  keylane_cache_entries: gauge('Answers in the memory of a shard.', 'shard'),
+  keylane_cache_bytes: gauge('Bytes of the answers in the memory of a shard.', 'shard'),
+  // The engine's events
+  keylane_events_total: counter('What the engine told of itself: breakers, leaks, shards, memory, tokens.', 'type'),
+  // HTTP
+  keylane_http_requests_total: counter('HTTP requests that ended; status 499: the client went first.', 'method', 'route', 'status'),
+  keylane_http_request_duration_seconds: histogram('How long HTTP requests took, to the last byte of the answer.', 'method', 'route'),
+  keylane_http_requests_in_flight: gauge('HTTP requests that have no whole answer yet, open streams among them.'),
+  keylane_http_connections: gauge('Open HTTP connections.'),
+  keylane_http_refused_total: counter('HTTP requests and connections that were refused, by why.', 'reason'),
+  keylane_http_streams: gauge('Live answers that are open: server-sent events and lines.'),
+  keylane_http_streams_opened_total: counter('Live answers that were begun.'),
+  keylane_http_streams_dropped_total: counter('Live answers that were cut because they were read too slowly.'),
+  // The process
+  keylane_build_info: gauge('1; the versions are in the labels.', 'version', 'node'),
+  keylane_processes_started_total: counter('Child processes started.'),
+  keylane_child_processes: gauge('Child processes that run.'),
+  process_cpu_seconds_total: counter('Seconds of CPU time of all threads.'),
+  process_start_time_seconds: gauge('When the process started, in seconds of Unix time.'),
+  process_resident_memory_bytes: gauge('Resident bytes of the process.'),
+  keylane_process_anonymous_memory_bytes: gauge('Resident bytes of the process that no file is behind.'),
+  process_open_fds: gauge('Open file descriptors.'),
+  process_max_fds: gauge('File descriptors that may be open.'),
+  keylane_process_threads: gauge('Threads of the process.'),
+} as const satisfies Record<string, Metric>;
+
+export type MetricName = keyof typeof METRICS;

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { KeylaneError } from '../../index.js';
+import type { App, Parts } from '../parts.js';
+
+const listQuery = z.strictObject({
+  operation: z.string().min(1).max(256).optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).optional(),
+});
+const forgetQuery = z.strictObject({
+  /** `key:<key>`, a tag, or a glob such as `vm_list:*`. */
+  pattern: z.union([z.string().min(1), z.array(z.string().min(1)).max(100)]),
+});
+
+/** What is remembered of answers: how much, what of it is on disk, and what is to be forgotten. */
+export function cacheRoutes(app: App, { engine }: Parts): void {
+  app.get('/v1/cache', { config: { needs: 'read' } }, () => engine.cache.stats());
+  app.get<{ Querystring: z.output<typeof listQuery> }>(
+    '/v1/cache/entries',
+    { config: { needs: 'read' }, schema: { querystring: listQuery } },
+    async ({ principal, query: { operation, limit = 1_000 } }) => {
+      const listed = await engine.cache.list({ ...(operation !== undefined && { operation }), limit });
+      return { entries: listed.filter(({ key }) => principal.seesKey(key)) };
+    },
+  );
+  app.delete<{ Querystring: z.output<typeof forgetQuery> }>(
+    '/v1/cache',
+    { config: { needs: 'run' }, schema: { querystring: forgetQuery } },
+    async ({ principal, query: { pattern } }) => {
+      const patterns = [pattern].flat();
+      if (principal.limited) for (const one of patterns) checkOwn(one, (key) => principal.seesKey(key));
+      return { forgotten: await engine.cache.invalidate(...patterns) };
+    },
+  );
+}
+
+/** Tags and globs name answers of whatever key. */
+function checkOwn(pattern: string, seesKey: (key: string) => boolean): void {
+  const key = pattern.startsWith('key:') ? pattern.slice(4) : undefined;
+  if (key !== undefined && !key.includes('*') && seesKey(key)) return;
+  throw new KeylaneError(
+    'ERR_FORBIDDEN',
+    `pattern: this token is for some hosts: it may have \`key:<key>\` of one of these forgotten, and not ${JSON.stringify(pattern)}`,
+  );
+}
