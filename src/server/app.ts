@@ -3,9 +3,14 @@ import { KeylaneError } from '../index.js';
 import { guard } from './access/guard.js';
 import type { App, Parts, Principal } from './parts.js';
 import { onError, sendProblem } from './problem.js';
+import { accountsRoutes } from './routes/accounts.js';
+import { cacheRoutes } from './routes/cache.js';
+import { eventsRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
 import { logLevelRoutes } from './routes/log-level.js';
+import { metricsRoutes } from './routes/metrics.js';
 import { runRoutes } from './routes/run.js';
+import { statsRoutes } from './routes/stats.js';
 import { validatorOf } from './schemas.js';
 
 /** The whole of the API: hooks in the order in which a request meets them, then the routes, one file a noun. */
@@ -27,9 +32,16 @@ export function buildApp(
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, new KeylaneError('ERR_NOT_FOUND', `there is no ${request.method} ${request.url.split('?')[0]}`)),
   );
+  parts.http.watch(app);
+  parts.monitor.watch(app);
   guard(app, identify);
   healthRoutes(app, parts);
   runRoutes(app, parts);
   logLevelRoutes(app, parts);
+  statsRoutes(app, parts);
+  metricsRoutes(app, parts);
+  eventsRoutes(app, parts);
+  cacheRoutes(app, parts);
+  accountsRoutes(app, parts);
   return app;
 }

@@ -1,8 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Clock, Engine } from '../index.js';
+import type { Events } from './events.js';
 import type { LiveWriters } from './live-writers.js';
 import type { ServiceLog } from './log.js';
+import type { HttpMeter } from './metrics/http.js';
+import type { Monitor } from './metrics/monitor.js';
 import type { ResolvedServiceOptions } from './options.js';
 
 /**
@@ -23,6 +26,8 @@ export interface Principal {
   take(what: 'request' | 'batch'): () => void;
   /** May it see what belongs to that principal? */
   sees(owner: string | undefined): boolean;
+  /** Is it for some hosts only? Then it is told nothing of other keys. */
+  readonly limited: boolean;
   /** May it see that the engine knows this key? What a token for some hosts is not for, it sees nothing of. */
   seesKey(key: string): boolean;
 }
@@ -54,6 +59,12 @@ export interface Parts {
   readonly clock: Clock;
   /** Answers without a known end: events and lines. */
   readonly live: LiveWriters;
+  /** What the engine told of itself. */
+  readonly events: Events;
+  /** Counts what is asked over HTTP, and what is refused. */
+  readonly http: HttpMeter;
+  /** How everything is, once a second. */
+  readonly monitor: Monitor;
   /** One line for each request that ran something. */
   audit(line: Audited): void;
   /** False from the moment at which the service is asked to stop: who asks for the next request may go elsewhere. */

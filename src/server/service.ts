@@ -5,8 +5,11 @@ import { type Access, openAccess } from './access/access.js';
 import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
 import { logEvent } from './engine-log.js';
+import { Events } from './events.js';
 import { LiveWriters } from './live-writers.js';
 import { ServiceLog } from './log.js';
+import { HttpMeter } from './metrics/http.js';
+import { Monitor } from './metrics/monitor.js';
 import { type LogLevel, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { App, Parts } from './parts.js';
 import { logRequests } from './request-log.js';
@@ -50,24 +53,29 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
   const { log } = serviceLog;
   const access = await openAccess(resolved, systemClock);
   const { onEvent } = resolved.engine;
+  const events = new Events();
   const engine = await createEngine({
     ...resolved.engine,
-    ...((onEvent ?? resolved.log) && {
-      onEvent: (event) => {
-        logEvent(log, event);
-        onEvent?.(event);
-      },
-    }),
+    onEvent: (event) => {
+      events.add(event);
+      logEvent(log, event);
+      onEvent?.(event);
+    },
   });
   try {
     const stop = new Stopping(resolved, systemClock);
+    const live = new LiveWriters(systemClock, log, stop.signal);
+    const http = new HttpMeter();
     const parts: Parts = {
       engine,
       options: resolved,
       log,
       serviceLog,
       clock: systemClock,
-      live: new LiveWriters(systemClock, log, stop.signal),
+      live,
+      events,
+      http,
+      monitor: new Monitor({ engine, clock: systemClock, http, streams: () => live.counts }),
       audit: () => {},
       ready: () => stop.state === 'serving',
       stopping: stop.signal,

@@ -13,6 +13,7 @@ export const admin: Principal = {
   checkRequest() {},
   take: () => NOTHING_TO_GIVE_BACK,
   sees: () => true,
+  limited: false,
   seesKey: () => true,
 };
 
@@ -23,6 +24,7 @@ export function principalOf(token: TokenOptions, clock: Clock): Principal {
 /** The bearer of a token that the configuration names. */
 class Bearer implements Principal {
   readonly name: string;
+  readonly limited: boolean;
   readonly #admin: boolean;
   readonly #readOnly: boolean;
   readonly #scope: Scope | undefined;
@@ -33,6 +35,7 @@ class Bearer implements Principal {
     this.name = name;
     this.#admin = admin;
     this.#readOnly = readOnly;
+    this.limited = !admin && token.hosts !== undefined;
     this.#scope = admin ? undefined : scopeOf(token);
     this.#quota = new Quota(quota, clock);
   }

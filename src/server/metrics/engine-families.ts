@@ -2,7 +2,12 @@ import type { EngineStats, Histogram } from '../../index.js';
 import type { Exposition } from './text.js';
 import type { Counts, Totals } from './totals.js';
 
-/** What the engine counts, as metrics. `totals` keeps what replaced shards had counted. */
+/** To be called with each sample: what a shard has counted since is lost where it is replaced. */
+export function noteShards(totals: Totals, { shards }: EngineStats): void {
+  for (const [shard, { restarts, inside }] of shards.entries()) if (inside) totals.note(shard, restarts, countsOf(inside));
+}
+
+/** What the engine counts, as metrics. */
 export function writeEngine(out: Exposition, stats: EngineStats, totals: Totals): void {
   writeRequests(out, stats);
   out.add('keylane_request_bytes_in_flight', undefined, stats.bytesInFlight);
@@ -42,7 +47,7 @@ function writeShard(
   out.add('keylane_requests_in_flight', { shard }, inFlight);
   out.add('keylane_requests_queued', { shard }, queued);
   out.add('keylane_loop_busy_ratio', { thread: `shard${shard}` }, busy);
-  const counts = totals.take(shard, restarts, inside && countsOf(inside));
+  const counts = totals.of(shard);
   for (const [name, metric] of COUNTERS) {
     const count = counts[name];
     if (count !== undefined) out.add(metric, { shard }, count);

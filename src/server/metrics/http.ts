@@ -59,10 +59,6 @@ type Metered = ServerResponse & { [REPLY]?: FastifyReply };
  * are numbered when they are made, so labels are bounded by the router's table.
  */
 export class HttpMeter {
-  /** Server-sent events and live answers that are open. */
-  streams = 0;
-  /** Readers that were too slow. */
-  dropped = 0;
   #inFlight = 0;
   #answered = 0;
   readonly #routes: Route[] = [new Route('', 'none')];
@@ -104,13 +100,11 @@ export class HttpMeter {
     this.#refused.set(known, (this.#refused.get(known) ?? 0) + 1);
   }
 
-  stats(): HttpStats {
+  stats(): Omit<HttpStats, 'streams' | 'dropped'> {
     return {
       connections: this.#connections(),
       inFlight: this.#inFlight,
       requests: this.#answered,
-      streams: this.streams,
-      dropped: this.dropped,
       refused: Object.fromEntries(this.#refused),
     };
   }

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Clock, Engine } from '../../index.js';
 import type { Timer } from '../../util/clock.js';
-import type { Events } from '../events.js';
+import type { App } from '../parts.js';
 import { type History, Ring } from '../history.js';
 import type { HttpMeter, HttpStats } from './http.js';
 import { Lately } from './lately.js';
@@ -15,7 +15,6 @@ export interface MonitorHost {
   readonly engine: Pick<Engine, 'stats'>;
   readonly clock: Clock;
   readonly http: HttpMeter;
-  readonly events: Events;
   /** Live answers. */
   streams(): { open: number; dropped: number };
   wallNow?: () => number;
@@ -45,8 +44,21 @@ export class Monitor {
     this.#vitals = new ProcessVitals(host.clock);
     this.#wallNow = host.wallNow ?? Date.now;
     this.#startedAt = host.clock.now();
-    this.#due = this.#startedAt;
-    this.#arm();
+  }
+
+  /** It begins when the app is ready, and ends when the app is closed. */
+  watch(app: App): void {
+    app.addHook('onReady', (done) => {
+      this.#vitals.start();
+      this.#due = this.#host.clock.now();
+      this.#arm();
+      done();
+    });
+    app.addHook('onClose', () => {
+      this.#stopped = true;
+      this.#timer?.cancel();
+      this.#vitals.stop();
+    });
   }
 
   /** As it is now. Asked for twice in one turn, it is looked at once. */
@@ -65,12 +77,6 @@ export class Monitor {
   hear(call: (sample: ServiceStats) => void): () => void {
     this.#heard.add(call);
     return () => this.#heard.delete(call);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    this.#vitals.stop();
   }
 
   /** On a grid of whole seconds since the start; what was missed by a late loop is left out. */

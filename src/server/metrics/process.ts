@@ -54,6 +54,9 @@ export class ProcessVitals {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#spanSince = clock.now();
+  }
+
+  start(): void {
     this.#delay.enable();
   }
 

@@ -16,17 +16,21 @@ interface Seen {
 export class Totals {
   readonly #shards: Seen[] = [];
 
-  /** What a shard counts now; undefined where it does not say, then it is as it was. */
-  take(shard: number, restarts: number, counts: Counts | undefined): Counts {
+  /** What a shard counts now. */
+  note(shard: number, restarts: number, counts: Counts): void {
     this.#shards[shard] ??= { before: new Map(), restarts, last: {} };
     const seen = this.#shards[shard];
-    if (counts) {
-      if (restarts !== seen.restarts) {
-        for (const [name, count] of Object.entries(seen.last)) add(seen.before, name, count);
-        seen.restarts = restarts;
-      }
-      seen.last = counts;
+    if (restarts !== seen.restarts) {
+      for (const [name, count] of Object.entries(seen.last)) add(seen.before, name, count);
+      seen.restarts = restarts;
     }
+    seen.last = counts;
+  }
+
+  /** What its threads have counted, all of them. */
+  of(shard: number): Counts {
+    const seen = this.#shards[shard];
+    if (!seen) return {};
     const totals = new Map(seen.before);
     for (const [name, count] of Object.entries(seen.last)) add(totals, name, count);
     return Object.fromEntries(totals);

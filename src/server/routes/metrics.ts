@@ -1,18 +1,19 @@
 import { openFilesLimit } from '../../util/open-files.js';
-import { writeEngine } from '../metrics/engine-families.js';
+import { noteShards, writeEngine } from '../metrics/engine-families.js';
 import { writeEvents, writeHttp, writeProcess } from '../metrics/service-families.js';
 import { Exposition, EXPOSITION_TYPE } from '../metrics/text.js';
 import { Totals } from '../metrics/totals.js';
 import type { App, Parts } from '../parts.js';
 
-/** What Prometheus scrapes. It tells of the whole service: it takes a token without bounds on hosts. */
+/** What Prometheus scrapes. */
 export function metricsRoutes(app: App, { monitor, http, events, live }: Parts): void {
   const maxFds = openFilesLimit();
   const totals = new Totals();
-  monitor.hear(({ engine }) => totals.note(engine.shards));
+  monitor.hear(({ engine }) => noteShards(totals, engine));
   app.get('/metrics', { config: { needs: 'read' } }, async (_request, reply) => {
     const stats = await monitor.stats();
     const out = new Exposition();
+    noteShards(totals, stats.engine);
     writeEngine(out, stats.engine, totals);
     writeHttp(out, http, stats, live.counts.opened);
     writeProcess(out, stats, maxFds);
