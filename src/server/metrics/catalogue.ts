@@ -15,12 +15,19 @@ const histogram = (help: string, ...labels: string[]): Metric => ({ type: 'histo
  */
 export const METRICS = {
   // Requests
-  keylane_requests_total: counter('Requests that were settled, each once, however many tries it had.', 'driver', 'outcome'),
+  keylane_requests_total: counter(
+    'Requests that were settled, each once, however many tries it had.',
+    'driver',
+    'outcome',
+  ),
   keylane_request_errors_total: counter('Requests that ended with an error, by its code.', 'driver', 'code'),
   keylane_request_retries_total: counter('Tries after the first ones.', 'driver'),
   keylane_requests_remembered_total: counter('Requests answered out of memory or from disk.', 'driver'),
   keylane_request_queue_seconds: histogram('How long requests waited: for admission and for a stream.', 'driver'),
-  keylane_request_open_seconds: histogram('How long requests waited for a connection to be opened, those that did.', 'driver'),
+  keylane_request_open_seconds: histogram(
+    'How long requests waited for a connection to be opened, those that did.',
+    'driver',
+  ),
   keylane_request_run_seconds: histogram('How long requests ran, of the last try.', 'driver'),
   keylane_requests_in_flight: gauge('Requests in the shard.', 'shard'),
   keylane_requests_queued: gauge('Requests that wait for admission to the shard.', 'shard'),
@@ -29,7 +36,11 @@ export const METRICS = {
   keylane_group_requests_in_flight: gauge('Requests in flight of a group of limits.groups.', 'group'),
   keylane_group_limit: gauge('Requests that a group of limits.groups may have in flight.', 'group'),
   // Connections
-  keylane_connections: gauge('Connections by state: idle, busy (streams left), full, opening, checking, closing.', 'shard', 'state'),
+  keylane_connections: gauge(
+    'Connections by state: idle, busy (streams left), full, opening, checking, closing.',
+    'shard',
+    'state',
+  ),
   keylane_connections_opened_total: counter('Connections opened.', 'shard'),
   keylane_connections_failed_total: counter('Connections that could not be opened.', 'shard'),
   keylane_connections_closed_total: counter('Connections closed.', 'shard'),
@@ -37,13 +48,19 @@ export const METRICS = {
   keylane_leases_leaked_total: counter('Leases that drivers forgot to give back (limits.leakMs).', 'shard'),
   keylane_lanes: gauge('Lanes that have a pool.', 'shard'),
   keylane_keys: gauge('Keys that have a lane.', 'shard'),
-  keylane_breakers_open: gauge('Keys that are let alone, because they could not be connected to or refused our log-in.', 'shard'),
+  keylane_breakers_open: gauge(
+    'Keys that are let alone, because they could not be connected to or refused our log-in.',
+    'shard',
+  ),
   // Shards and threads
   keylane_shard_up: gauge('1 where the shard serves.', 'shard'),
   keylane_shard_restarts_total: counter('How often the thread of the shard was replaced.', 'shard'),
   keylane_loop_busy_ratio: gauge('Share of the last second in which the event loop of a thread was at work.', 'thread'),
   keylane_loop_lag_seconds: gauge('The most by which the event loop of a thread was late in the last 10 s.', 'thread'),
-  keylane_loop_lag_p99_seconds: gauge('By how much the event loop of the main thread was late, 99th percentile of the last 10 s.', 'thread'),
+  keylane_loop_lag_p99_seconds: gauge(
+    'By how much the event loop of the main thread was late, 99th percentile of the last 10 s.',
+    'thread',
+  ),
   keylane_heap_used_bytes: gauge('Used bytes of the JavaScript heap of a thread.', 'thread'),
   keylane_heap_total_bytes: gauge('Bytes of the JavaScript heap of a thread.', 'thread'),
   // Cache
@@ -57,8 +74,17 @@ export const METRICS = {
   // The engine's events
   keylane_events_total: counter('What the engine told of itself: breakers, leaks, shards, memory, tokens.', 'type'),
   // HTTP
-  keylane_http_requests_total: counter('HTTP requests that ended; status 499: the client went first.', 'method', 'route', 'status'),
-  keylane_http_request_duration_seconds: histogram('How long HTTP requests took, to the last byte of the answer.', 'method', 'route'),
+  keylane_http_requests_total: counter(
+    'HTTP requests that ended; status 499: the client went first.',
+    'method',
+    'route',
+    'status',
+  ),
+  keylane_http_request_duration_seconds: histogram(
+    'How long HTTP requests took, to the last byte of the answer.',
+    'method',
+    'route',
+  ),
   keylane_http_requests_in_flight: gauge('HTTP requests that have no whole answer yet, open streams among them.'),
   keylane_http_connections: gauge('Open HTTP connections.'),
   keylane_http_refused_total: counter('HTTP requests and connections that were refused, by why.', 'reason'),

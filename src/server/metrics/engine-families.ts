@@ -4,7 +4,8 @@ import type { Counts, Totals } from './totals.js';
 
 /** To be called with each sample: what a shard has counted since is lost where it is replaced. */
 export function noteShards(totals: Totals, { shards }: EngineStats): void {
-  for (const [shard, { restarts, inside }] of shards.entries()) if (inside) totals.note(shard, restarts, countsOf(inside));
+  for (const [shard, { restarts, inside }] of shards.entries())
+    if (inside) totals.note(shard, restarts, countsOf(inside));
 }
 
 /** What the engine counts, as metrics. */
@@ -19,10 +20,14 @@ export function writeEngine(out: Exposition, stats: EngineStats, totals: Totals)
 }
 
 function writeRequests(out: Exposition, { requests }: EngineStats): void {
-  for (const [driver, { outcomes, errors, retries, remembered, queued, open, run, total }] of Object.entries(requests)) {
+  for (const [driver, { outcomes, errors, retries, remembered, queued, open, run, total }] of Object.entries(
+    requests,
+  )) {
     // A driver that nobody asked for is not shown: there are more of them than are used.
-    for (const [outcome, count] of Object.entries(outcomes)) out.add('keylane_requests_total', { driver, outcome }, count);
-    for (const [code, count] of Object.entries(errors)) out.add('keylane_request_errors_total', { driver, code }, count);
+    for (const [outcome, count] of Object.entries(outcomes))
+      out.add('keylane_requests_total', { driver, outcome }, count);
+    for (const [code, count] of Object.entries(errors))
+      out.add('keylane_request_errors_total', { driver, code }, count);
     out.add('keylane_request_retries_total', { driver }, retries);
     out.add('keylane_requests_remembered_total', { driver }, remembered);
     out.histogram('keylane_request_queue_seconds', { driver }, inSeconds(queued));

@@ -1,6 +1,6 @@
 import type { EngineStats, Histogram } from '../../index.js';
-import { quantile } from './quantile.js';
 import type { HttpStats } from './http.js';
+import { quantile } from './quantile.js';
 import type { Lately as LatelyStats } from './stats.js';
 
 /** What is looked at, of a sample. */

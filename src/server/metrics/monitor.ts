@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import type { Clock, Engine } from '../../index.js';
 import type { Timer } from '../../util/clock.js';
-import type { App } from '../parts.js';
 import { type History, Ring } from '../history.js';
+import type { App } from '../parts.js';
 import type { HttpMeter, HttpStats } from './http.js';
 import { Lately } from './lately.js';
 import { ProcessVitals } from './process.js';

@@ -18,7 +18,11 @@ export function writeHttp(out: Exposition, meter: HttpMeter, { http }: ServiceSt
 }
 
 /** The process and its main thread, as metrics. */
-export function writeProcess(out: Exposition, { process: its, version, at, uptimeMs }: ServiceStats, maxFds: number): void {
+export function writeProcess(
+  out: Exposition,
+  { process: its, version, at, uptimeMs }: ServiceStats,
+  maxFds: number,
+): void {
   const main = { thread: 'main' };
   out.add('keylane_build_info', { version, node: process.version }, 1);
   out.add('keylane_loop_busy_ratio', main, its.busy);
@@ -29,8 +33,7 @@ export function writeProcess(out: Exposition, { process: its, version, at, uptim
   out.add('process_cpu_seconds_total', undefined, its.cpuSeconds);
   out.add('process_start_time_seconds', undefined, Math.round(at - uptimeMs) / 1_000);
   out.add('process_resident_memory_bytes', undefined, its.rssBytes);
-  if (its.rssAnonBytes !== undefined)
-    out.add('keylane_process_anonymous_memory_bytes', undefined, its.rssAnonBytes);
+  if (its.rssAnonBytes !== undefined) out.add('keylane_process_anonymous_memory_bytes', undefined, its.rssAnonBytes);
   if (its.openFds !== undefined) out.add('process_open_fds', undefined, its.openFds);
   if (Number.isFinite(maxFds)) out.add('process_max_fds', undefined, maxFds);
   if (its.threads !== undefined) out.add('keylane_process_threads', undefined, its.threads);

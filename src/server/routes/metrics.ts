@@ -1,7 +1,7 @@
 import { openFilesLimit } from '../../util/open-files.js';
 import { noteShards, writeEngine } from '../metrics/engine-families.js';
 import { writeEvents, writeHttp, writeProcess } from '../metrics/service-families.js';
-import { Exposition, EXPOSITION_TYPE } from '../metrics/text.js';
+import { EXPOSITION_TYPE, Exposition } from '../metrics/text.js';
 import { Totals } from '../metrics/totals.js';
 import type { App, Parts } from '../parts.js';
 
