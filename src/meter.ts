@@ -17,6 +17,8 @@ export interface RequestStats {
   open: Histogram;
   /** How long they ran, of the last try: those that came to that. */
   run: Histogram;
+  /** How long all of that took together: those that reached a shard. */
+  total: Histogram;
 }
 
 /** How long things took. */
@@ -48,6 +50,7 @@ export class RequestMeter {
   readonly #queued = new Times();
   readonly #open = new Times();
   readonly #run = new Times();
+  readonly #total = new Times();
   #retries = 0;
   #remembered = 0;
 
@@ -81,6 +84,7 @@ export class RequestMeter {
       queued: this.#queued.snapshot(),
       open: this.#open.snapshot(),
       run: this.#run.snapshot(),
+      total: this.#total.snapshot(),
     };
   }
 
@@ -92,6 +96,7 @@ export class RequestMeter {
 
   #took(outcome: Outcome, queuedUs: number, openUs: number, runUs: number, shard: number): void {
     if (shard >= 0 || queuedUs > 0) this.#queued.add(queuedUs);
+    if (shard >= 0) this.#total.add(queuedUs + openUs + runUs);
     if (openUs > 0) this.#open.add(openUs);
     if (runUs > 0 || outcome === 'ok' || outcome === 'failed') this.#run.add(runUs);
   }

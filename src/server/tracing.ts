@@ -10,13 +10,12 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { Result } from '../index.js';
+import type { Attempt, Result } from '../index.js';
 
 /** What of a settled request a span tells. */
-type Told = Pick<
-  Result,
-  'driver' | 'key' | 'outcome' | 'error' | 'attempts' | 'shard' | 'reused' | 'cache' | 'timing' | 'history'
->;
+type Told = Pick<Result, 'key' | 'outcome' | 'error' | 'attempts' | 'shard' | 'reused' | 'cache' | 'timing'> & {
+  readonly history: readonly Attempt[];
+};
 
 export interface TracingOptions {
   /** False: spans do not name keys. @default true */

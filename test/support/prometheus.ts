@@ -58,7 +58,7 @@ export function parseExposition(text: string): Map<string, Scraped> {
 }
 
 /** The value of one series; fails where it is not there. */
-export function valueOf(
+export function valueIn(
   scrape: ReadonlyMap<string, Scraped>,
   name: string,
   labels: Readonly<Record<string, string>> = {},

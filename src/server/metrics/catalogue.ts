@@ -23,6 +23,10 @@ export const METRICS = {
   keylane_request_errors_total: counter('Requests that ended with an error, by its code.', 'driver', 'code'),
   keylane_request_retries_total: counter('Tries after the first ones.', 'driver'),
   keylane_requests_remembered_total: counter('Requests answered out of memory or from disk.', 'driver'),
+  keylane_request_duration_seconds: histogram(
+    'How long requests took: queue, open and run together, of those that reached a shard.',
+    'driver',
+  ),
   keylane_request_queue_seconds: histogram('How long requests waited: for admission and for a stream.', 'driver'),
   keylane_request_open_seconds: histogram(
     'How long requests waited for a connection to be opened, those that did.',

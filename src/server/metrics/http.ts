@@ -4,7 +4,7 @@ import type { App } from '../parts.js';
 import type { Buckets } from './text.js';
 
 /** Upper bounds of how long answers took, in seconds. */
-export const HTTP_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const HTTP_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const BOUNDS_MS = HTTP_BOUNDS.map((seconds) => seconds * 1000);
 const WIDTH = HTTP_BOUNDS.length + 1;
 /** Who has gone before the answer was whole, as nginx writes it. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Exposition } from '../../../src/server/metrics/text.js';
-import { parseExposition, valueOf } from '../../support/prometheus.js';
+import { parseExposition, valueIn } from '../../support/prometheus.js';
 
 test('samples of one metric come out together, with its help and type, in whatever order they were added', () => {
   const out = new Exposition();
@@ -8,8 +8,8 @@ test('samples of one metric come out together, with its help and type, in whatev
   out.add('keylane_keys', { shard: 0 }, 2);
   out.add('keylane_lanes', { shard: 1 }, 5);
   const scrape = parseExposition(out.text);
-  expect(valueOf(scrape, 'keylane_lanes', { shard: '1' })).toBe(5);
-  expect(valueOf(scrape, 'keylane_keys')).toBe(2);
+  expect(valueIn(scrape, 'keylane_lanes', { shard: '1' })).toBe(5);
+  expect(valueIn(scrape, 'keylane_keys')).toBe(2);
   expect(scrape.get('keylane_lanes')).toMatchObject({ type: 'gauge', help: 'Lanes that have a pool.' });
 });
 
@@ -26,10 +26,10 @@ test('a histogram adds up its buckets, and ends with all', () => {
   const out = new Exposition();
   out.histogram('keylane_request_run_seconds', { driver: 'echo' }, { bounds: [0.001, 1], counts: [3, 0, 2], sum: 7.5 });
   const scrape = parseExposition(out.text);
-  const bucket = (le: string) => valueOf(scrape, 'keylane_request_run_seconds_bucket', { driver: 'echo', le });
+  const bucket = (le: string) => valueIn(scrape, 'keylane_request_run_seconds_bucket', { driver: 'echo', le });
   expect([bucket('0.001'), bucket('1'), bucket('+Inf')]).toEqual([3, 3, 5]);
-  expect(valueOf(scrape, 'keylane_request_run_seconds_sum')).toBe(7.5);
-  expect(valueOf(scrape, 'keylane_request_run_seconds_count')).toBe(5);
+  expect(valueIn(scrape, 'keylane_request_run_seconds_sum')).toBe(7.5);
+  expect(valueIn(scrape, 'keylane_request_run_seconds_count')).toBe(5);
 });
 
 test('numbers without an end are written as Prometheus has them', () => {

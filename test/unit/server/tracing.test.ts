@@ -90,8 +90,8 @@ test('what is not ok says why by its code, tells of its tries, and nothing of th
   const spans = registered();
   const error = new KeylaneError('ERR_TIMEOUT', 'a message that may say more');
   const history = [{ outcome: 'not_started', code: 'ERR_CONNECT', message: 'refused' }] as const;
-  const result = { ...RESULT, outcome: 'unknown', error, attempts: 2, history: [...history] } as const;
-  new Tracing('1.0.0').settled('ssh', { ...result, history: [...history] }, {});
+  const result = { ...RESULT, outcome: 'unknown', error, attempts: 2, history } as const;
+  new Tracing('1.0.0').settled('ssh', result, {});
   expect(spans[0]?.parent).toBeUndefined();
   expect(spans[0]?.status).toEqual({ code: 2, message: 'ERR_TIMEOUT' });
   expect(spans[0]?.options.attributes).toMatchObject({ 'error.type': 'ERR_TIMEOUT', 'keylane.attempts': 2 });
