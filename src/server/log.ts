@@ -47,10 +47,10 @@ export class ServiceLog {
   }
 
   /** Calls now, and whenever it is another. */
-  onLevel(call: (level: LogLevel) => void): void {
+  readonly onLevel = (call: (level: LogLevel) => void): void => {
     this.#listeners.add(call);
     call(this.level);
-  }
+  };
 }
 
 /** Synchronous for files, terminals and pipes: the last line before a death is written. */

@@ -1,0 +1,117 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type Agent, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { Cli } from '../e2e/exec-cli.ts';
+import { killTree, runs } from './process-tree.ts';
+
+/** Tests of a file may run at once, so what they leave is cleared away at its end. */
+const CLEANUPS: (() => void)[] = [];
+afterAll(() => {
+  for (const cleanup of CLEANUPS.splice(0).reverse()) cleanup();
+});
+
+export interface Answer {
+  status: number;
+  headers: IncomingMessage['headers'];
+  text: string;
+}
+
+export interface Asked {
+  method?: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+  agent?: Agent;
+}
+
+/** `keylane serve` in a process of its own, ready, and gone when the test is over. */
+export class Serving extends Cli {
+  url = '';
+  readonly dataDir: string;
+
+  private constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>>) {
+    super(['serve', '--config', 'none', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--shards', '1', ...args], env);
+    this.dataDir = dataDir;
+  }
+
+  /** `args` go after those of the tests and before nothing. */
+  static async start(
+    args: readonly string[] = [],
+    dataDir = folder(),
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Serving> {
+    const serving = new Serving(args, dataDir, env);
+    const { pid } = serving.child;
+    CLEANUPS.push(() => {
+      if (pid !== undefined && runs(pid)) killTree(pid);
+    });
+    await serving.until('out', '\n');
+    serving.url = /https?:\/\/\S+/.exec(serving.out)?.[0] ?? '';
+    return serving;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  get token(): string {
+    const file = join(this.dataDir, 'serve.token');
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  }
+
+  /** One request. Rejects where there is no answer. */
+  ask(path: string, asked: Asked = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.begin(path, asked, async (response) => {
+        let text = '';
+        try {
+          for await (const piece of response.setEncoding('utf8')) text += piece;
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+        } catch (error) {
+          reject(error);
+        }
+      }).once('error', reject);
+    });
+  }
+
+  /** The same, and the answer as it comes. */
+  begin(path: string, { method, body, headers, agent }: Asked, call: (response: IncomingMessage) => void) {
+    const asked = request(
+      new URL(path, this.url),
+      {
+        method: method ?? (body === undefined ? 'GET' : 'POST'),
+        headers: {
+          authorization: `Bearer ${this.token}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(agent && { agent }),
+      },
+      call,
+    );
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
+    return asked;
+  }
+
+  /** An echo that takes so long. */
+  echo(delayMs: number, asked: Asked = {}): Promise<Answer> {
+    const body = { driver: 'echo', request: { key: 'a', payload: 'x', delayMs } };
+    return this.ask('/v1/run', { ...asked, body });
+  }
+
+  /** Resolves when it is connected. */
+  async socket(): Promise<Socket> {
+    const socket = connect(this.port, '127.0.0.1');
+    CLEANUPS.push(() => void socket.destroy());
+    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).on('error', reject));
+    return socket;
+  }
+}
+
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'keylane-serve-'));
+  CLEANUPS.push(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
