@@ -5,6 +5,7 @@ import { configured } from './configured.js';
 import { signalStatus } from './exit-status.js';
 import { type Io, UsageError } from './io.js';
 import type { ServeFlags } from './serve-flags.js';
+import { visible } from './visible.js';
 
 /** `keylane serve`. Resolves with the exit status when the service has ended. `args`: the words after `keylane serve`. */
 export async function serve(flags: ServeFlags, args: readonly string[], io: Io): Promise<number> {
@@ -14,7 +15,7 @@ export async function serve(flags: ServeFlags, args: readonly string[], io: Io):
   try {
     service = await started(options);
     io.goOn?.(['serve', ...listeningOn(args, service.url)]);
-    io.stdout.write(`keylane serves ${service.url}\n`);
+    io.stdout.write(`keylane serves ${service.url} (token: ${visible(service.tokenFile)})\n`);
     return await ending.of(service);
   } finally {
     ending.stop();

@@ -4,6 +4,7 @@ import { createEngine, type Engine, KeylaneError, systemClock } from '../index.j
 import { type Access, openAccess } from './access/access.js';
 import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
+import { Connections } from './connections.js';
 import { logEvent } from './engine-log.js';
 import { Events } from './events.js';
 import { LiveWriters } from './live-writers.js';
@@ -13,7 +14,7 @@ import { Monitor } from './metrics/monitor.js';
 import { type LogLevel, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { App, Parts } from './parts.js';
 import { logRequests } from './request-log.js';
-import { Stopping } from './stopping.js';
+import { type Running, Stopping } from './stopping.js';
 
 /** An engine behind HTTP. `close()` it in a `finally`: it keeps the process alive. */
 export interface Service extends AsyncDisposable {
@@ -22,6 +23,8 @@ export interface Service extends AsyncDisposable {
   readonly engine: Engine;
   /** The token of the first start, which is kept in the data directory: its bearer may do everything. */
   readonly token: string;
+  /** The file of that token. */
+  readonly tokenFile: string;
   /**
    * Takes other tokens from now on (`tokens` of the options); references are read anew. What is in flight goes on.
    *
@@ -81,9 +84,10 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
       stopping: stop.signal,
     };
     const app = buildApp(parts, (authorization) => access.tokens.identify(authorization), https);
+    const connections = new Connections(app.server, https !== undefined);
     logRequests(app.server, serviceLog, systemClock);
     await listen(app, resolved);
-    return new RunningService(app, parts, stop, access);
+    return new RunningService({ app, parts, connections }, stop, access);
   } catch (error) {
     await engine.destroy('the service did not start');
     throw error;
@@ -95,16 +99,17 @@ class RunningService implements Service {
   readonly engine: Engine;
   readonly token: string;
   readonly #access: Access;
-  readonly #app: App;
-  readonly #parts: Parts;
+  readonly tokenFile: string;
+  readonly #running: Running;
   readonly #stop: Stopping;
 
-  constructor(app: App, parts: Parts, stop: Stopping, access: Access) {
+  constructor(running: Running, stop: Stopping, access: Access) {
+    const { app, parts } = running;
     this.token = access.token;
-    this.#access = access;
-    this.#app = app;
-    this.#parts = parts;
+    this.tokenFile = access.tokenFile;
     this.engine = parts.engine;
+    this.#access = access;
+    this.#running = running;
     this.#stop = stop;
     const { host, tls } = parts.options;
     const { port } = app.server.address() as AddressInfo;
@@ -113,15 +118,15 @@ class RunningService implements Service {
   }
 
   get logLevel(): LogLevel {
-    return this.#parts.serviceLog.level;
+    return this.#running.parts.serviceLog.level;
   }
 
   set logLevel(level: LogLevel) {
-    this.#parts.serviceLog.level = level;
+    this.#running.parts.serviceLog.level = level;
   }
 
   cycleLogLevel(): void {
-    this.#parts.serviceLog.cycle();
+    this.#running.parts.serviceLog.cycle();
   }
 
   setTokens(tokens: NonNullable<ServiceOptions['tokens']>): void {
@@ -129,11 +134,11 @@ class RunningService implements Service {
   }
 
   close(): Promise<void> {
-    return this.#stop.close(this.#app, this.#parts);
+    return this.#stop.close(this.#running);
   }
 
   destroy(reason = 'the service was destroyed'): Promise<void> {
-    return this.#stop.destroy(this.#app, this.#parts, reason);
+    return this.#stop.destroy(this.#running, reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

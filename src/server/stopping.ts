@@ -1,9 +1,20 @@
 import type { Clock } from '../index.js';
+import type { Timer } from '../util/clock.js';
+import type { Connections } from './connections.js';
 import type { ResolvedServiceOptions } from './options.js';
 import type { App, Parts } from './parts.js';
 
 /** Milliseconds in which what was cut may still tell its caller so. */
 const LAST_WORDS_MS = 1_000;
+/** How often connections whose answer has ended are closed while it stops. */
+const SWEEP_MS = 50;
+
+/** What is ended. */
+export interface Running {
+  app: App;
+  parts: Parts;
+  connections: Connections;
+}
 
 /**
  * How a service ends.
@@ -33,18 +44,19 @@ export class Stopping {
     return this.#stop.signal;
   }
 
-  close(app: App, parts: Parts): Promise<void> {
-    this.#closed ??= this.#close(app, parts);
+  close(running: Running): Promise<void> {
+    this.#closed ??= this.#close(running);
     return this.#closed;
   }
 
-  async destroy(app: App, parts: Parts, reason: string): Promise<void> {
-    const closed = this.close(app, parts);
-    await this.#cut(app, parts, reason);
+  async destroy(running: Running, reason: string): Promise<void> {
+    const closed = this.close(running);
+    await this.#cut(running, reason);
     await closed;
   }
 
-  async #close(app: App, parts: Parts): Promise<void> {
+  async #close(running: Running): Promise<void> {
+    const { app, parts } = running;
     this.state = 'draining';
     const { drainDelayMs, closeTimeoutMs } = this.#timeouts;
     parts.log.info({ drainDelayMs, closeTimeoutMs }, 'stopping');
@@ -52,13 +64,15 @@ export class Stopping {
     if (this.state === 'draining') this.state = 'closing';
     const late = this.#clock.timer(closeTimeoutMs, () => {
       parts.log.warn({ closeTimeoutMs }, 'what is in flight is cut');
-      void this.#cut(app, parts, 'the service was stopped');
+      void this.#cut(running, 'the service was stopped');
     });
     this.#stop.abort();
+    const endSweep = this.#sweep(running.connections);
     try {
       await app.close();
     } finally {
       late.cancel();
+      endSweep();
     }
     await parts.engine.close();
     this.state = 'closed';
@@ -75,12 +89,22 @@ export class Stopping {
     });
   }
 
-  async #cut(app: App, parts: Parts, reason: string): Promise<void> {
+  #sweep(connections: Connections): () => void {
+    let timer: Timer;
+    const turn = () => {
+      connections.closeUnused();
+      timer = this.#clock.timer(SWEEP_MS, turn);
+    };
+    turn();
+    return () => timer.cancel();
+  }
+
+  async #cut({ app, parts, connections }: Running, reason: string): Promise<void> {
     if (this.state === 'cut' || this.state === 'closed') return;
     this.state = 'cut';
     this.#endDrain?.();
     await parts.engine.destroy(reason);
-    const last = this.#clock.timer(LAST_WORDS_MS, () => app.server.closeAllConnections());
+    const last = this.#clock.timer(LAST_WORDS_MS, () => connections.closeAll());
     await app.close();
     last.cancel();
   }

@@ -32,7 +32,10 @@ export class Serving extends Cli {
   readonly dataDir: string;
 
   private constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>>) {
-    super(['serve', '--config', 'none', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--shards', '1', ...args], env);
+    super(
+      ['serve', '--config', 'none', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--shards', '1', ...args],
+      env,
+    );
     this.dataDir = dataDir;
   }
 
