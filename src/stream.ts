@@ -27,7 +27,10 @@ type StartStream = (events: CallEvents, checkWanted: () => void) => Promise<Call
 export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   /** What the peer answered in the end. Rejects with KeylaneError, as `run` does. */
   readonly response: Promise<Response>;
+  /** Resolves when it is taken in: it runs, or waits for its turn. Rejects where it is refused, or ends before. */
+  readonly accepted: Promise<void>;
   readonly #answer = deferred<Response>();
+  readonly #accepted = deferred<void>();
   readonly #link: StreamLink;
   readonly #credit = new Credit();
   readonly #chunks: Chunk[] = [];
@@ -45,8 +48,10 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
   constructor(link: StreamLink, start: StartStream) {
     this.#link = link;
     this.response = this.#answer.promise;
+    this.accepted = this.#accepted.promise;
     // Whoever only iterates hears of the error there.
     this.response.catch(() => {});
+    this.accepted.catch(() => {});
     void this.#start(start);
   }
 
@@ -134,6 +139,7 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
         if (this.#settled?.error) throw this.#settled.error;
       });
       this.#call = call;
+      this.#accepted.resolve();
       // Called off while it was being handed over.
       if (this.#settled && call.state !== 'settled') this.#link.cancel(call);
     } catch (error) {
@@ -170,7 +176,10 @@ export class EngineStream<Response> implements AsyncIterableIterator<Chunk> {
     this.#credit.release();
     this.#readable.ring();
     this.#writable.ring();
-    if (error) this.#answer.reject(error);
-    else this.#answer.resolve(call?.response as Response);
+    if (!error) this.#answer.resolve(call?.response as Response);
+    else {
+      this.#answer.reject(error);
+      this.#accepted.reject(error);
+    }
   }
 }

@@ -11,6 +11,7 @@ import { logLevelRoutes } from './routes/log-level.js';
 import { metricsRoutes } from './routes/metrics.js';
 import { runRoutes } from './routes/run.js';
 import { statsRoutes } from './routes/stats.js';
+import { streamRoutes } from './routes/stream.js';
 import { validatorOf } from './schemas.js';
 
 /** The whole of the API: hooks in the order in which a request meets them, then the routes, one file a noun. */
@@ -37,6 +38,7 @@ export function buildApp(
   guard(app, identify);
   healthRoutes(app, parts);
   runRoutes(app, parts);
+  streamRoutes(app, parts);
   logLevelRoutes(app, parts);
   statsRoutes(app, parts);
   metricsRoutes(app, parts);

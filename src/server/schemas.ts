@@ -50,6 +50,17 @@ export const runBody = z.strictObject({
 
 export type RunBody = z.output<typeof runBody>;
 
+/** The body of a stream. It is tried once, and nothing of it is remembered. */
+export const streamBody = runBody.pick({ driver: true, request: true, priority: true, labels: true }).extend({
+  timeoutMs: z
+    .number()
+    .min(0)
+    .max(30 * DAY_MS)
+    .optional(),
+});
+
+export type StreamBody = z.output<typeof streamBody>;
+
 /** Fastify's validator: what a zod schema says of a part of a request. */
 export function validatorOf({ schema, httpPart }: { schema: unknown; httpPart?: string | undefined }) {
   return (value: unknown): { value: unknown } | { error: KeylaneError } => {
