@@ -65,19 +65,8 @@ export const RULES = [
   { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts', 'src/server/index.ts', 'src/client/index.ts'] },
   // As any user would, with the tools that everybody has.
   { files: ['src/server/'], may: ['src/server/', 'src/index.ts', 'src/util/'] },
-  // A program that talks to a service loads no engine.
-  {
-    files: ['src/client/'],
-    may: [...BASE, 'src/client/'],
-    types: [
-      'src/engine.ts',
-      'src/stream.ts',
-      'src/batch/batch.ts',
-      'src/batch/batches.ts',
-      'src/engine-batches.ts',
-      'src/index.ts',
-    ],
-  },
+  // A program that talks to a service loads no engine; options are refused by the same words in both.
+  { files: ['src/client/'], may: [...BASE, 'src/call-options.ts', 'src/client/'], types: ['src/index.ts'] },
   { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/', 'src/client/'] },
   // A driver knows its own folder (`*`) and, of its spec, the types of what it is given.
   {

@@ -1,0 +1,123 @@
+import { checkCallOptions, RUN_OPTIONS } from '../call-options.js';
+import { KeylaneError } from '../errors.js';
+import type {
+  AccountRequestOf,
+  Batch,
+  BatchOptions,
+  CallOptions,
+  DriverName,
+  Engine,
+  EngineStats,
+  EngineStream,
+  RequestOf,
+  ResponseOf,
+  Result,
+  StreamOptions,
+} from '../index.js';
+import { requestJson } from './json.js';
+import { MARGIN_MS, type ServiceLink } from './link.js';
+import { refusedResult, resultOf } from './settled.js';
+
+/** What a stream of an engine and one of a client have in common: all that a program uses. */
+export type ClientStream<Response> = Pick<EngineStream<Response>, keyof EngineStream<Response>>;
+
+/** What a batch of an engine and one of a client have in common: all that a program uses. */
+export type ClientBatch<Req, Res> = Pick<Batch<Req, Res>, Exclude<keyof Batch<Req, Res>, 'leave' | 'abandon'>>;
+
+/**
+ * What runs requests: an engine in this process, or a service behind a client. A function that takes one of these takes
+ * both.
+ */
+export interface Requester
+  extends Pick<Engine, 'run' | 'result' | 'stats' | 'close' | 'destroy'>,
+    Pick<AsyncDisposable, typeof Symbol.asyncDispose> {
+  /** A long or two-way request: chunks under flow control. No time-out unless asked for. */
+  stream<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options?: StreamOptions,
+  ): ClientStream<ResponseOf<D>>;
+  /** Many requests: an iterable of results in the order they settle. Begins when iterated. */
+  batch<D extends DriverName>(
+    driver: D,
+    requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
+    options?: BatchOptions<RequestOf<D>>,
+  ): ClientBatch<RequestOf<D>, ResponseOf<D>>;
+}
+
+/** A service, held as a program holds an engine. `close()` ends the client; the service goes on. */
+export interface Client extends Requester {}
+
+const DEFAULT_CEILING_MS = 60_000;
+
+/** Each call is one HTTP request: it is encoded here, sent by the link (link.ts), and read back (settled.ts). */
+export class ServiceClient implements Client {
+  readonly #link: ServiceLink;
+
+  constructor(link: ServiceLink) {
+    this.#link = link;
+  }
+
+  async run<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options: CallOptions = {},
+  ): Promise<ResponseOf<D>> {
+    const { error, response } = await this.#settled(driver, request, options);
+    if (error) throw error;
+    return response as ResponseOf<D>;
+  }
+
+  async result<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options: CallOptions = {},
+  ): Promise<Result<RequestOf<D> | AccountRequestOf<D>, ResponseOf<D>>> {
+    checkCallOptions(options, RUN_OPTIONS);
+    const about = { index: 0, id: '0', driver, request };
+    const settled = this.#settled(driver, request, options).catch((error: KeylaneError) => refusedResult(error, about));
+    return settled as Promise<Result<RequestOf<D> | AccountRequestOf<D>, ResponseOf<D>>>;
+  }
+
+  async stats(): Promise<EngineStats> {
+    return (await this.#link.read('/v1/stats')) as EngineStats;
+  }
+
+  close(): Promise<void> {
+    return this.#link.close();
+  }
+
+  destroy(reason = 'the client was destroyed'): Promise<void> {
+    return this.#link.destroy(reason);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #settled(driver: string, request: unknown, options: CallOptions): Promise<Result> {
+    checkCallOptions(options, RUN_OPTIONS);
+    this.#link.refuseClosed();
+    const { signal, timeoutMs = this.#link.options.timeoutMs, ...rest } = options;
+    const asked = requestJson(driver, request);
+    const isAuto = timeoutMs === 'auto';
+    const longestMs = isAuto ? (options.timeoutCeilingMs ?? DEFAULT_CEILING_MS) : timeoutMs;
+    const answer = await this.#link.ask({
+      method: 'POST',
+      path: '/v1/run',
+      // Its time runs while it waits for a connection, too.
+      body: (waitedMs) => {
+        const left = isAuto || timeoutMs === 0 ? timeoutMs : Math.max(1, Math.ceil(timeoutMs - waitedMs));
+        const options = JSON.stringify({ timeoutMs: left, ...rest });
+        return `{"driver":${JSON.stringify(driver)},"request":${asked},${options.slice(1)}`;
+      },
+      timeoutMs: longestMs === 0 ? 0 : longestMs + MARGIN_MS,
+      signal,
+      runs: true,
+      isIdempotent: options.idempotent === true,
+    });
+    const result = resultOf(answer, { index: 0, id: '0', driver, request });
+    if (result) return result;
+    throw new KeylaneError('ERR_PROTOCOL', `${this.#link.origin} answers with what is no settled request`);
+  }
+}

@@ -1,0 +1,60 @@
+import { KeylaneError } from '../errors.js';
+
+/** Deeper than any request; a cycle ends here. */
+const DEEPEST = 100;
+
+/**
+ * A request as JSON that the service reads back as the same. Bytes that `ssh` sends (`stdin`) go as base64. Throws
+ * `ERR_INPUT` that names the field for what JSON has no words for: it would arrive as something else, or not at all.
+ */
+export function requestJson(driver: string, request: unknown): string {
+  if (typeof request !== 'object' || request === null || Array.isArray(request))
+    throw new KeylaneError('ERR_INPUT', `the request must be an object, not ${kindOf(request)}`);
+  const isSsh = driver === 'ssh';
+  let asked = request as Record<string, unknown>;
+  for (const name in asked) {
+    const value = asked[name];
+    // As in the library: what is undefined is not said.
+    if (value === undefined || typeof value === 'string') continue;
+    if (isSsh && name === 'stdin' && value instanceof Uint8Array)
+      asked = { ...asked, stdin: { base64: base64(value) } };
+    else check(value, name, 1, isSsh);
+  }
+  return JSON.stringify(asked);
+}
+
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+/** `mayLack`: a member that is undefined is not said, instead of lost. */
+function check(value: unknown, path: string, depth: number, mayLack: boolean): void {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null || Number.isFinite(value)) return;
+  if (typeof value !== 'object' || depth > DEEPEST) throw unsayable(path, depth > DEEPEST ? 'deeper' : kindOf(value));
+  if (Array.isArray(value)) {
+    // By index: `forEach` would pass over holes.
+    for (let at = 0; at < value.length; at++) check(value[at], `${path}[${at}]`, depth + 1, mayLack);
+    return;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) throw unsayable(path, kindOf(value));
+  for (const [name, member] of Object.entries(value))
+    if (member !== undefined || !mayLack) check(member, `${path}.${name}`, depth + 1, mayLack);
+}
+
+function unsayable(path: string, what: string): KeylaneError {
+  const says = `JSON carries text, finite numbers, true, false, null, arrays and plain objects, ${DEEPEST} deep at most`;
+  const fix = what === 'bytes' ? ': send bytes as text, as base64 for one' : '';
+  return new KeylaneError('ERR_INPUT', `\`${path}\` cannot go over HTTP: it is ${what}; ${says}${fix}`);
+}
+
+function kindOf(value: unknown): string {
+  if (value instanceof Uint8Array) return 'bytes';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) {
+    const { constructor: kind } = value as { constructor?: unknown };
+    return typeof kind === 'function' && kind !== Object ? `a ${kind.name}` : 'an object';
+  }
+  if (typeof value === 'number' || value === undefined || value === null) return String(value);
+  return `a ${typeof value}`;
+}
