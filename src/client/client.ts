@@ -1,4 +1,4 @@
-import { checkCallOptions, RUN_OPTIONS } from '../call-options.js';
+import { checkCallOptions, RUN_OPTIONS, STREAM_OPTIONS } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import type {
   AccountRequestOf,
@@ -14,15 +14,23 @@ import type {
   Result,
   StreamOptions,
 } from '../index.js';
+import { ServiceBatch } from './batch.js';
 import { requestJson } from './json.js';
 import { MARGIN_MS, type ServiceLink } from './link.js';
 import { refusedResult, resultOf } from './settled.js';
+import { ServiceStream } from './stream.js';
 
 /** What a stream of an engine and one of a client have in common: all that a program uses. */
-export type ClientStream<Response> = Pick<EngineStream<Response>, keyof EngineStream<Response>>;
+export interface ClientStream<Response>
+  extends Pick<EngineStream<Response>, 'response' | 'write' | 'end' | 'cancel' | 'next' | 'return'> {
+  [Symbol.asyncIterator](): ClientStream<Response>;
+}
 
 /** What a batch of an engine and one of a client have in common: all that a program uses. */
-export type ClientBatch<Req, Res> = Pick<Batch<Req, Res>, Exclude<keyof Batch<Req, Res>, 'leave' | 'abandon'>>;
+export interface ClientBatch<Req, Res>
+  extends Pick<Batch<Req, Res>, 'id' | 'open' | 'pause' | 'resume' | 'drain' | 'progress' | 'next' | 'return'> {
+  [Symbol.asyncIterator](): ClientBatch<Req, Res>;
+}
 
 /**
  * What runs requests: an engine in this process, or a service behind a client. A function that takes one of these takes
@@ -77,6 +85,23 @@ export class ServiceClient implements Client {
     const about = { index: 0, id: '0', driver, request };
     const settled = this.#settled(driver, request, options).catch((error: KeylaneError) => refusedResult(error, about));
     return settled as Promise<Result<RequestOf<D> | AccountRequestOf<D>, ResponseOf<D>>>;
+  }
+
+  stream<D extends DriverName>(
+    driver: D,
+    request: RequestOf<D> | AccountRequestOf<D>,
+    options: StreamOptions = {},
+  ): ClientStream<ResponseOf<D>> {
+    checkCallOptions(options, STREAM_OPTIONS);
+    return new ServiceStream(this.#link, driver, request, options);
+  }
+
+  batch<D extends DriverName>(
+    driver: D,
+    requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
+    options: BatchOptions<RequestOf<D>> = {},
+  ): ClientBatch<RequestOf<D>, ResponseOf<D>> {
+    return new ServiceBatch(this.#link, driver, requests, options);
   }
 
   async stats(): Promise<EngineStats> {
