@@ -21,6 +21,7 @@ const SECTIONS = [
   ['cache: of a call', 'src/types.ts', 'CacheOptions'],
   ['batch(driver, requests, options): those of run, and', 'src/batch-options.ts', 'BatchOptions'],
   ['prewarm(driver, requests, options)', 'src/prewarm.ts', 'PrewarmOptions'],
+  ['connect(options)', 'src/client/options.ts', 'ClientOptions'],
   ['The ssh request', 'src/ssh-types.ts', 'SshRequest'],
   ['The echo request', 'src/types.ts', 'EchoRequest'],
 ];

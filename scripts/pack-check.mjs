@@ -23,17 +23,41 @@ try {
 
 const TYPES = `
 import { createEngine, KeylaneError, type SshResponse } from 'keylane';
+import { type Client, connect, type Requester } from 'keylane/client';
 const engine = await createEngine({ shards: 1 });
+const client: Client = await connect({ url: 'http://127.0.0.1:7473' });
+const either: Requester[] = [engine, client];
 try {
   const { code }: SshResponse = await engine.run('ssh', { host: 'web-17', command: 'uptime' }, { timeoutMs: 10_000 });
   const payload: unknown = (await engine.run('echo', { key: 'web-17' })).payload;
   console.log(code, payload);
+  for (const one of either) for await (const { outcome } of one.batch('echo', [{ key: 'a' }])) console.log(outcome);
   // @ts-expect-error a request without a host is refused by the types
   await engine.run('ssh', { command: 'uptime' });
 } catch (error) {
   if (error instanceof KeylaneError) console.log(error.code, error.outcome);
 } finally {
   await engine.close();
+}
+`;
+
+const CLIENT = `
+import { createServer } from 'node:http';
+import { connect, KeylaneError } from 'keylane/client';
+const server = createServer((request, response) => {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end('{"key":"web-17","outcome":"ok","response":{"payload":"hello"}}');
+});
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const client = await connect({ url: 'http://127.0.0.1:' + server.address().port });
+try {
+  const { payload } = await client.run('echo', { key: 'web-17', payload: 'hello' });
+  if (payload !== 'hello') throw new Error('the answer is ' + JSON.stringify(payload));
+} catch (error) {
+  throw error instanceof KeylaneError ? new Error(error.code, { cause: error }) : error;
+} finally {
+  await client.close();
+  server.close();
 }
 `;
 
@@ -54,11 +78,14 @@ function use(how, flags) {
   const dir = mkdtempSync(join(scratch, 'user-'));
   run(dir, 'npm', 'init', '-y');
   writeFileSync(join(dir, 'run.mjs'), RUN);
+  writeFileSync(join(dir, 'client.mjs'), CLIENT);
   writeFileSync(join(dir, 'types.mts'), TYPES);
   const install = run(dir, 'npm', 'install', '--no-audit', '--no-fund', ...flags, tarball);
   check(`installed ${how}`, install.status === 0, install);
   const library = run(dir, process.execPath, 'run.mjs');
   check(`installed ${how}, the library runs a request`, library.status === 0, library);
+  const client = run(dir, process.execPath, 'client.mjs');
+  check(`installed ${how}, the client asks a service`, client.status === 0, client);
   const command = run(dir, 'npx', '--no-install', 'keylane', '--version');
   check(`installed ${how}, the command tells its version`, /^\d+\.\d+\.\d+\n$/.test(command.stdout), command);
   const types = run(dir, process.execPath, ...tsc(), 'types.mts');

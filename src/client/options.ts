@@ -22,7 +22,7 @@ export interface ClientOptions {
   /** Milliseconds that `close` waits for what is in flight before it cuts. @default 30_000 */
   closeTimeoutMs?: number;
   /** True: a token may go over plain HTTP to another machine, where whoever is on the way can read it. @default false */
-  insecureHttp?: boolean;
+  allowInsecure?: boolean;
 }
 
 export interface ResolvedClientOptions {
@@ -37,20 +37,20 @@ export interface ResolvedClientOptions {
 
 const DEFAULTS = { timeoutMs: 60_000, connections: 64, maxAnswerBytes: 64 * 1024 * 1024, closeTimeoutMs: 30_000 };
 const LONGEST_MS = 30 * 86_400_000;
-const KNOWN = new Set([...Object.keys(DEFAULTS), 'url', 'token', 'ca', 'insecureHttp']);
+const KNOWN = new Set([...Object.keys(DEFAULTS), 'url', 'token', 'ca', 'allowInsecure']);
 
 /** Throws `ERR_CONFIG` that names the option and what it takes. */
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   if (typeof options !== 'object' || options === null) throw wrong('connect takes an object of options with a `url`');
   for (const name of Object.keys(options))
     if (!KNOWN.has(name)) throw wrong(`unknown option \`${name}\`: connect takes ${[...KNOWN].join(', ')}`);
-  const { token, ca, insecureHttp = false } = options;
+  const { token, ca, allowInsecure = false } = options;
   const url = urlOf(options.url);
   if (token !== undefined && (typeof token === 'string' ? token === '' : typeof token !== 'function'))
     throw wrong('`token` must be a string that is not empty, `env:NAME`, `file:PATH`, or a function');
-  if (typeof insecureHttp !== 'boolean') throw wrong('`insecureHttp` must be true or false');
-  if (token !== undefined && url.protocol === 'http:' && !insecureHttp && !isLoopback(url.hostname)) {
-    const fix = 'use https, or allow it by `insecureHttp: true`';
+  if (typeof allowInsecure !== 'boolean') throw wrong('`allowInsecure` must be true or false');
+  if (token !== undefined && url.protocol === 'http:' && !allowInsecure && !isLoopback(url.hostname)) {
+    const fix = 'use https, or allow it by `allowInsecure: true`';
     throw wrong(`the \`token\` would go unencrypted to another machine, ${url.host}: ${fix}`);
   }
   if (ca !== undefined && !isPem(ca))

@@ -63,7 +63,7 @@ function timingOf(timing: unknown): Timing {
 }
 
 /** What `ssh` was to give as bytes comes as text where it is UTF-8, else as base64: both are the bytes again. */
-export function responseOf(response: unknown, { driver, request }: Pick<About, 'driver' | 'request'>): unknown {
+function responseOf(response: unknown, { driver, request }: Pick<About, 'driver' | 'request'>): unknown {
   if (driver !== 'ssh' || !isObject(response)) return response;
   const asBytes = isObject(request) && request.encoding === 'buffer';
   const { stdout, stderr } = response;
