@@ -34,6 +34,13 @@ const SCENARIOS: readonly string[] = [
   'batch-file',
   'batch-ssh',
   'batch-peers',
+  'http-run',
+  'http-levels',
+  'http-overload',
+  'http-ssh',
+  'http-sse',
+  'http-memory',
+  'http-start',
 ];
 
 const PROCESS = new URL('./scenario-process.js', import.meta.url);
