@@ -50,7 +50,7 @@ export class OpenLoop {
     const begun = performance.now();
     const total = Math.round(rate * seconds);
     for await (const _ of ticks(1)) {
-      const due = Math.min(total, Math.floor(((performance.now() - begun) * rate) / 1000));
+      const due = Math.min(total, Math.floor(((performance.now() - begun) * rate) / 1000) + 1);
       while (this.#fired.sent < due) {
         const at = begun + (this.#fired.sent * 1000) / rate;
         this.#send(texts[this.#fired.sent % texts.length]!, at);
@@ -64,6 +64,14 @@ export class OpenLoop {
     return this.#fired;
   }
 
+  /** One request alone; resolves with its status. */
+  ask(text: string): Promise<number | string> {
+    return new Promise((resolve) => {
+      const line = this.#free((_asked, { status }) => resolve(status));
+      line.ask(text, { due: 0, sent: 0 });
+    });
+  }
+
   close(): void {
     for (const line of this.#idle) line.end();
   }
@@ -71,26 +79,32 @@ export class OpenLoop {
   #send(text: string, due: number): void {
     this.#fired.sent++;
     this.#waiting++;
+    this.#free(this.#note).ask(text, { due, sent: performance.now() });
+  }
+
+  readonly #note: Heard = (asked, { status, retryAfter }) => {
+    const { okMs, refusedMs, others } = this.#fired;
+    const now = performance.now();
+    if (status === 200) okMs.push(now - asked.due);
+    else if (status === 503) {
+      refusedMs.push(now - asked.sent);
+      if (!retryAfter) this.#fired.withoutRetryAfter++;
+    } else others[status] = (others[status] ?? 0) + 1;
+    this.#waiting--;
+    if (this.#waiting === 0) this.#whenAnswered?.();
+  };
+
+  #free(heard: Heard): Line {
     let line = this.#idle.pop();
     // The service may have ended it meanwhile.
     while (line?.isOver) line = this.#idle.pop();
     line ??= this.#line();
-    line.ask(text, { due, sent: performance.now() });
+    line.heard = heard;
+    return line;
   }
 
   #line(): Line {
-    const line: Line = new Line(connect(this.#port, this.#host), (asked, answer) => {
-      const { okMs, refusedMs, others } = this.#fired;
-      const now = performance.now();
-      if (answer.status === 200) okMs.push(now - asked.due);
-      else if (answer.status === 503) {
-        refusedMs.push(now - asked.sent);
-        if (!answer.retryAfter) this.#fired.withoutRetryAfter++;
-      } else others[answer.status] = (others[answer.status] ?? 0) + 1;
-      if (answer.kept) this.#idle.push(line);
-      this.#waiting--;
-      if (this.#waiting === 0) this.#whenAnswered?.();
-    });
+    const line: Line = new Line(connect(this.#port, this.#host), () => this.#idle.push(line));
     return line;
   }
 }
@@ -111,23 +125,25 @@ export function latencies(ms: readonly number[]) {
   return { p50: of(0.5), p95: of(0.95), p99: of(0.99), p999: of(0.999) };
 }
 
+type Heard = (asked: Asked, answer: Answer) => void;
+
 interface Answer {
   status: number | string;
   retryAfter: boolean;
-  kept: boolean;
 }
 
 /** One connection, with one request at a time. It reads answers that say how long they are. */
 class Line {
   readonly connected: Promise<unknown>;
   readonly #socket: Socket;
-  readonly #answered: (asked: Asked, answer: Answer) => void;
+  readonly #kept: () => void;
+  heard: Heard = () => {};
   #asked: Asked | undefined = undefined;
   #text = '';
 
-  constructor(socket: Socket, answered: (asked: Asked, answer: Answer) => void) {
+  constructor(socket: Socket, kept: () => void) {
     this.#socket = socket;
-    this.#answered = answered;
+    this.#kept = kept;
     this.connected = new Promise((resolve) => socket.once('connect', resolve));
     socket.setNoDelay(true).setEncoding('latin1');
     socket.on('data', (text: string) => this.#read(text));
@@ -158,17 +174,14 @@ class Line {
     this.#text = this.#text.slice(head + 4 + length);
     const asked = this.#asked;
     this.#asked = undefined;
-    this.#answered(asked, {
-      status: Number(heads.slice(9, 12)),
-      retryAfter: /\r\nretry-after: /i.test(heads),
-      kept: !/\r\nconnection: close/i.test(heads),
-    });
+    if (!/\r\nconnection: close/i.test(heads)) this.#kept();
+    this.heard(asked, { status: Number(heads.slice(9, 12)), retryAfter: /\r\nretry-after: /i.test(heads) });
   }
 
   #lost(why: string): void {
     const asked = this.#asked;
     this.#asked = undefined;
-    if (asked) this.#answered(asked, { status: why, retryAfter: false, kept: false });
+    if (asked) this.heard(asked, { status: why, retryAfter: false });
   }
 }
 

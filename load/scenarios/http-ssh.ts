@@ -1,5 +1,5 @@
-import autocannon from 'autocannon';
-import { interleave, median, perSecond, round, type Work } from '../measure.js';
+import { interleave, median, perSecond, round, runAll } from '../measure.js';
+import { OpenLoop, requestText } from '../open-loop.js';
 import { startSshd } from '../peers/sshd.js';
 import { startProgram } from '../program.js';
 import type { KeylaneSsh } from '../programs/keylane-ssh.js';
@@ -24,25 +24,18 @@ async function measure({ short }: Size): Promise<Measured> {
   await library.ask('start', { fleet: { addresses, port, user, identity, knownHosts }, options: { shards: 1 } });
   const ssh = { port, user, identity, knownHosts };
   const { url, token } = await service.ask('start', { engine: { shards: 1, ssh } });
-  const overHttp = async (): Promise<Work> => {
-    const { duration, non2xx, errors } = await autocannon({
-      url: `${url}/v1/run`,
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      requests: addresses.map((host) => ({
-        body: JSON.stringify({ driver: 'ssh', request: { host, command: 'true' } }),
-      })),
-      connections: HOSTS * STREAMS,
-      amount: COMMANDS,
-      timeout: 60,
+  const client = new OpenLoop(url);
+  const texts = addresses.map((host) => requestText(url, token, { driver: 'ssh', request: { host, command: 'true' } }));
+  const overHttp = () =>
+    runAll(HOSTS * STREAMS, COMMANDS, async (lane) => {
+      const status = await client.ask(texts[lane % HOSTS]!);
+      if (status !== 200) throw new Error(`answered with ${status}`);
     });
-    if (non2xx + errors > 0) throw new Error(`${non2xx} refused, ${errors} errors`);
-    return { count: COMMANDS, ms: duration * 1000, cpuUs: 0 };
-  };
   const rounds = await interleave(short ? 2 : ROUNDS, {
     library: () => library.ask('run', { count: COMMANDS, streams: STREAMS }),
     service: overHttp,
   });
+  client.close();
   await Promise.all([library.end(), service.end()]);
   await sshd.stop();
 
