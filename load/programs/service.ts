@@ -24,7 +24,7 @@ const steps = {
     process.once('exit', () => rmSync(dataDir, { recursive: true, force: true }));
     const drivers = [GC_DRIVER, TICK_DRIVER];
     service = await createService({ port: 0, ...rest, engine: { dataDir, drivers, ...engine } });
-    return { url: service.url, token: (service as { token?: string }).token ?? '' };
+    return { url: service.url, token: service.token };
   },
 
   /** CPU of the whole process so far, in microseconds. */

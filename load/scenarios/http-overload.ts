@@ -25,7 +25,6 @@ async function measure({ short }: Size): Promise<Measured> {
   const program = await startProgram<ServiceProgram>('service');
   const { url, token } = await program.ask('start', {
     engine: { shards: 1, maxInFlight: STREAMS, maxQueued: QUEUED },
-    ...{ limits: { connections: 5_000, connectionsPerAddress: 5_000 } },
   });
   const bodies = Array.from({ length: KEYS }, (_, i) => ({
     driver: 'echo',

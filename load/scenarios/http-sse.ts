@@ -25,7 +25,6 @@ async function measure({ short }: Size): Promise<Measured> {
   const program = await startProgram<ServiceProgram>('service', ['--expose-gc']);
   const { url, token } = await program.ask('start', {
     engine: { shards: 1, maxInFlight: 2 * MOST },
-    ...{ limits: { connections: 2 * MOST, connectionsPerAddress: 2 * MOST } },
   });
   const agent = new Agent({ maxSockets: Number.POSITIVE_INFINITY });
   // The code is loaded and warm before memory is looked at.
