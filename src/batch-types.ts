@@ -67,6 +67,12 @@ export interface InputIdentity {
  */
 export type BatchState = 'running' | 'interrupted' | 'done' | 'stopped' | 'canceled';
 
+/** What the programs of keylane itself keep as a batch's `settings`: whoever goes on with it knows by it how. No secrets. */
+export interface BatchSettings {
+  /** Who made it. */
+  by: 'keylane batch' | 'keylane serve';
+}
+
 /** What a batch is, and how far it is. */
 export interface BatchSummary {
   id: string;

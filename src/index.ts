@@ -26,6 +26,7 @@ export { type RetriedJobs, retryJobs } from './batch/retried.js';
 export type { BatchOptions, BatchProgress } from './batch-options.js';
 export type {
   BatchLine,
+  BatchSettings,
   BatchState,
   BatchSummary,
   IndexedJob,

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import type { BatchOptions } from '../index.js';
+import type { BatchOptions, BatchSettings } from '../index.js';
 import type { GivenRunFlags, RunFlags } from './batch-run-flags.js';
 import type { CommandSays } from './configured.js';
 
 /** What the journal keeps for whoever goes on with a batch: no secret, only where they are. */
-export interface KeptSettings {
+export interface KeptSettings extends BatchSettings {
   by: 'keylane batch';
   flags: GivenRunFlags;
 }

@@ -4,6 +4,7 @@ import { guard } from './access/guard.js';
 import type { App, Parts, Principal } from './parts.js';
 import { onError, sendProblem } from './problem.js';
 import { accountsRoutes } from './routes/accounts.js';
+import { batchRoutes } from './routes/batches.js';
 import { cacheRoutes } from './routes/cache.js';
 import { eventsRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
@@ -39,6 +40,7 @@ export function buildApp(
   healthRoutes(app, parts);
   runRoutes(app, parts);
   streamRoutes(app, parts);
+  batchRoutes(app, parts);
   logLevelRoutes(app, parts);
   statsRoutes(app, parts);
   metricsRoutes(app, parts);

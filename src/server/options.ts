@@ -47,6 +47,12 @@ export interface ServiceOptions {
   audit?: string;
   /** Go on with batches that were interrupted. @default true */
   resume?: boolean;
+  /** Batches with a journal that run at once. @default 64 */
+  maxBatches?: number;
+  /** Bodies of batches that are taken in at once. @default 8 */
+  maxBatchUploads?: number;
+  /** Bytes of the body of one batch. @default 10 GiB */
+  maxBatchBytes?: number;
   /** Who may call it, beside the bearer of the token of the first start. @default nobody */
   tokens?: readonly TokenOptions[];
   /** Milliseconds that what is in flight has to end when the service is closed. @default 30_000 */
@@ -70,6 +76,9 @@ const DEFAULTS = Object.freeze({
   allowHosts: Object.freeze([]),
   allowOrigins: Object.freeze([]),
   resume: true,
+  maxBatches: 64,
+  maxBatchUploads: 8,
+  maxBatchBytes: 10 * 2 ** 30,
   closeTimeoutMs: 30_000,
   drainDelayMs: 0,
 });
@@ -89,6 +98,9 @@ const serviceOptions = z.strictObject({
   allowOrigins: z.array(z.string().min(1).max(512)).max(1_000),
   audit: path,
   resume: z.boolean(),
+  maxBatches: z.int().min(1).max(10_000),
+  maxBatchUploads: z.int().min(1).max(1_000),
+  maxBatchBytes: z.int().min(1),
   closeTimeoutMs: z.number().min(0).max(DAY_MS),
   drainDelayMs: z.number().min(0).max(DAY_MS),
   log: z.strictObject({

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Clock, Engine } from '../index.js';
+import type { ServiceBatches } from './batches/service-batches.js';
 import type { Events } from './events.js';
 import type { LiveWriters } from './live-writers.js';
 import type { ServiceLog } from './log.js';
@@ -65,6 +66,7 @@ export interface Parts {
   readonly http: HttpMeter;
   /** How everything is, once a second. */
   readonly monitor: Monitor;
+  readonly batches: ServiceBatches;
   /** One line for each request that ran something. */
   audit(line: Audited): void;
   /** False from the moment at which the service is asked to stop: who asks for the next request may go elsewhere. */

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, KeylaneError } from '../index.js';
+import { Refusal } from './refusal.js';
 
 /** An error as RFC 9457 has it. `code`, `outcome` and `retryable` are those of docs/errors.md. */
 export interface ProblemDetails {
@@ -13,6 +14,8 @@ export interface ProblemDetails {
   key?: string;
   /** The field that is wrong. */
   field?: string;
+  /** Lines of the body that are wrong, the first of them. */
+  errors?: readonly { line: number; detail: string }[];
 }
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -61,6 +64,7 @@ export function sendProblem(
     outcome,
     retryable,
     ...(key !== undefined && { key }),
+    ...(error.errors && { errors: error.errors }),
   };
   if (status === 503 || status === 429)
     reply.header('retry-after', String(retryAfterMs === undefined ? RETRY_AFTER_S : Math.ceil(retryAfterMs / 1000)));
@@ -70,7 +74,8 @@ export function sendProblem(
 
 /** Whatever a hook, a parser or a handler throws. */
 export function onError(error: FastifyError | KeylaneError, _request: FastifyRequest, reply: FastifyReply): void {
-  if (error instanceof KeylaneError) sendProblem(reply, error);
+  if (error instanceof Refusal) sendProblem(reply, error, error.status);
+  else if (error instanceof KeylaneError) sendProblem(reply, error);
   else if (error.statusCode !== undefined && error.statusCode < 500)
     sendProblem(reply, new KeylaneError('ERR_INPUT', error.message), error.statusCode);
   else sendProblem(reply, new KeylaneError('ERR_CONFIG', 'the service failed; its log says how'), 500);

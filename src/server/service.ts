@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
 import { createEngine, type Engine, KeylaneError, systemClock } from '../index.js';
 import { type Access, openAccess } from './access/access.js';
 import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
+import { ServiceBatches } from './batches/service-batches.js';
 import { Connections } from './connections.js';
 import { logEvent } from './engine-log.js';
 import { Events } from './events.js';
@@ -79,6 +81,17 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
       events,
       http,
       monitor: new Monitor({ engine, clock: systemClock, http, streams: () => live.counts }),
+      batches: new ServiceBatches({
+        ...{ engine, log, clock: systemClock, stopping: stop.signal },
+        limits: {
+          batches: resolved.maxBatches,
+          uploads: resolved.maxBatchUploads,
+          bodyBytes: resolved.maxBatchBytes,
+        },
+        hasOwnDrivers: resolved.engine.drivers !== undefined,
+        config: typeof resolved.engine.config === 'string' ? resolve(resolved.engine.config) : undefined,
+        principalNamed: (name) => access.tokens.named(name),
+      }),
       audit: () => {},
       ready: () => stop.state === 'serving',
       stopping: stop.signal,
@@ -87,6 +100,7 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
     const connections = new Connections(app.server, https !== undefined);
     logRequests(app.server, serviceLog, systemClock);
     await listen(app, resolved);
+    if (resolved.resume) void parts.batches.start();
     return new RunningService({ app, parts, connections }, stop, access);
   } catch (error) {
     await engine.destroy('the service did not start');

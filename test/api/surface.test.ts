@@ -54,6 +54,7 @@ const TYPES = [
   'BatchReason',
   'BatchReport',
   'BatchSelection',
+  'BatchSettings',
   'BatchState',
   'BatchSummary',
   'Batches',

@@ -130,7 +130,7 @@ async function* readable(stream: Readable, name: string): AsyncGenerator<unknown
   try {
     yield* stream;
   } catch (error) {
-    throw unreadable(name, error);
+    throw error instanceof KeylaneError ? error : unreadable(name, error);
   }
 }
 

@@ -46,6 +46,12 @@ export class Tokens {
     this.#known = shelves;
   }
 
+  /** Undefined where no token has this name. */
+  named(name: string): Principal | undefined {
+    for (const shelf of this.#known) for (const { principal } of shelf) if (principal.name === name) return principal;
+    return undefined;
+  }
+
   /** Whose token is in this header? */
   identify(authorization: string | undefined): Principal | undefined {
     if (authorization === undefined || authorization.length > LONGEST) return undefined;

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { KeylaneError } from '../../index.js';
+import { Refusal } from '../refusal.js';
+
+/** The body as it comes, up to so many bytes; ends when the service does. */
+export async function* bounded(body: Readable, mostBytes: number, stopping: AbortSignal): AsyncGenerator<Buffer> {
+  const stop = () =>
+    body.destroy(new KeylaneError('ERR_CLOSED', 'the service is closing; send it again to the next one'));
+  if (stopping.aborted) stop();
+  stopping.addEventListener('abort', stop);
+  let bytes = 0;
+  try {
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > mostBytes) {
+        const text = `the body may have ${mostBytes.toLocaleString('en-US')} bytes; send it in several batches`;
+        throw new Refusal(413, 'ERR_INPUT', text);
+      }
+      yield piece;
+    }
+  } finally {
+    stopping.removeEventListener('abort', stop);
+  }
+}
+
+/** Its SHA-256, in hex. Nothing of it is kept. */
+export async function digestOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of body) hash.update(piece);
+  return hash.digest('hex');
+}
