@@ -1,15 +1,36 @@
-// Builds src, workers and load into dist/ with plain tsc, and stamps dist with a digest of what it was built from.
+// Builds src, workers and load into dist/ with plain tsc, the dashboard for the browser beside it, and stamps dist with a
+// digest of what it was built from.
 // Whatever runs dist (all tests but unit and sim, load/, the demo) refuses it when the digest no longer fits.
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { digestOfSources, isFresh, root, stamp } from './stamp.mjs';
 
 if (!isFresh()) {
   rmSync(new URL('dist/', root), { recursive: true, force: true });
-  const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], {
+  compile('tsconfig.json');
+  compile('src/server/page/tsconfig.json');
+  copyPage();
+  writeFileSync(stamp, digestOfSources());
+}
+
+function compile(project) {
+  const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
     cwd: root,
     stdio: 'inherit',
   });
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
-  writeFileSync(stamp, digestOfSources());
+}
+
+/** What tsc does not make of the dashboard. uPlot goes with its licence: whoever has our package needs no other for it. */
+function copyPage() {
+  const from = new URL('src/server/page/', root);
+  const to = new URL('dist/src/server/page/', root);
+  for (const name of ['index.html', 'style.css', 'icon.svg']) copyFileSync(new URL(name, from), new URL(name, to));
+  const uplot = new URL('node_modules/uplot/', root);
+  const licence = `/*!\n${readFileSync(new URL('LICENSE', uplot), 'utf8').trim()}\n*/\n`;
+  for (const [source, name] of [
+    ['dist/uPlot.esm.js', 'uplot.js'],
+    ['dist/uPlot.min.css', 'uplot.css'],
+  ])
+    writeFileSync(new URL(name, to), licence + readFileSync(new URL(source, uplot), 'utf8'));
 }

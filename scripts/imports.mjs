@@ -63,8 +63,10 @@ export const RULES = [
     types: ['src/engine.ts', 'src/cache/', 'src/meter.ts'],
   },
   { files: ['src/cli/'], may: ['src/cli/', 'src/index.ts', 'src/server/index.ts', 'src/client/index.ts'] },
+  // What the browser loads knows the service by its API only.
+  { files: ['src/server/page/'], may: ['src/server/page/'] },
   // As any user would, with the tools that everybody has.
-  { files: ['src/server/'], may: ['src/server/', 'src/index.ts', 'src/util/'] },
+  { files: ['src/server/'], may: ['src/server/', 'src/index.ts', 'src/util/'], not: ['src/server/page/'] },
   // A program that talks to a service loads no engine; options are refused by the same words in both.
   { files: ['src/client/'], may: [...BASE, 'src/call-options.ts', 'src/client/'], types: ['src/index.ts'] },
   { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/', 'src/client/'] },
@@ -110,6 +112,8 @@ export const PACKAGES = {
   piscina: ['src/host/shard-thread.ts'],
   'prom-client': ['src/server/metrics/'],
   ssh2: ['workers/drivers/ssh/'],
+  // Copied by the build.
+  uplot: ['src/server/page/uplot.d.ts'],
   yaml: ['src/util/yaml.ts'],
   zod: [
     'src/config/schema.ts',

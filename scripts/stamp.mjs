@@ -9,7 +9,8 @@ export function digestOfSources() {
   const hash = createHash('sha256');
   for (const folder of ['src', 'workers', 'load']) {
     for (const name of readdirSync(new URL(folder, root), { recursive: true }).sort()) {
-      if (name.endsWith('.ts'))
+      // The dashboard is more than TypeScript.
+      if (/\.(ts|html|css|svg)$/.test(name) || name.endsWith('page/tsconfig.json'))
         hash.update(`${folder}/${name}\0`).update(readFileSync(new URL(`${folder}/${name}`, root)));
     }
   }
@@ -18,7 +19,9 @@ export function digestOfSources() {
     if (/^(proxy.*|random)\.ts$/.test(name))
       hash.update(`${name}\0`).update(readFileSync(new URL(`test/support/${name}`, root)));
   }
-  return hash.update(readFileSync(new URL('tsconfig.json', root))).digest('hex');
+  for (const name of ['tsconfig.json', 'scripts/build.mjs', 'node_modules/uplot/package.json'])
+    hash.update(readFileSync(new URL(name, root)));
+  return hash.digest('hex');
 }
 
 export function isFresh() {

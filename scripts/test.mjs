@@ -54,6 +54,7 @@ const PEERS = [
   ['tcsh', '/usr/bin/tcsh'],
   ['postfix', '/usr/sbin/smtp-sink'],
   ['libxml2-utils', '/usr/bin/xmllint'],
+  ['chromium', '/usr/bin/chromium'],
 ];
 
 const passed = [];

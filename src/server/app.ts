@@ -10,6 +10,8 @@ import { eventsRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
 import { logLevelRoutes } from './routes/log-level.js';
 import { metricsRoutes } from './routes/metrics.js';
+import { pageRoutes } from './routes/page.js';
+import { principalRoutes } from './routes/principal.js';
 import { runRoutes } from './routes/run.js';
 import { statsRoutes } from './routes/stats.js';
 import { streamRoutes } from './routes/stream.js';
@@ -38,6 +40,8 @@ export function buildApp(
   parts.monitor.watch(app);
   guard(app, identify);
   healthRoutes(app, parts);
+  pageRoutes(app);
+  principalRoutes(app);
   runRoutes(app, parts);
   streamRoutes(app, parts);
   batchRoutes(app, parts);

@@ -1,0 +1,158 @@
+import { type Api, inWords } from './api.js';
+import { BatchDetail } from './batch-detail.js';
+import { byId, el, KeyedList, type Row, setText, show } from './dom.js';
+import { amount, count, span } from './figures.js';
+import type { Batch, BatchState, Outcome, Principal } from './shapes.js';
+import { every } from './time.js';
+
+const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'unknown', 'not_started', 'canceled'];
+const LEVELS: Readonly<Record<BatchState, string>> = {
+  running: 'run',
+  interrupted: 'warn',
+  done: 'ok',
+  stopped: 'bad',
+  canceled: 'warn',
+};
+const LOOK_MS = 1_000;
+/** The others are in the API. */
+const MOST = 50;
+
+/** The batches that this token may see, the newest first; each can be opened and followed to its end. */
+export class Batches {
+  readonly #api: Api;
+  readonly #principal: Principal;
+  readonly #signal: AbortSignal;
+  readonly #rows: KeyedList<Batch>;
+
+  constructor(api: Api, principal: Principal, signal: AbortSignal) {
+    this.#api = api;
+    this.#principal = principal;
+    this.#signal = signal;
+    this.#rows = new KeyedList(
+      byId('batch-rows'),
+      ({ id }) => id,
+      (batch) => this.#rowOf(batch),
+    );
+    void every(LOOK_MS, signal, () => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    if (document.hidden) return;
+    try {
+      const { batches } = await this.#api.json<{ batches: Batch[] }>('/v1/batches', { signal: this.#signal });
+      this.#rows.update(batches.slice(0, MOST));
+      show(byId('batches-empty'), batches.length === 0);
+      const running = batches.filter(({ state }) => state === 'running').length;
+      setText(
+        byId('batches-note'),
+        batches.length === 0
+          ? ''
+          : `${count(running)} running, ${count(batches.length - running)} ended` +
+              (batches.length > MOST ? `; the newest ${MOST} are shown` : ''),
+      );
+      setText(byId('batches-error'), '');
+    } catch (error) {
+      if (!this.#signal.aborted) setText(byId('batches-error'), inWords(error));
+    }
+  }
+
+  #rowOf(first: Batch): Row<Batch> {
+    const opener = el('button', { type: 'button', class: 'open', 'aria-expanded': 'false', text: first.id });
+    const state = el('span', { class: 'state' });
+    const aside = el('span', { class: 'aside' });
+    const segs = OUTCOMES.map((outcome) => el('span', { class: 'seg', 'data-kind': outcome }));
+    const bar = el(
+      'div',
+      {
+        class: 'stack',
+        role: 'progressbar',
+        'aria-label': `Progress of ${first.id}`,
+        'aria-valuemin': '0',
+        'aria-valuemax': '100',
+      },
+      ...segs,
+    );
+    const tally = el('p', { class: 'tally' });
+    const element = el(
+      'article',
+      { class: 'batch', 'aria-label': first.id },
+      el('div', { class: 'batch-line' }, opener, state, aside),
+      bar,
+      tally,
+    );
+    const pace = new Pace();
+    let detail: BatchDetail | undefined;
+    opener.addEventListener('click', () => {
+      if (detail) detail.close();
+      else element.append((detail = new BatchDetail(this.#api, this.#principal, last, this.#signal)).element);
+      if (opener.getAttribute('aria-expanded') === 'true') detail = undefined;
+      opener.setAttribute('aria-expanded', String(detail !== undefined));
+    });
+    let last = first;
+    const update = (batch: Batch) => {
+      last = batch;
+      setText(state, batch.state);
+      state.dataset.level = LEVELS[batch.state] ?? 'warn';
+      const perSecond = pace.of(batch);
+      setText(aside, asideOf(batch, perSecond));
+      const whole = Math.max(batch.total ?? 0, batch.settled, 1);
+      segs.forEach((seg, i) => {
+        seg.style.width = `${(100 * batch.counts[OUTCOMES[i]!]) / whole}%`;
+      });
+      const percent = Math.floor((100 * batch.settled) / whole);
+      if (batch.total === undefined) bar.removeAttribute('aria-valuenow');
+      else bar.setAttribute('aria-valuenow', String(percent));
+      bar.setAttribute(
+        'aria-valuetext',
+        `${count(batch.settled)} of ${batch.total === undefined ? 'an unknown number' : count(batch.total)} settled`,
+      );
+      tallyOf(tally, batch);
+      detail?.update(batch);
+    };
+    return { element, update };
+  }
+}
+
+/** How many are settled a second: of the last few looks. */
+class Pace {
+  #seen: { at: number; settled: number }[] = [];
+
+  of({ settled, state }: Batch): number | undefined {
+    const at = performance.now();
+    this.#seen = [...this.#seen, { at, settled }].slice(-6);
+    const [first] = this.#seen;
+    if (state !== 'running' || !first || at - first.at < 500) return undefined;
+    return (1000 * (settled - first.settled)) / (at - first.at);
+  }
+}
+
+function asideOf({ state, total, settled, ranMs, createdAt, why }: Batch, perSecond: number | undefined): string {
+  if (state !== 'running') {
+    const took = ranMs > 0 ? `ran ${span(ranMs)}` : '';
+    return [why, took, new Date(createdAt).toLocaleString('en-GB')].filter(Boolean).join(' · ');
+  }
+  if (perSecond === undefined) return '';
+  const left = total === undefined ? undefined : total - settled;
+  const eta = left !== undefined && perSecond > 0 ? ` · ${span((1000 * left) / perSecond)} left` : '';
+  return `${amount(perSecond)}/s${eta}`;
+}
+
+function tallyOf(tally: HTMLElement, { settled, total, counts, inFlight, state }: Batch): void {
+  const parts: [string, string, string][] = [
+    ['', count(settled), total === undefined ? 'settled' : `of ${count(total)}`],
+    ...(state === 'running' ? ([['', count(inFlight), 'in flight']] as [string, string, string][]) : []),
+    ...OUTCOMES.filter((outcome) => outcome === 'ok' || counts[outcome] > 0).map(
+      (outcome): [string, string, string] => [
+        outcome === 'failed' || outcome === 'unknown' ? 'bad' : outcome === 'ok' ? '' : 'warn',
+        count(counts[outcome]),
+        outcome.replace('_', ' '),
+      ],
+    ),
+  ];
+  const key = JSON.stringify(parts);
+  if (tally.dataset.told === key) return;
+  tally.dataset.told = key;
+  tally.replaceChildren(
+    ...parts.map(([level, figure, what]) => el('span', { class: level }, el('b', { text: figure }), ` ${what}`)),
+  );
+}

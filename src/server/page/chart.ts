@@ -1,0 +1,147 @@
+import { el, setText, show } from './dom.js';
+import uPlot from './uplot.js';
+
+export interface Curve {
+  name: string;
+  /** Of the legend's mark: its colour is the curve's, so it is said once, in style.css. */
+  tint: 'main' | 'bad' | 'warn' | 'soft' | 'ink';
+  line?: 'dashed' | 'dotted';
+  width?: number;
+  fill?: boolean;
+  /** As the legend has it. */
+  figure(value: number | undefined): string;
+}
+
+const SPAN_S = 15 * 60;
+const DASHES = { dashed: [6, 4], dotted: [2, 3] };
+
+/** Curves over the last 15 minutes. The legend tells the last values, or those under the pointer. */
+export class Chart {
+  readonly #curves: readonly Curve[];
+  readonly #place: HTMLElement;
+  readonly #empty = el('p', { class: 'empty', text: 'Waiting for the first figures…' });
+  readonly #values: HTMLElement[] = [];
+  readonly #marks: HTMLElement[] = [];
+  readonly #plot: uPlot;
+  #columns: (number | null)[][];
+  #pointed: number | undefined = undefined;
+
+  /** `sync`: charts of the same name point at the same time together. */
+  constructor(place: HTMLElement, legend: HTMLElement, curves: readonly Curve[], sync: string) {
+    this.#place = place;
+    this.#curves = curves;
+    this.#columns = [[], ...curves.map(() => [])];
+    for (const { name, tint, line } of curves) {
+      const mark = el('span', { class: `mark tint-${tint} ${line ?? ''}`, 'aria-hidden': 'true' });
+      const value = el('span', { class: 'value', text: '–' });
+      legend.append(el('li', {}, mark, el('span', { text: name }), value));
+      this.#marks.push(mark);
+      this.#values.push(value);
+    }
+    this.#plot = new uPlot(this.#options(sync), this.#columns as uPlot.AlignedData, place);
+    place.append(this.#empty);
+    new ResizeObserver(() => this.#fit()).observe(place);
+    addEventListener('themechange', () => this.#plot.redraw(false));
+  }
+
+  /** `t` in seconds of Unix time, oldest first; a column for each curve. */
+  set(t: readonly number[], columns: readonly (readonly (number | null)[])[]): void {
+    this.#columns = [[...t], ...this.#curves.map((_, i) => [...(columns[i] ?? [])])];
+    this.#draw();
+  }
+
+  /** One more sample; what is older than 15 minutes goes. */
+  add(t: number, values: readonly (number | null)[]): void {
+    const times = this.#columns[0] as number[];
+    const last = times.at(-1);
+    if (last !== undefined && t <= last) return;
+    times.push(t);
+    this.#curves.forEach((_, i) => this.#columns[i + 1]!.push(values[i] ?? null));
+    const old = times.findIndex((time) => time > t - SPAN_S);
+    // The first sample outside stays: the curve goes on to the edge.
+    if (old > 1) for (const column of this.#columns) column.splice(0, old - 1);
+    this.#draw();
+  }
+
+  #draw(): void {
+    const times = this.#columns[0] as number[];
+    show(this.#empty, times.length === 0);
+    // A page that nobody sees draws nothing.
+    if (document.hidden) return;
+    this.#plot.setData(this.#columns as uPlot.AlignedData);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const at = this.#pointed ?? (this.#columns[0]?.length ?? 0) - 1;
+    this.#curves.forEach(({ figure }, i) => setText(this.#values[i]!, figure(this.#columns[i + 1]?.[at] ?? undefined)));
+  }
+
+  #fit(): void {
+    const { clientWidth, clientHeight } = this.#place;
+    if (clientWidth > 0) this.#plot.setSize({ width: clientWidth, height: clientHeight });
+  }
+
+  #options(sync: string): uPlot.Options {
+    const style = (name: string) => getComputedStyle(this.#place).getPropertyValue(name).trim();
+    // A custom property is not a colour yet: what an element makes of it is.
+    const probe = this.#place.appendChild(el('span', { class: 'unseen' }));
+    const colour = (name: string) => {
+      probe.style.color = `var(${name})`;
+      return getComputedStyle(probe).color;
+    };
+    const axis = {
+      stroke: () => colour('--dim'),
+      font: `12px ${style('font-family')}`,
+      grid: { stroke: () => colour('--line'), width: 1 },
+      ticks: { show: false },
+    };
+    return {
+      width: Math.max(this.#place.clientWidth, 100),
+      height: Math.max(this.#place.clientHeight, 100),
+      legend: { show: false },
+      padding: [6, 2, 0, 0],
+      cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: sync } },
+      scales: {
+        x: { time: true, range: (_, _min, max) => [(max ?? 0) - SPAN_S, max ?? 0] },
+        y: { range: (_, _min, max) => [0, uPlot.rangeNum(0, Math.max(max ?? 0, 1e-3), 0.1, true)[1] ?? 1] },
+      },
+      axes: [
+        { ...axis, space: 70, size: 24, gap: 4, values: (_, times) => times.map((time) => clock(time)) },
+        { ...axis, space: 28, size: 46, gap: 4, values: (_, values) => values.map((value) => short(value)) },
+      ],
+      series: [
+        {},
+        ...this.#curves.map(({ line, width = 1.5, fill }, i) => {
+          const stroke = () => getComputedStyle(this.#marks[i]!).color;
+          return {
+            stroke,
+            width,
+            points: { show: false },
+            spanGaps: false,
+            ...(line && { dash: DASHES[line] }),
+            ...(fill && { fill: () => stroke().replace(/^rgb\((.*)\)$/, 'rgba($1, 0.14)') }),
+          };
+        }),
+      ],
+      hooks: {
+        setCursor: [
+          ({ cursor: { idx } }) => {
+            this.#pointed = idx ?? undefined;
+            this.#tell();
+          },
+        ],
+      },
+    };
+  }
+}
+
+function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+}
+
+function short(value: number): string {
+  if (value >= 1e6) return `${value / 1e6} M`;
+  if (value >= 1e4) return `${value / 1e3} k`;
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}

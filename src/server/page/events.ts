@@ -1,0 +1,130 @@
+import { byId, el, KeyedList, type Row, setText, show } from './dom.js';
+import { clockTime, span } from './figures.js';
+import type { LoggedEvent } from './shapes.js';
+import { visible } from './text.js';
+
+const MOST = 100;
+
+/** How each kind is told, and how grave it is. */
+const WORDS: Readonly<Record<string, { words: string; level: 'ok' | 'warn' | 'bad' }>> = {
+  breaker_open: { words: 'breaker open', level: 'warn' },
+  breaker_closed: { words: 'breaker closed', level: 'ok' },
+  lease_leaked: { words: 'lease leaked', level: 'warn' },
+  lease_returned: { words: 'leaked lease returned', level: 'ok' },
+  shard_blocked: { words: 'shard blocked', level: 'bad' },
+  shard_died: { words: 'shard died', level: 'bad' },
+  shard_serving: { words: 'shard serves again', level: 'ok' },
+  shard_degraded: { words: 'shard cannot be started', level: 'bad' },
+  key_quarantined: { words: 'key quarantined', level: 'bad' },
+  key_moved: { words: 'key moved', level: 'ok' },
+  memory_high: { words: 'memory high', level: 'bad' },
+  memory_well: { words: 'memory well again', level: 'ok' },
+  cache_failed: { words: 'cache on disk failed', level: 'bad' },
+  token_refused: { words: 'access token refused', level: 'warn' },
+  token_unstored: { words: 'refresh token not stored', level: 'bad' },
+  tokens_unshared: { words: 'tokens not shared', level: 'warn' },
+};
+
+/** What the engine told of itself, the last first. */
+export class Events {
+  readonly #rows = new KeyedList<LoggedEvent>(byId('event-rows'), ({ seq }) => String(seq), eventRow);
+  #events: LoggedEvent[] = [];
+
+  add(event: LoggedEvent): void {
+    // Of a service that was started again the first is the first again.
+    if (event.seq <= (this.#events[0]?.seq ?? 0)) this.#events = [];
+    this.#events = [event, ...this.#events].slice(0, MOST);
+    this.#rows.update(this.#events);
+    show(byId('events-empty'), false);
+  }
+}
+
+function eventRow({ at, event }: LoggedEvent): Row<LoggedEvent> {
+  const { type, shard, key, ...rest } = event;
+  const { words, level } = WORDS[type] ?? { words: type.replaceAll('_', ' '), level: 'warn' };
+  const about = Object.entries(rest)
+    .filter(([name]) => name !== 'stack')
+    .map(([name, value]) => told(name, value));
+  const element = el(
+    'li',
+    {},
+    el('time', { datetime: new Date(at).toISOString(), text: clockTime(at) }),
+    el(
+      'span',
+      { class: 'what' },
+      el('span', { class: 'state', 'data-level': level, text: words }),
+      ...(key === undefined ? [] : [' ', el('code', { text: visible(key) })]),
+    ),
+    el('span', { class: 'aside', text: shard === undefined ? '' : `shard ${shard}` }),
+    ...(about.length > 0 ? [el('span', { class: 'more', text: visible(about.join(', ')) })] : []),
+  );
+  return { element, update: () => {} };
+}
+
+/** `forMs: 30000` as `for 30 s`, `failures: 5` as `failures 5`, a message as it is. */
+function told(name: string, value: unknown): string {
+  if (name === 'message' || name === 'what') return String(value).replaceAll('_', ' ');
+  const time = /^(.*)Ms$/.exec(name);
+  if (time && typeof value === 'number') return `${time[1]} ${span(value)}`;
+  return `${name} ${String(value)}`;
+}
+
+interface OpenBreaker {
+  key: string;
+  what: string;
+  message: string;
+  failures: number;
+  openedAt: number;
+  /** When it lets one try again. */
+  until: number;
+}
+
+/** The peers that nobody may try for now. Known by what the engine tells as it opens and closes them. */
+export class Breakers {
+  readonly #rows = new KeyedList<OpenBreaker>(byId('breaker-rows'), ({ key, what }) => `${what} ${key}`, breakerRow);
+  readonly #open = new Map<string, OpenBreaker>();
+
+  /** Keys that the shards let alone, where they say so. */
+  update(stopped: number, now: number): void {
+    // Its time is over, and nobody has asked for it since: it is let try by the next request.
+    for (const [name, { until }] of this.#open) if (until < now - FORGOTTEN_MS) this.#open.delete(name);
+    this.#show(now);
+    setText(byId('breakers-note'), stopped > 0 ? `${stopped} of all keys are let alone` : '');
+  }
+
+  hear({ at, event }: LoggedEvent, now: number): void {
+    if (event.type !== 'breaker_open' && event.type !== 'breaker_closed') return;
+    const { key = '', what, forMs, failures, message } = event as unknown as OpenBreaker & { forMs: number };
+    const name = `${what} ${key}`;
+    if (event.type === 'breaker_closed') this.#open.delete(name);
+    else this.#open.set(name, { key, what, message, failures, openedAt: at, until: at + forMs });
+    this.#show(now);
+  }
+
+  #show(now: number): void {
+    const open = [...this.#open.values()].sort((one, other) => other.openedAt - one.openedAt);
+    this.#rows.update(open.map((one) => ({ ...one, until: one.until - now })));
+    show(byId('breakers-empty'), open.length === 0);
+  }
+}
+
+const FORGOTTEN_MS = 60_000;
+
+function breakerRow({ key, what, message, failures }: OpenBreaker): Row<OpenBreaker> {
+  const left = el('span', { class: 'aside' });
+  const more = el('span', { class: 'more' });
+  const element = el(
+    'li',
+    {},
+    el('span', { class: 'state', 'data-level': 'bad', text: what === 'log_in' ? 'log-in' : 'connect' }),
+    el('code', { class: 'what', text: visible(key) }),
+    left,
+    more,
+  );
+  const update = (breaker: OpenBreaker) => {
+    setText(left, breaker.until > 0 ? `${span(breaker.until)} more` : 'next may try');
+    setText(more, visible(`${breaker.failures} failures: ${breaker.message}`));
+  };
+  update({ key, what, message, failures, openedAt: 0, until: 0 });
+  return { element, update };
+}

@@ -1,0 +1,114 @@
+import { type Api, inWords } from './api.js';
+import { Batches } from './batches.js';
+import { Charts } from './charts.js';
+import { ConnectionStates } from './connections.js';
+import { byId, setText, show } from './dom.js';
+import { Breakers, Events } from './events.js';
+import { type FeedState, follow } from './feed.js';
+import { span } from './figures.js';
+import { HotKeys } from './hot-keys.js';
+import { Overview } from './overview.js';
+import { RunForm } from './run-form.js';
+import { forgetToken, saidLastTime, sayNextTime } from './session.js';
+import type { History, LoggedEvent, Principal, Stats } from './shapes.js';
+import { Shards } from './shards.js';
+import { signIn } from './sign-in.js';
+
+/** The service tells its figures each second. */
+const SILENT_MS = 5_000;
+/** And of events only when there is one; between them it sends a comment now and then. */
+const SILENT_EVENTS_MS = 60_000;
+
+void main();
+
+/** Sign in, show, until signed out; then from the beginning: whatever was shown goes with the token. */
+async function main(): Promise<void> {
+  const { api, principal } = await signIn(saidLastTime());
+  const session = new AbortController();
+  const leave = (why: string) => {
+    forgetToken();
+    session.abort();
+    sayNextTime(why);
+    location.reload();
+  };
+  api.onUnauthenticated = () => leave('The service no longer takes this token.');
+  byId('sign-out').addEventListener('click', () => leave(''), { once: true });
+  showWho(principal);
+  for (const id of ['panels', 'jump', 'sign-out', 'who']) show(byId(id), true);
+  new RunForm(api, principal, session.signal);
+  new Batches(api, principal, session.signal);
+  watch(api, session.signal);
+}
+
+function showWho({ name, run, admin }: Principal): void {
+  setText(byId('who'), `${name}${admin ? '' : run ? ' · may run' : ' · read-only'}`);
+}
+
+function watch(api: Api, signal: AbortSignal): void {
+  const overview = new Overview();
+  const charts = new Charts();
+  const shards = new Shards();
+  const connections = new ConnectionStates();
+  const keys = new HotKeys();
+  const events = new Events();
+  const breakers = new Breakers();
+  let now = Date.now();
+
+  const showStats = (stats: Stats) => {
+    now = stats.at;
+    setText(byId('about'), `${stats.version} · up ${span(stats.uptimeMs)}`);
+    charts.add(stats);
+    if (document.hidden) return;
+    for (const part of [overview, shards, connections, keys]) part.update(stats);
+    breakers.update(
+      stats.engine.shards.reduce((sum, { inside }) => sum + (inside?.stopped ?? 0), 0),
+      now,
+    );
+  };
+  const showLink = (state: FeedState) => {
+    const link = byId('link');
+    link.dataset.state = state.state;
+    // Counting down each second is for the eye; what is read out is said once.
+    if (state.state === 'live') setText(byId('link-text'), 'live');
+    else if (state.state === 'connecting') setText(byId('link-text'), 'connecting…');
+    else setText(byId('link-text'), `not connected: ${state.why}. Again in ${state.seconds} s`);
+  };
+  const fail = (error: unknown) => {
+    if (signal.aborted) return;
+    showLink({ state: 'waiting', seconds: 0, why: inWords(error) });
+  };
+
+  const begin = async () => {
+    const history = await api.json<History>('/v1/stats/history', { signal }).catch(() => undefined);
+    if (history) charts.begin(history);
+  };
+  let isBehind = true;
+  void follow(api, '/v1/stats', {
+    signal,
+    silentMs: SILENT_MS,
+    onState: (state) => {
+      // After a break the service has what was missed.
+      if (state.state === 'waiting') isBehind = true;
+      if (state.state === 'live' && isBehind) {
+        isBehind = false;
+        void begin();
+      }
+      showLink(state);
+    },
+    onEvent: ({ data }) => {
+      showStats(JSON.parse(data) as Stats);
+      return undefined;
+    },
+  }).catch(fail);
+  void follow(api, '/v1/events', {
+    signal,
+    silentMs: SILENT_EVENTS_MS,
+    onState: () => {},
+    onEvent: ({ data }) => {
+      const event = JSON.parse(data) as LoggedEvent;
+      events.add(event);
+      breakers.hear(event, now);
+      return undefined;
+    },
+  }).catch(fail);
+}
