@@ -41,6 +41,7 @@ export class Batches {
     try {
       const { batches } = await this.#api.json<{ batches: Batch[] }>('/v1/batches', { signal: this.#signal });
       this.#rows.update(batches.slice(0, MOST));
+      show(byId('batches-loading'), false);
       show(byId('batches-empty'), batches.length === 0);
       const running = batches.filter(({ state }) => state === 'running').length;
       setText(
@@ -52,7 +53,9 @@ export class Batches {
       );
       setText(byId('batches-error'), '');
     } catch (error) {
-      if (!this.#signal.aborted) setText(byId('batches-error'), inWords(error));
+      if (this.#signal.aborted) return;
+      show(byId('batches-loading'), false);
+      setText(byId('batches-error'), inWords(error));
     }
   }
 

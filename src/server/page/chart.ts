@@ -5,15 +5,15 @@ export interface Curve {
   name: string;
   /** Of the legend's mark: its colour is the curve's, so it is said once, in style.css. */
   tint: 'main' | 'bad' | 'warn' | 'soft' | 'ink';
-  line?: 'dashed' | 'dotted';
-  width?: number;
+  line?: 'dashed' | 'thin';
   fill?: boolean;
+  /** Nothing is drawn for as long as it is 0. */
+  calm?: boolean;
   /** As the legend has it. */
   figure(value: number | undefined): string;
 }
 
 const SPAN_S = 15 * 60;
-const DASHES = { dashed: [6, 4], dotted: [2, 3] };
 
 /** Curves over the last 15 minutes. The legend tells the last values, or those under the pointer. */
 export class Chart {
@@ -68,7 +68,8 @@ export class Chart {
     show(this.#empty, times.length === 0);
     // A page that nobody sees draws nothing.
     if (document.hidden) return;
-    this.#plot.setData(this.#columns as uPlot.AlignedData);
+    const drawn = this.#columns.map((column, i) => (this.#curves[i - 1]?.calm ? withoutRest(column) : column));
+    this.#plot.setData(drawn as uPlot.AlignedData);
     this.#tell();
   }
 
@@ -112,14 +113,14 @@ export class Chart {
       ],
       series: [
         {},
-        ...this.#curves.map(({ line, width = 1.5, fill }, i) => {
+        ...this.#curves.map(({ line, fill }, i) => {
           const stroke = () => getComputedStyle(this.#marks[i]!).color;
           return {
             stroke,
-            width,
+            width: line === 'thin' ? 1 : 1.75,
             points: { show: false },
             spanGaps: false,
-            ...(line && { dash: DASHES[line] }),
+            ...(line === 'dashed' && { dash: [6, 4] }),
             ...(fill && { fill: () => stroke().replace(/^rgb\((.*)\)$/, 'rgba($1, 0.14)') }),
           };
         }),
@@ -144,4 +145,9 @@ function short(value: number): string {
   if (value >= 1e6) return `${value / 1e6} M`;
   if (value >= 1e4) return `${value / 1e3} k`;
   return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
+
+/** Without the zeros that have only zeros beside them: a curve along the axis says nothing. */
+function withoutRest(column: readonly (number | null)[]): (number | null)[] {
+  return column.map((value, i) => (value || column[i - 1] || column[i + 1] ? value : null));
 }

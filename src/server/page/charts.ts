@@ -10,8 +10,8 @@ export class Charts {
     byId('throughput-legend'),
     [
       { name: 'settled', tint: 'main', fill: true, figure: amount },
-      { name: 'not ok', tint: 'bad', width: 2, figure: amount },
-      { name: 'refused', tint: 'warn', line: 'dashed', figure: amount },
+      { name: 'not ok', tint: 'bad', calm: true, figure: amount },
+      { name: 'refused', tint: 'warn', line: 'dashed', calm: true, figure: amount },
     ],
     'all',
   );
@@ -19,9 +19,9 @@ export class Charts {
     byId('latency'),
     byId('latency-legend'),
     [
-      { name: 'p50', tint: 'soft', width: 2, figure: duration },
-      { name: 'p95', tint: 'main', width: 2, figure: duration },
-      { name: 'p99', tint: 'ink', line: 'dotted', figure: duration },
+      { name: 'p50', tint: 'soft', figure: duration },
+      { name: 'p95', tint: 'main', figure: duration },
+      { name: 'p99', tint: 'ink', line: 'thin', figure: duration },
     ],
     'all',
   );

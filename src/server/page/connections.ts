@@ -27,11 +27,14 @@ export class ConnectionStates {
     this.#parts.update(
       Object.fromEntries(STATES.map(({ kind }) => [kind, sum(({ connections }) => connections[kind])])),
     );
-    const leaked = sum((inside) => inside.leaked);
-    setText(
-      byId('connections-note'),
-      `${count(sum((inside) => inside.opened))} opened since the start, ${count(sum((inside) => inside.failed))} failed to` +
-        (leaked > 0 ? `, ${count(leaked)} leases leaked` : ''),
-    );
+    const [opened, failed, leaked] = [
+      sum((inside) => inside.opened),
+      sum((inside) => inside.failed),
+      sum((inside) => inside.leaked),
+    ];
+    const note = [`${count(opened)} opened so far`];
+    if (failed > 0) note.push(`${count(failed)} could not be`);
+    if (leaked > 0) note.push(`${count(leaked)} leases leaked`);
+    setText(byId('connections-note'), note.join(', '));
   }
 }

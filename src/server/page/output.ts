@@ -18,6 +18,7 @@ interface Line {
 export class Output {
   readonly element: HTMLElement;
   readonly #list = el('div');
+  readonly #open = el('div');
   readonly #dropped = el('p', { class: 'dropped' });
   readonly #channels = new Map<string, Lines>();
   #waiting: Line[] = [];
@@ -27,7 +28,7 @@ export class Output {
 
   constructor(label: string, names = '') {
     this.element = el('div', { class: `output ${names}`, role: 'region', 'aria-label': label, tabindex: '0' });
-    this.element.append(this.#dropped, this.#list);
+    this.element.append(this.#dropped, this.#list, this.#open);
     show(this.#dropped, false);
   }
 
@@ -36,6 +37,7 @@ export class Output {
     let lines = this.#channels.get(channel);
     if (!lines) this.#channels.set(channel, (lines = new Lines()));
     for (const text of lines.push(piece)) this.line(channel, text, channel);
+    this.#drawSoon();
   }
 
   /** A line of its own: `text` is ready to be shown. */
@@ -45,13 +47,17 @@ export class Output {
       this.#lost += this.#waiting.length - MOST_LINES;
       this.#waiting = this.#waiting.slice(-MOST_LINES);
     }
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    this.#drawSoon();
   }
 
   /** No more comes: the last lines may have no end. */
   end(): void {
     for (const [channel, lines] of this.#channels) for (const text of lines.end()) this.line(channel, text, channel);
     this.#draw();
+  }
+
+  #drawSoon(): void {
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
   #draw(): void {
@@ -67,6 +73,9 @@ export class Output {
     if (over > 0) this.#lost += over;
     this.#shown += lines.length - Math.max(0, over);
     this.#list.append(...lines.map(lineOf));
+    // A prompt, a bar that grows: what has no end yet is shown as far as it is.
+    const open = [...this.#channels].map(([from, { open: text }]) => ({ from, text, kind: `${from} open` }));
+    this.#open.replaceChildren(...open.filter(({ text }) => text !== '').map(lineOf));
     show(this.#dropped, this.#lost > 0);
     setText(this.#dropped, `${counted(this.#lost, 'earlier line')} not shown`);
     if (atEnd) element.scrollTop = element.scrollHeight;
@@ -78,7 +87,6 @@ function lineOf({ from, text, kind }: Line): HTMLElement {
     'div',
     { class: `line ${kind}` },
     el('span', { class: 'from', text: from }),
-    // A line of nothing is as high as any other.
-    el('span', { class: 'said', text: text === '' ? '\u00a0' : text }),
+    el('span', { class: 'said', text }),
   );
 }

@@ -41,6 +41,11 @@ export class Lines {
     return lines.map((line, i) => this.#shown(line, i === 0 ? this.#takeDropped() : 0));
   }
 
+  /** What of a line there is so far. */
+  get open(): string {
+    return visible(this.#rest.slice(0, LONGEST_LINE).replace(/\r+$/, ''));
+  }
+
   /** The last line, where it has no end. */
   end(): string[] {
     const line = this.#rest;
