@@ -112,8 +112,6 @@ export const PACKAGES = {
   piscina: ['src/host/shard-thread.ts'],
   'prom-client': ['src/server/metrics/'],
   ssh2: ['workers/drivers/ssh/'],
-  // Copied by the build.
-  uplot: ['src/server/page/uplot.d.ts'],
   yaml: ['src/util/yaml.ts'],
   zod: [
     'src/config/schema.ts',
@@ -147,7 +145,8 @@ export function sources() {
   const names = ['src', 'workers', 'load'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => posix.join(folder, String(name))),
   );
-  const files = names.filter((name) => name.endsWith('.ts')).sort();
+  // A declaration says what there is, and loads nothing.
+  const files = names.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts')).sort();
   return Object.fromEntries(files.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
 }
 

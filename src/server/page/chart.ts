@@ -14,6 +14,8 @@ export interface Curve {
 }
 
 const SPAN_S = 15 * 60;
+/** Of a service that has just started: its few seconds are not to be a speck at the edge. */
+const LEAST_SPAN_S = 2 * 60;
 
 /** Curves over the last 15 minutes. The legend tells the last values, or those under the pointer. */
 export class Chart {
@@ -104,11 +106,23 @@ export class Chart {
       padding: [6, 2, 0, 0],
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: sync } },
       scales: {
-        x: { time: true, range: (_, _min, max) => [(max ?? 0) - SPAN_S, max ?? 0] },
+        x: {
+          time: true,
+          range: (_, min, max) => {
+            const end = max ?? Date.now() / 1000;
+            return [Math.max(end - SPAN_S, Math.min(min ?? end, end - LEAST_SPAN_S)), end];
+          },
+        },
         y: { range: (_, _min, max) => [0, uPlot.rangeNum(0, Math.max(max ?? 0, 1e-3), 0.1, true)[1] ?? 1] },
       },
       axes: [
-        { ...axis, space: 70, size: 24, gap: 4, values: (_, times) => times.map((time) => clock(time)) },
+        {
+          ...axis,
+          space: 70,
+          size: 24,
+          gap: 4,
+          values: (_, times, __, ___, step) => times.map((time) => clock(time, step)),
+        },
         { ...axis, space: 28, size: 46, gap: 4, values: (_, values) => values.map((value) => short(value)) },
       ],
       series: [
@@ -137,8 +151,9 @@ export class Chart {
   }
 }
 
-function clock(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+function clock(seconds: number, step: number): string {
+  const withSeconds = step < 60 ? ({ second: '2-digit' } as const) : {};
+  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', ...withSeconds });
 }
 
 function short(value: number): string {

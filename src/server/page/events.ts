@@ -13,7 +13,7 @@ const WORDS: Readonly<Record<string, { words: string; level: 'ok' | 'warn' | 'ba
   lease_returned: { words: 'leaked lease returned', level: 'ok' },
   shard_blocked: { words: 'shard blocked', level: 'bad' },
   shard_died: { words: 'shard died', level: 'bad' },
-  shard_serving: { words: 'shard serves again', level: 'ok' },
+  shard_serving: { words: 'shard serves', level: 'ok' },
   shard_degraded: { words: 'shard cannot be started', level: 'bad' },
   key_quarantined: { words: 'key quarantined', level: 'bad' },
   key_moved: { words: 'key moved', level: 'ok' },

@@ -44,14 +44,6 @@ export function percent(share: number | undefined): string {
   return `${value < 0.995 ? value.toFixed(2) : value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
 }
 
-/** `812 B`, `9.8 KiB`, `1.2 MiB`. */
-export function size(bytes: number | undefined): string {
-  if (bytes === undefined || !Number.isFinite(bytes)) return NONE;
-  if (bytes < 1024) return `${bytes} B`;
-  const power = Math.min(Math.floor(Math.log2(bytes) / 10), 4);
-  return `${(bytes / 1024 ** power).toFixed(1)} ${['KiB', 'MiB', 'GiB', 'TiB'][power - 1]}`;
-}
-
 /** The time of day where the reader is: `14:03:22`. */
 export function clockTime(at: number): string {
   return new Date(at).toLocaleTimeString('en-GB');

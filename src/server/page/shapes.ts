@@ -75,11 +75,6 @@ export interface LoggedEvent {
   event: { type: string; shard?: number | undefined; key?: string | undefined };
 }
 
-/** A key that the engine knows. */
-export interface Host {
-  key: string;
-}
-
 export type BatchState = 'running' | 'interrupted' | 'done' | 'stopped' | 'canceled';
 
 export interface Batch {
