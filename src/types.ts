@@ -252,6 +252,8 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
    * answers. No answer within 2 s is a no. A driver without it is never asked.
    */
   check?(connection: Connection, withinMs: number): Promise<boolean>;
+  /** Processes that it has started in this shard and that still run. */
+  subprocesses?(): number;
   /** Ends a connection; resolves when its resources are gone. Never rejects, never hangs. */
   close(connection: Connection): Promise<void> | void;
 }

@@ -1,5 +1,6 @@
 import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
+import type { EndReason } from '../src/wire/protocol.js';
 
 /**
  *     opening ──▶ idle ⇄ busy ⇄ full ──▶ closing ──▶ gone
@@ -55,5 +56,5 @@ export class Connection implements Due {
 /** What the shard-wide lists need of a connection's pool. */
 export interface ConnectionOwner {
   /** Takes no more leases on it and ends it when the last one is settled. */
-  retire(connection: Connection): void;
+  retire(connection: Connection, why: EndReason): void;
 }

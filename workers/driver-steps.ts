@@ -122,4 +122,8 @@ function closeBy(driver: Driver, value: unknown): Promise<void> | undefined {
   }
 }
 
+export function lostEarly(): KeylaneError {
+  return new KeylaneError('ERR_CONNECT', 'the connection was closed as soon as it was open');
+}
+
 function nothing(): void {}

@@ -31,7 +31,7 @@ export class Fills implements FillEvents {
   readonly #open = new Map<string, Fill>();
   /** Those whose run is not over. */
   readonly #all = new Set<Fill>();
-  readonly #counts = { hits: 0, misses: 0, stale: 0, revalidated: 0 };
+  readonly #counts = { hits: 0, misses: 0, stale: 0, revalidated: 0, joined: 0 };
   #last = 0;
 
   constructor(host: FillsHost, bytes: number | undefined) {
@@ -48,7 +48,7 @@ export class Fills implements FillEvents {
   }
 
   get stats(): ShardCacheStats {
-    return { ...this.#cache.size, ...this.#counts, evictions: this.#cache.evictions };
+    return { ...this.#cache.size, ...this.#counts, filling: this.#all.size, evictions: this.#cache.evictions };
   }
 
   /** Answers a request from memory, or has it wait for the answer. */
@@ -72,6 +72,7 @@ export class Fills implements FillEvents {
     const open = part.fresh ? undefined : this.#open.get(part.digest);
     if (open && covers(open.tags, part.tags)) {
       this.#counts.hits++;
+      this.#counts.joined++;
       open.join(caller);
     } else {
       this.#counts.misses++;

@@ -3,6 +3,7 @@ import type { ShardEvent } from '../src/events.js';
 import type { Clock } from '../src/util/clock.js';
 import { Deadlines, type Due } from '../src/util/deadlines.js';
 import { List } from '../src/util/queue.js';
+import type { BreakerCounts } from '../src/wire/protocol.js';
 import { type Attempt, Breaker, type BreakerBounds } from './breaker.js';
 import { evidenceOf } from './evidence.js';
 import type { Pool } from './pool.js';
@@ -75,6 +76,16 @@ export class Keys {
     let stopped = 0;
     for (const key of this.#failed) if (isOpen(key.connecting) || isOpen(key.loggingIn)) stopped++;
     return stopped;
+  }
+
+  /** By what failed. Those with failures that are not enough to let them alone do not count. */
+  get breakers(): { connect: BreakerCounts; log_in: BreakerCounts } {
+    const counts = { connect: { open: 0, probing: 0 }, log_in: { open: 0, probing: 0 } };
+    for (const { connecting, loggingIn } of this.#failed) {
+      count(connecting, counts.connect);
+      count(loggingIn, counts.log_in);
+    }
+    return counts;
   }
 
   of(name: string): Key {
@@ -194,6 +205,11 @@ export class Keys {
   #dropIfUnused(key: Key): void {
     if (key.unused) this.#keys.delete(key.name);
   }
+}
+
+function count(breaker: Breaker | undefined, counts: BreakerCounts): void {
+  if (breaker?.state === 'open') counts.open++;
+  else if (breaker?.state === 'half_open') counts.probing++;
 }
 
 function isOpen(breaker: Breaker | undefined): boolean {

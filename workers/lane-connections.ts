@@ -52,6 +52,15 @@ export class LaneConnections {
     return states.flatMap((state) => [...this.#lists[state]]);
   }
 
+  countStreams(sum: { total: number; leased: number }): void {
+    const { idle, checking, busy, full } = this.#lists;
+    for (const list of [idle, checking, busy, full])
+      for (const { streams, leased } of list) {
+        sum.total += streams;
+        sum.leased += leased;
+      }
+  }
+
   /** One that is opening. */
   add(connection: Connection): void {
     this.#lists.opening.push(connection.inState);

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../src/util/clock.js';
 import { List } from '../src/util/queue.js';
 import type { Limits } from '../src/wire/limits.js';
+import type { EndReason } from '../src/wire/protocol.js';
 import { Calendar } from './calendar.js';
 import type { Connection } from './connection.js';
 
@@ -35,7 +36,7 @@ export class Lifetimes {
     this.#maxLifetimeMs = maxLifetimeMs;
     this.#random = random;
     const dayMs = Math.max(SHORTEST_DAY_MS, maxLifetimeMs / DAYS);
-    this.#ends = new Calendar(clock, dayMs, (connections) => this.#retire(() => connections.first));
+    this.#ends = new Calendar(clock, dayMs, (connections) => this.#retire(() => connections.first, 'lifetime'));
   }
 
   /** The one to end where room is needed. */
@@ -81,17 +82,17 @@ export class Lifetimes {
       const oldest = this.#idle.first;
       return oldest && oldest.since <= before ? oldest : undefined;
     };
-    const all = this.#retire(due);
+    const all = this.#retire(due, 'idle');
     const oldest = this.#idle.first;
     const wait = all && oldest ? oldest.since - before : 0;
     this.#expiry = oldest && this.#clock.timer(wait, () => this.#expire());
   }
 
   /** Retires one after the other, which takes each out of its list. False: the slice is over and some are left. */
-  #retire(next: () => Connection | undefined): boolean {
+  #retire(next: () => Connection | undefined, why: EndReason): boolean {
     const until = this.#clock.now() + SLICE_MS;
     for (let connection = next(); connection; connection = next()) {
-      connection.pool.retire(connection);
+      connection.pool.retire(connection, why);
       if (this.#clock.now() >= until) return next() === undefined;
     }
     return true;

@@ -2,9 +2,10 @@ import { KeylaneError } from '../src/errors.js';
 import type { Driver } from '../src/types.js';
 import type { Due } from '../src/util/deadlines.js';
 import { Link, PriorityQueue } from '../src/util/queue.js';
+import type { EndReason } from '../src/wire/protocol.js';
 import { asKeylaneError } from '../src/wire/wire-error.js';
 import { Connection, type ConnectionOwner, type ConnectionState } from './connection.js';
-import type { Verdict } from './driver-steps.js';
+import { lostEarly, type Verdict } from './driver-steps.js';
 import type { Key } from './keys.js';
 import { LaneConnections } from './lane-connections.js';
 import { Lease, type LeaseOwner } from './lease.js';
@@ -83,6 +84,10 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return this.live >= this.#pools.limits.connectionsPerLane;
   }
 
+  countStreams(sum: { total: number; leased: number }): void {
+    this.#connections.countStreams(sum);
+  }
+
   get #unused(): boolean {
     return this.#connections.size === 0 && this.#waiters.size === 0 && this.#warmings.size === 0;
   }
@@ -150,8 +155,9 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       if (connection.leased === 0) this.#end(connection);
       return;
     }
-    if (broken || !this.#reusable(connection) || this.#mustGiveWay(connection)) {
-      this.retire(connection);
+    const why = broken ? 'discarded' : this.#whyEnd(connection);
+    if (why) {
+      this.retire(connection, why);
       return;
     }
     const { since } = connection;
@@ -175,13 +181,13 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.#serve();
   }
 
-  retire(connection: Connection): void {
+  retire(connection: Connection, why: EndReason): void {
     if (connection.state === 'closing') return;
     if (connection.state === 'opening') {
       connection.opening?.abort(lostEarly());
       return;
     }
-    this.#takeOut(connection);
+    this.#takeOut(connection, why);
     this.grow();
   }
 
@@ -195,8 +201,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       return;
     }
     // The others have been silent for longer. Nobody is to wait for each of them in turn.
-    if (verdict === 'silent') for (const older of this.#connections.in('idle')) this.#takeOut(older);
-    this.retire(connection);
+    if (verdict === 'silent') for (const older of this.#connections.in('idle')) this.#takeOut(older, 'check_failed');
+    this.retire(connection, 'check_failed');
   }
 
   /** Refuses who waits and ends what is not in use; what is in use ends when its last lease is settled. */
@@ -204,11 +210,12 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.#failed(error);
     // Called off by us: that says nothing of the peer.
     for (const connection of this.#connections.in('opening')) connection.opening?.abort(error);
-    for (const connection of this.#connections.in('idle', 'checking', 'busy', 'full')) this.retire(connection);
+    for (const connection of this.#connections.in('idle', 'checking', 'busy', 'full')) this.retire(connection, 'shut');
     this.#leaveIfUnused();
   }
 
-  #takeOut(connection: Connection): void {
+  #takeOut(connection: Connection, why: EndReason): void {
+    this.#pools.closedBy[why]++;
     this.#move(connection, 'closing');
     if (connection.leased === 0) this.#end(connection);
   }
@@ -223,6 +230,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   #lease(connection: Connection): Lease {
     connection.leased++;
+    if (connection.served > 0) this.#pools.totals.reused++;
     this.#place(connection);
     return new Lease(connection, this);
   }
@@ -252,12 +260,13 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   /** A driver that cannot tell has answered no. */
-  #reusable(connection: Connection): boolean {
+  #whyEnd(connection: Connection): EndReason | undefined {
     try {
-      return this.driver.reusable(connection.value);
+      if (!this.driver.reusable(connection.value)) return 'not_reusable';
     } catch {
-      return false;
+      return 'not_reusable';
     }
+    return this.#mustGiveWay(connection) ? 'gave_way' : undefined;
   }
 
   /** While others wait for room in the shard, a connection that is always busy would keep them out for ever. */
@@ -331,6 +340,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.#pools.keys.succeeded(this.key);
     this.#pools.openEnded(connection, true);
     if (signal?.aborted) {
+      this.#pools.closedBy.unwanted++;
       this.#move(connection, 'closing');
       this.#end(connection);
       this.#openFailed(asKeylaneError(signal.reason, 'not_started'));
@@ -387,8 +397,4 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.inHungry.list?.remove(this.inHungry);
     this.#pools.left(this);
   }
-}
-
-function lostEarly(): KeylaneError {
-  return new KeylaneError('ERR_CONNECT', 'the connection was closed as soon as it was open');
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../src/util/clock.js';
 import { Deadlines } from '../src/util/deadlines.js';
 import { List } from '../src/util/queue.js';
 import type { Limits } from '../src/wire/limits.js';
+import type { EndReason } from '../src/wire/protocol.js';
 import type { Connection, ConnectionState } from './connection.js';
 import { leaseForDriver } from './driver-lease.js';
 import { DriverSteps, type Opener } from './driver-steps.js';
@@ -33,7 +34,11 @@ export class Pools {
   /** True from `close` on: nothing is opened any more. */
   shut = false;
   readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, checking: 0, busy: 0, full: 0, closing: 0 };
-  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0, leaked: 0 };
+  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0, leaked: 0, reused: 0 };
+  readonly closedBy: Record<EndReason, number> = {
+    ...{ idle: 0, lifetime: 0, evicted: 0, gave_way: 0, lost: 0, discarded: 0, not_reusable: 0, check_failed: 0 },
+    ...{ unwanted: 0, shut: 0 },
+  };
   /** By driver, then by lane: two drivers may well call a lane by the same name. */
   readonly #pools = new Map<Driver, Map<string, Pool>>();
   readonly #lifetimes: Lifetimes;
@@ -79,6 +84,13 @@ export class Pools {
     let size = 0;
     for (const lanes of this.#pools.values()) size += lanes.size;
     return size;
+  }
+
+  /** Streams of the connections that are open, all lanes together. Looked up: to keep count would cost each lease. */
+  get streams(): { total: number; leased: number } {
+    const sum = { total: 0, leased: 0 };
+    for (const lanes of this.#pools.values()) for (const pool of lanes.values()) pool.countStreams(sum);
+    return sum;
   }
 
   /** True if a pool waits for room that only another lane's connection can make. */
@@ -134,7 +146,7 @@ export class Pools {
 
   #evict(connection: Connection): void {
     this.totals.evicted++;
-    connection.pool.retire(connection);
+    connection.pool.retire(connection, 'evicted');
   }
 
   /** Idle connections hold streams of the one that they go through: where somebody waits for those, one goes. */

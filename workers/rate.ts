@@ -50,6 +50,8 @@ export class Rates {
   readonly #emptyAt: number;
   readonly #buckets = new Map<string, Bucket>();
   readonly #due = new Heap<Bucket>();
+  /** Requests that could not start as soon as they came. */
+  #delayed = 0;
   #timer: Timer | undefined = undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
@@ -59,6 +61,12 @@ export class Rates {
     this.#emptyAt = spent ? clock.now() : Number.NEGATIVE_INFINITY;
     this.#perMs = perSecond / 1_000;
     this.#burst = burst;
+  }
+
+  get stats(): { waiting: number; delayed: number } {
+    let waiting = 0;
+    for (const bucket of this.#buckets.values()) waiting += bucket.waiting.size;
+    return { waiting, delayed: this.#delayed };
   }
 
   /** Keys that are remembered. */
@@ -81,6 +89,7 @@ export class Rates {
     }
     bucket.waiting.push(rated.inRate, rated.priority);
     this.#serve(bucket);
+    if (rated.inRate.list) this.#delayed++;
   }
 
   /** Takes out one that has not passed. */

@@ -94,7 +94,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       const context: OpenContext = {
         signal,
         deadline: connection.dueAt,
-        lost: () => pool.retire(connection),
+        lost: () => pool.retire(connection, 'lost'),
         lease: (target) => this.#pools.leaseFor(connection, target, signal),
         ask: (question, about) => {
           const asking = this.#asks.ask(question, about);
@@ -300,7 +300,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   }
 
   #stats() {
-    const { counts, totals, size, keys } = this.#pools;
+    const { counts, totals, size, keys, closedBy, streams } = this.#pools;
     const waiting = this.#runs.reduce((sum, run) => sum + (run?.waiting ? 1 : 0), 0);
     return {
       requests: this.#running,
@@ -312,7 +312,19 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       cache: this.#fills.stats,
       stopped: keys.stopped,
       ...totals,
+      closedBy: { ...closedBy },
+      streams,
+      breakers: keys.breakers,
+      rates: this.rates?.stats ?? { waiting: 0, delayed: 0 },
+      subprocesses: this.#subprocesses,
     };
+  }
+
+  get #subprocesses(): number {
+    let running = 0;
+    for (const driver of this.#drivers.values())
+      if (!(driver instanceof Promise)) running += driver.subprocesses?.() ?? 0;
+    return running;
   }
 
   #unsendable(reply: Reply, why: Error): void {

@@ -132,6 +132,30 @@ export interface TopKeys {
   byTime: { key: string; heldMs: number }[];
 }
 
+/**
+ * Why a connection was ended: `idle` or `lifetime` its time was over · `evicted` others needed its place, and it was idle ·
+ * `gave_way` they did, and it had been busy for long · `lost` its driver said so · `discarded` a request found it broken ·
+ * `not_reusable` it serves no other request · `check_failed` it gave no sign of life · `unwanted` nobody wanted it any more
+ * when it was open · `shut` the engine is closed, or its key has moved to another shard.
+ */
+export type EndReason =
+  | 'idle'
+  | 'lifetime'
+  | 'evicted'
+  | 'gave_way'
+  | 'lost'
+  | 'discarded'
+  | 'not_reusable'
+  | 'check_failed'
+  | 'unwanted'
+  | 'shut';
+
+/** Keys that are let alone after failures: until a time, or while the one try that is let through is under way. */
+export interface BreakerCounts {
+  open: number;
+  probing: number;
+}
+
 /** A snapshot of one shard. */
 export interface ShardStats {
   /** Requests in the shard, waiting for a stream or running. */
@@ -153,6 +177,20 @@ export interface ShardStats {
   failed: number;
   closed: number;
   evicted: number;
+  /** Connections that were open and take no more requests, by why. */
+  closedBy: Record<EndReason, number>;
+  /** Times that a request got a connection which had served another before, since the shard started. */
+  reused: number;
+  /** Streams of the connections that are open, and those of them that are leased now. */
+  streams: { total: number; leased: number };
+  /** By what failed: connecting, logging in. */
+  breakers: { connect: BreakerCounts; log_in: BreakerCounts };
+  /** Under `limits.ratePerKey`: requests that wait now, and those that had to wait since the shard started. */
+  rates: { waiting: number; delayed: number };
+  /** Of its JavaScript heap, and of buffers outside of it. */
+  memory: { heapUsedBytes: number; arrayBufferBytes: number };
+  /** Processes that its drivers have started and that still run. */
+  subprocesses: number;
   /** Leases that drivers forgot to give back, since the shard started (`limits.leakMs`). */
   leaked: number;
   cache: ShardCacheStats;
@@ -167,6 +205,10 @@ export interface ShardCacheStats {
   misses: number;
   /** Answers given past their time, with another being fetched. */
   stale: number;
+  /** Of the hits, those that waited for an answer which was being fetched for another. */
+  joined: number;
+  /** Answers that are being fetched now. */
+  filling: number;
   /** Of the misses, those whose old answer the peer said to hold still. */
   revalidated: number;
   /** Answers dropped for want of room. */

@@ -189,7 +189,7 @@ export function poolsWith(clock: Clock, limits: Partial<Limits> = {}, parameters
     pool.driver.open(pool.target, {
       signal,
       deadline: connection.dueAt,
-      lost: () => pool.retire(connection),
+      lost: () => pool.retire(connection, 'lost'),
       lease: (target): Promise<DriverLease> => pools.leaseFor(connection, target, signal),
       ask: () => Promise.reject(new Error('nobody to ask')),
     });

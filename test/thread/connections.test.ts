@@ -58,7 +58,13 @@ test('idle connections go after idleMs, and their pools with them', async () => 
   await Promise.all(Array.from({ length: 20 }, (_, i) => engine.run('puppet', { key: `k${i}` })));
   const inside = async () => (await engine.stats()).shards[0]?.inside;
   while ((await inside())?.closed !== 20) await engine.run('echo', { key: 'wait', delayMs: 5 });
-  expect(await inside()).toMatchObject({ opened: 21, connections: { opening: 0, busy: 0, full: 0 } });
+  expect(await inside()).toMatchObject({
+    opened: 21,
+    connections: { opening: 0, busy: 0, full: 0 },
+    reused: expect.any(Number),
+  });
+  expect((await inside())?.closedBy).toMatchObject({ idle: 20, lost: 0 });
+  expect((await inside())?.memory.heapUsedBytes).toBeGreaterThan(1e6);
   expect((await inside())?.lanes).toBeLessThanOrEqual(1);
 });
 

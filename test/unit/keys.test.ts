@@ -34,6 +34,20 @@ test('a key is the same for all who ask, and gone when its last lane is', () => 
   expect(keys.size).toBe(0);
 });
 
+test('keys that are let alone are counted by what failed, those that are being tried apart', () => {
+  const { clock, keys, fail, begin } = setUp();
+  const failed = (name: string, code: 'ERR_CONNECT' | 'ERR_AUTH', times: number) =>
+    fail(keys.of(name), new KeylaneError(code, 'no', { key: name }), times);
+  failed('a', 'ERR_CONNECT', 2);
+  expect(keys.breakers).toEqual({ connect: { open: 0, probing: 0 }, log_in: { open: 0, probing: 0 } });
+  failed('a', 'ERR_CONNECT', 1);
+  failed('b', 'ERR_CONNECT', 3);
+  failed('c', 'ERR_AUTH', 2);
+  clock.advance(10_000);
+  begin(keys.of('b'));
+  expect(keys.breakers).toEqual({ connect: { open: 1, probing: 1 }, log_in: { open: 1, probing: 0 } });
+});
+
 describe('failures to connect', () => {
   test('in a row stop the key and no other, and the refusal says why, since when and until when', () => {
     const { clock, keys, key, fail } = setUp();

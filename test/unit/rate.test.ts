@@ -55,6 +55,14 @@ describe('a rate', () => {
     ]);
   });
 
+  test('tells how many wait, and how many had to', () => {
+    const { clock, rates, enter } = setUp(2, 3);
+    for (const name of 'abcde') enter(name);
+    expect(rates.stats).toEqual({ waiting: 2, delayed: 2 });
+    clock.advance(10_000);
+    expect(rates.stats).toEqual({ waiting: 0, delayed: 2 });
+  });
+
   test('may be less than one a second', () => {
     const { clock, starts, enter } = setUp(0.25, 1);
     for (const name of 'abc') enter(name);

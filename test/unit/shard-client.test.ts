@@ -21,7 +21,19 @@ const STATS: ShardStats = {
   closed: 0,
   evicted: 0,
   leaked: 0,
-  cache: { entries: 0, bytes: 0, hits: 0, misses: 0, stale: 0, revalidated: 0, evictions: 0 },
+  reused: 0,
+  closedBy: {
+    ...{ idle: 0, lifetime: 0, evicted: 0, gave_way: 0, lost: 0, discarded: 0, not_reusable: 0, check_failed: 0 },
+    ...{ unwanted: 0, shut: 0 },
+  },
+  streams: { total: 1, leased: 1 },
+  breakers: { connect: { open: 0, probing: 0 }, log_in: { open: 0, probing: 0 } },
+  rates: { waiting: 0, delayed: 0 },
+  memory: { heapUsedBytes: 1, arrayBufferBytes: 0 },
+  subprocesses: 0,
+  cache: {
+    ...{ entries: 0, bytes: 0, hits: 0, misses: 0, stale: 0, joined: 0, filling: 0, revalidated: 0, evictions: 0 },
+  },
 };
 
 function setUp({ slots = 4, lastId = 0, ask = (_ask: Ask): Promise<unknown> => Promise.resolve(null) } = {}) {

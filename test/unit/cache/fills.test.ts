@@ -43,13 +43,14 @@ test('1,000 callers of one cold answer cause one request, and each gets the answ
   const callers = await Promise.all(Array.from({ length: 1_000 }, () => shard.ask('a')));
   await shard.connect();
   expect(shard.fetches).toBe(1);
+  expect((await shard.stats()).cache).toMatchObject({ filling: 1, joined: 999 });
   await shard.answer('fresh');
   expect(shard.fetches).toBe(0);
   const told = callers.map((caller) => caller.told);
   expect(told.filter((what) => what === 'miss 0 fresh')).toHaveLength(1);
   expect(told.filter((what) => what === 'hit 0 fresh')).toHaveLength(999);
   const { requests, cache } = await shard.stats();
-  expect({ requests, ...cache }).toMatchObject({ requests: 0, entries: 1, hits: 999, misses: 1 });
+  expect({ requests, ...cache }).toMatchObject({ requests: 0, entries: 1, hits: 999, misses: 1, filling: 0 });
 });
 
 test('when nothing reached the peer all who wait are told that, and the next caller asks again', async () => {

@@ -4,6 +4,7 @@ import type { Driver } from '../../../src/types.js';
 import { type Clock, systemClock } from '../../../src/util/clock.js';
 import type { SshConnection } from './connection.js';
 import { Connector, keyOf } from './connector.js';
+import { Warden } from './openssh/warden.js';
 import { run } from './orders.js';
 import { noteReference } from './secret-names.js';
 
@@ -25,6 +26,8 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
     ok: ({ code, signal, detached }) => detached?.running || (code === 0 && signal === null),
     reusable: (connection) => connection.state === 'open',
     check: (connection, withinMs) => connection.check(withinMs),
+    // Each master of `ssh` has its warden.
+    subprocesses: () => 2 * Warden.running,
     close: (connection) => connection.close(),
   });
 }

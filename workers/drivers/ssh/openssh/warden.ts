@@ -12,6 +12,8 @@ const SCRIPT = 'read -r _ || ssh -F none -S "$1" -O exit keylane; rm -rf "$2"';
 
 /** Sees to it that no master is left when this process or thread ends, however that happens. */
 export class Warden {
+  /** Those of this thread that still run. */
+  static running = 0;
   readonly #tell: (line?: string) => void;
 
   /** `socket` is the master's, in a folder of its own. Rejects if there can be no warden; then there may be no master. */
@@ -28,6 +30,8 @@ export class Warden {
   }
 
   private constructor(child: ChildProcess, stdin: Writable) {
+    Warden.running++;
+    child.once('exit', () => Warden.running--);
     child.on('error', () => undefined);
     stdin.on('error', () => undefined);
     this.#tell = (line) => {
