@@ -110,7 +110,6 @@ export const PACKAGES = {
   'openid-client': ['src/tokens/oauth.ts'],
   pino: ['src/server/'],
   piscina: ['src/host/shard-thread.ts'],
-  'prom-client': ['src/server/metrics/'],
   ssh2: ['workers/drivers/ssh/'],
   yaml: ['src/util/yaml.ts'],
   zod: [
