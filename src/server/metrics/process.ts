@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Clock } from '../../index.js';
+import { Allocations } from './allocations.js';
 
 /** What is told of the process in `/v1/stats`. What cannot be known here, because this is not Linux, is not there. */
 export interface ProcessStats {
@@ -12,6 +13,8 @@ export interface ProcessStats {
   heapUsedBytes: number;
   heapTotalBytes: number;
   externalBytes: number;
+  /** Taken of the main thread's heap since the start, what was freed meanwhile too. */
+  allocatedBytes: number;
   /** Seconds of CPU time of all threads since the start. */
   cpuSeconds: number;
   openFds?: number;
@@ -44,6 +47,7 @@ const SLOW_MS = 5_000;
 export class ProcessVitals {
   readonly #clock: Clock;
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #allocations = new Allocations();
   #spanSince: number;
   #lag: LoopLag | undefined = undefined;
   #loop = performance.eventLoopUtilization();
@@ -58,10 +62,12 @@ export class ProcessVitals {
 
   start(): void {
     this.#delay.enable();
+    this.#allocations.start();
   }
 
   stop(): void {
     this.#delay.disable();
+    this.#allocations.stop();
   }
 
   /** `busy` is of the time since it was last read, half a second at least. */
@@ -76,6 +82,7 @@ export class ProcessVitals {
       heapUsedBytes: heapUsed,
       heapTotalBytes: heapTotal,
       externalBytes: external,
+      allocatedBytes: this.#allocations.read(),
       cpuSeconds: (user + system) / 1e6,
       ...this.#slowly(),
       loopLag: this.#lagNow(),

@@ -30,6 +30,7 @@ export function writeProcess(
   out.add('keylane_loop_lag_p99_seconds', main, its.loopLag.p99Ms / 1_000);
   out.add('keylane_heap_used_bytes', main, its.heapUsedBytes);
   out.add('keylane_heap_total_bytes', main, its.heapTotalBytes);
+  out.add('keylane_heap_allocated_bytes_total', main, its.allocatedBytes);
   out.add('process_cpu_seconds_total', undefined, its.cpuSeconds);
   out.add('process_start_time_seconds', undefined, Math.round(at - uptimeMs) / 1_000);
   out.add('process_resident_memory_bytes', undefined, its.rssBytes);

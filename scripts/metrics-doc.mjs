@@ -1,0 +1,42 @@
+// Writes docs/metrics.md from the table of metrics, so that the page cannot fall behind. `--check` only compares. Needs dist.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { METRICS } from '../dist/src/server/metrics/catalogue.js';
+
+const page = new URL('../docs/metrics.md', import.meta.url);
+const rows = Object.entries(METRICS).map(
+  ([name, { type, labels, help }]) =>
+    `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+);
+const text = `# Metrics
+
+Generated from src/server/metrics/catalogue.ts by \`node scripts/metrics-doc.mjs\`; a test fails when this page falls behind.
+
+\`GET /metrics\` answers in the text format of Prometheus (0.0.4). It takes a token, as every route does: make one that is
+\`readOnly\`, and give it to Prometheus:
+
+\`\`\`yaml
+scrape_configs:
+  - job_name: keylane
+    authorization: { credentials_file: /etc/prometheus/keylane.token }
+    static_configs: [{ targets: ['127.0.0.1:7473'] }]
+\`\`\`
+
+Every label has values of a bounded set: drivers, outcomes, codes of [errors.md](errors.md), shards, routes, groups. Keys are
+no label, so the number of series does not grow with hosts: with \`metrics: { keys: true }\` the 1,000 keys with most
+connections get three series each. Counters go on where a shard is replaced: what its lost thread had counted is kept.
+A scrape does not disturb what runs: it asks each shard for one small snapshot, and takes a millisecond on the main thread.
+
+[alerts.yml](alerts.yml) has rules for Prometheus, [grafana-dashboard.json](grafana-dashboard.json) a dashboard to import. The
+same figures are in \`GET /v1/stats\` as JSON, and as one server-sent event a second.
+
+| metric | type | labels | what it is |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+
+if (!process.argv.includes('--check')) {
+  writeFileSync(page, text);
+} else if (readFileSync(page, 'utf8') !== text) {
+  console.error('docs/metrics.md is not what the sources say: run `npm run build && node scripts/metrics-doc.mjs`');
+  process.exit(1);
+}
