@@ -13,7 +13,11 @@ const forgetQuery = z.strictObject({
 
 /** What is remembered of answers: how much, what of it is on disk, and what is to be forgotten. */
 export function cacheRoutes(app: App, { engine }: Parts): void {
-  app.get('/v1/cache', { config: { needs: 'read' } }, () => engine.cache.stats());
+  app.get('/v1/cache', { config: { needs: 'read' } }, async ({ principal }) => {
+    const { operations, ...stats } = await engine.cache.stats();
+    // Operations are named by whoever asks.
+    return principal.limited ? stats : { ...stats, operations };
+  });
   app.get<{ Querystring: z.output<typeof listQuery> }>(
     '/v1/cache/entries',
     { config: { needs: 'read' }, schema: { querystring: listQuery } },
