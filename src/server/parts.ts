@@ -8,6 +8,7 @@ import type { ServiceLog } from './log.js';
 import type { HttpMeter } from './metrics/http.js';
 import type { Monitor } from './metrics/monitor.js';
 import type { ResolvedServiceOptions } from './options.js';
+import type { Tracing } from './tracing.js';
 
 /**
  * What a route asks of who calls it: `nothing` (it holds no data and does nothing) · `read` · `run` (it runs requests, or
@@ -67,6 +68,8 @@ export interface Parts {
   /** How everything is, once a second. */
   readonly monitor: Monitor;
   readonly batches: ServiceBatches;
+  /** Tells the program's OpenTelemetry of each settled request. */
+  readonly tracing: Tracing;
   /** One line for each request that ran something. */
   audit(line: Audited): void;
   /** False from the moment at which the service is asked to stop: who asks for the next request may go elsewhere. */

@@ -48,11 +48,12 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 /** Seconds after which a client may come again, where nothing better is known. */
 const RETRY_AFTER_S = 1;
 
-/** Answers with what went wrong. `status`: where HTTP knows better than the code. */
+/** Answers with what went wrong. `status`: where HTTP knows better than the code; `more`: what else is known. */
 export function sendProblem(
   reply: FastifyReply,
   error: KeylaneError,
   status = STATUS[error.code] ?? 500,
+  more?: object,
 ): FastifyReply {
   const { code, message, outcome, retryable, key, retryAfterMs } = error;
   const problem: ProblemDetails = {
@@ -65,6 +66,7 @@ export function sendProblem(
     retryable,
     ...(key !== undefined && { key }),
     ...(error.errors && { errors: error.errors }),
+    ...more,
   };
   if (status === 503 || status === 429)
     reply.header('retry-after', String(retryAfterMs === undefined ? RETRY_AFTER_S : Math.ceil(retryAfterMs / 1000)));

@@ -17,6 +17,8 @@ import { type LogLevel, type ResolvedServiceOptions, resolveServiceOptions, type
 import type { App, Parts } from './parts.js';
 import { logRequests } from './request-log.js';
 import { type Running, Stopping } from './stopping.js';
+import { Tracing } from './tracing.js';
+import { versionHere } from './version.js';
 
 /** An engine behind HTTP. `close()` it in a `finally`: it keeps the process alive. */
 export interface Service extends AsyncDisposable {
@@ -92,6 +94,7 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
         config: typeof resolved.engine.config === 'string' ? resolve(resolved.engine.config) : undefined,
         principalNamed: (name) => access.tokens.named(name),
       }),
+      tracing: new Tracing(versionHere()),
       audit: () => {},
       ready: () => stop.state === 'serving',
       stopping: stop.signal,

@@ -1,8 +1,8 @@
-import { createRequire } from 'node:module';
 import type { Clock, Engine } from '../../index.js';
 import type { Timer } from '../../util/clock.js';
 import { type History, Ring } from '../history.js';
 import type { App } from '../parts.js';
+import { versionHere } from '../version.js';
 import type { HttpMeter, HttpStats } from './http.js';
 import { Lately } from './lately.js';
 import { ProcessVitals } from './process.js';
@@ -158,9 +158,4 @@ const SERIES = [
 
 function connectionsOf(states: Readonly<Record<string, number>> | undefined): number {
   return Object.values(states ?? {}).reduce((sum, count) => sum + count, 0);
-}
-
-function versionHere(): string {
-  const { version } = createRequire(import.meta.url)('keylane/package.json') as { version: string };
-  return version;
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type EngineStream, KeylaneError, lineOf, type Result } from '../../index.js';
+import { type EngineStream, KeylaneError, lineOf, type Result, type StreamOptions } from '../../index.js';
 import { check } from '../../util/check.js';
 import { BodyLines } from '../body-lines.js';
 import type { LiveWriter } from '../live-writer.js';
@@ -10,6 +10,7 @@ import { type StreamBody, streamBody, validatorOf } from '../schemas.js';
 import { wantsEvents } from '../sse.js';
 import { feed, parsed } from '../stream-input.js';
 import { TextPieces } from '../text-pieces.js';
+import { traceparentOf } from '../tracing.js';
 
 /** Until the request itself has come. What comes after it may take its time. */
 const FIRST_LINE_MS = 30_000;
@@ -80,7 +81,7 @@ async function twoWay(parts: Parts, request: FastifyRequest, reply: FastifyReply
 
 /** Rejects where the request is refused: nothing has been answered then. */
 async function serve(
-  { engine, live, audit, clock }: Parts,
+  { engine, live, audit, clock, tracing }: Parts,
   { principal, headers, ip }: FastifyRequest,
   reply: FastifyReply,
   { driver, request, ...options }: StreamBody,
@@ -89,12 +90,16 @@ async function serve(
   principal.checkRequest(driver, request);
   const giveBack = principal.take('request');
   const at = clock.now();
-  const told = ({ key, outcome, error }: Pick<Result, 'key' | 'outcome' | 'error'>) => {
+  const told = (result: Result) => {
+    const { key, outcome, error } = result;
+    tracing.settled(driver, result, headers);
     const what = { principal: principal.name, address: ip, route: 'POST /v1/stream', driver, key, outcome };
     audit({ ...what, ...(error && { code: error.code }), ms: clock.now() - at });
   };
   try {
-    const stream = engine.stream(driver as 'echo', request as never, options as object) as EngineStream<unknown>;
+    const traceparent = traceparentOf(headers);
+    const how = { ...options, ...(traceparent !== undefined && { traceparent }) } as StreamOptions;
+    const stream = engine.stream(driver as 'echo', request as never, how) as EngineStream<unknown>;
     if (!lines) stream.end();
     try {
       await stream.accepted;
