@@ -59,13 +59,15 @@ export class Batches {
     return existsSync(join(this.directory(id), DATA_FILE));
   }
 
-  /** The newest first. One that cannot be read has an `error`. */
-  async list(): Promise<BatchSummary[]> {
+  /** The newest first. One that cannot be read has an `error`. `known`: those that it gives are not opened. */
+  async list({ known }: { known?: (id: string) => BatchSummary | undefined } = {}): Promise<BatchSummary[]> {
     const found: BatchSummary[] = [];
     for (const id of this.#ids()) {
-      const summary = await this.#with(id, (store) => summaryOf(store, id)).catch((error: unknown) =>
-        error instanceof KeylaneError ? unread(id, error) : Promise.reject(error),
-      );
+      const summary =
+        known?.(id) ??
+        (await this.#with(id, (store) => summaryOf(store, id)).catch((error: unknown) =>
+          error instanceof KeylaneError ? unread(id, error) : Promise.reject(error),
+        ));
       if (summary) found.push(summary);
     }
     return found.sort((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? -1 : 1));

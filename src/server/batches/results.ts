@@ -67,9 +67,8 @@ class Sending {
 
   async run(): Promise<BatchSummary> {
     const { id, query } = this.#asked;
-    const { engine } = this.#parts;
     if (!query.follow) {
-      const summary = await engine.batches.show(id);
+      const summary = await this.#batches.summaries.show(id);
       await this.#send();
       return summary;
     }
@@ -87,12 +86,12 @@ class Sending {
   }
 
   async #follow(watch: ReturnType<ServiceBatches['follow']>['watch']): Promise<BatchSummary> {
-    const { engine, clock } = this.#parts;
+    const { clock } = this.#parts;
     let told = Number.NEGATIVE_INFINITY;
     let last = '';
     for (;;) {
       const { version } = watch;
-      const summary = await engine.batches.show(this.#asked.id);
+      const summary = await this.#batches.summaries.show(this.#asked.id);
       await this.#send();
       if (summary.state !== 'running' || this.#isWhole || !this.#writer.isOpen) return summary;
       let wait: number | undefined;

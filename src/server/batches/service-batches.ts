@@ -22,6 +22,7 @@ import { batchIdOf } from './idempotency.js';
 import type { RunOptions } from './query.js';
 import { RunningBatch } from './running.js';
 import { asksTheSame, type ServiceSettings, settingsOf } from './settings.js';
+import { Summaries } from './summaries.js';
 import { Watch } from './watch.js';
 
 export interface BatchLimits {
@@ -82,6 +83,8 @@ const DEFAULT_DRIVER = 'ssh';
  *        └──────────────────────────────────────────────────────────────┘         interrupted ◀┘ └ resume, start
  */
 export class ServiceBatches {
+  /** What there is. */
+  readonly summaries: Summaries;
   readonly #host: BatchesHost;
   readonly #running = new Map<string, RunningBatch>();
   /** Ids whose body is being taken in. */
@@ -92,6 +95,7 @@ export class ServiceBatches {
 
   constructor(host: BatchesHost) {
     this.#host = host;
+    this.summaries = new Summaries(host.engine.batches);
     host.stopping.addEventListener('abort', () => this.#leave(), { once: true });
   }
 
@@ -166,20 +170,20 @@ export class ServiceBatches {
 
   /** At start: goes on with all that a service before this one has left. What cannot be gone on with is left, and told. */
   async start(): Promise<void> {
-    const all = await this.#host.engine.batches.list();
+    const all = await this.summaries.list();
     this.#left = all.filter((one) => one.state === 'interrupted' && !one.error && settingsOf(one)).reverse();
     await this.#goOnWithNext();
   }
 
   /** Who follows a batch is woken by what comes back, until `left`. */
   follow(id: string): { watch: Watch; left: () => void } {
-    const { clock, engine } = this.#host;
+    const { clock } = this.#host;
     let entry = this.#watches.get(id);
     if (!entry) {
       const host = {
         clock,
         isRunning: (one: string) => this.#running.has(one),
-        show: (one: string) => engine.batches.show(one),
+        show: (one: string) => this.summaries.show(one),
       };
       entry = { watch: new Watch(id, host), followers: 0 };
       this.#watches.set(id, entry);
@@ -303,7 +307,7 @@ export class ServiceBatches {
     const { batches } = this.#host.engine;
     if (!batches.has(id)) return undefined;
     try {
-      return await batches.show(id);
+      return await this.summaries.show(id);
     } catch (error) {
       if (error instanceof KeylaneError && error.code === 'ERR_INPUT') return undefined;
       throw error;

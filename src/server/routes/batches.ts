@@ -84,7 +84,7 @@ function lookRoutes(app: App, parts: Parts): void {
     { config, schema: { querystring: listQuery } },
     async (request) => {
       const { state, limit = MOST_LISTED } = request.query;
-      const seen = (await engine.batches.list()).filter(
+      const seen = (await parts.batches.summaries.list()).filter(
         (one) => request.principal.sees(ownerOf(one)) && (state === undefined || one.state === state),
       );
       return { batches: seen.slice(0, limit).map((one) => toldOf(one, parts)), total: seen.length };
@@ -178,9 +178,9 @@ interface OfBatch {
 }
 
 /** What the caller may not see is not there for it. */
-async function seen(request: FastifyRequest<OfBatch>, { engine }: Parts): Promise<BatchSummary> {
+async function seen(request: FastifyRequest<OfBatch>, { engine, batches }: Parts): Promise<BatchSummary> {
   const { id } = request.params;
-  const summary = engine.batches.has(id) ? await found(engine.batches.show(id)) : undefined;
+  const summary = engine.batches.has(id) ? await found(batches.summaries.show(id)) : undefined;
   if (summary && request.principal.sees(ownerOf(summary))) return summary;
   throw new KeylaneError('ERR_NOT_FOUND', `there is no batch ${id}`);
 }
