@@ -1,8 +1,9 @@
 import { type FastifyServerOptions, fastify } from 'fastify';
-import { KeylaneError } from '../index.js';
+import { entrance, entranceOptions } from './access/entrance.js';
 import { guard } from './access/guard.js';
 import type { App, Parts, Principal } from './parts.js';
-import { onError, sendProblem } from './problem.js';
+import { errorHandler } from './problem.js';
+import { RouteTable, type ServiceRoute, sendNoRoute } from './route-table.js';
 import { accountsRoutes } from './routes/accounts.js';
 import { batchRoutes } from './routes/batches.js';
 import { cacheRoutes } from './routes/cache.js';
@@ -22,22 +23,21 @@ export function buildApp(
   parts: Parts,
   identify: (authorization: string | undefined) => Principal | undefined,
   https?: { cert: Buffer; key: Buffer },
-): App {
+): { app: App; routes: readonly ServiceRoute[] } {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
-    bodyLimit: 1_048_576,
     // While it stops, what comes on connections that are there is served; each is closed with its answer.
     return503OnClosing: false,
-    ...(https && { https }),
+    ...entranceOptions(parts, https),
   } as FastifyServerOptions);
+  const table = new RouteTable(app);
   app.setValidatorCompiler(validatorOf);
-  app.setErrorHandler(onError);
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, new KeylaneError('ERR_NOT_FOUND', `there is no ${request.method} ${request.url.split('?')[0]}`)),
-  );
+  app.setErrorHandler(errorHandler(parts.log));
+  app.setNotFoundHandler((request, reply) => sendNoRoute(request, reply, table));
   parts.http.watch(app);
   parts.monitor.watch(app);
+  entrance(app, parts);
   guard(app, identify);
   healthRoutes(app, parts);
   pageRoutes(app);
@@ -51,5 +51,5 @@ export function buildApp(
   eventsRoutes(app, parts);
   cacheRoutes(app, parts);
   accountsRoutes(app, parts);
-  return app;
+  return { app, routes: table.routes };
 }

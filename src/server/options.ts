@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { type EngineOptions, KeylaneError } from '../index.js';
 import { check } from '../util/check.js';
+import { HTTP_LIMITS, type HttpLimits, httpLimitsSchema } from './access/limits.js';
 import { type TokenOptions, tokensSchema } from './access/token-options.js';
 
 /** Levels of the log, the most talkative first. */
@@ -43,6 +44,8 @@ export interface ServiceOptions {
   allowHosts?: readonly string[];
   /** Values of the Origin header that are answered, beside the service's own. */
   allowOrigins?: readonly string[];
+  /** What clients may have of it. */
+  http?: HttpLimits;
   /** Path of a file that gets a line for each request that ran something. */
   audit?: string;
   /** Go on with batches that were interrupted. @default true */
@@ -64,8 +67,10 @@ export interface ServiceOptions {
 }
 
 export interface ResolvedServiceOptions
-  extends Readonly<Required<Omit<ServiceOptions, 'tls' | 'audit' | 'log'>>>,
-    Readonly<Pick<ServiceOptions, 'tls' | 'audit' | 'log'>> {}
+  extends Readonly<Required<Omit<ServiceOptions, 'tls' | 'audit' | 'log' | 'http'>>>,
+    Readonly<Pick<ServiceOptions, 'tls' | 'audit' | 'log'>> {
+  readonly http: Readonly<Required<HttpLimits>>;
+}
 
 const DEFAULTS = Object.freeze({
   engine: Object.freeze({}),
@@ -96,6 +101,7 @@ const serviceOptions = z.strictObject({
   tokens: tokensSchema,
   allowHosts: z.array(z.string().min(1).max(512)).max(1_000),
   allowOrigins: z.array(z.string().min(1).max(512)).max(1_000),
+  http: httpLimitsSchema,
   audit: path,
   resume: z.boolean(),
   maxBatches: z.int().min(1).max(10_000),
@@ -114,7 +120,11 @@ const serviceOptions = z.strictObject({
 export function resolveServiceOptions(given: ServiceOptions = {}): ResolvedServiceOptions {
   const options = check(serviceOptions.partial(), given, 'createService', 'ERR_CONFIG');
   const said = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const resolved = { ...DEFAULTS, ...(said as ServiceOptions) };
+  const resolved = {
+    ...DEFAULTS,
+    ...(said as ServiceOptions),
+    http: { ...HTTP_LIMITS, ...options.http } as Required<HttpLimits>,
+  };
   if (!isLoopback(resolved.host) && !resolved.tls && !resolved.allowInsecure)
     throw new KeylaneError(
       'ERR_CONFIG',

@@ -83,7 +83,10 @@ export type App = FastifyInstance;
 declare module 'fastify' {
   interface FastifyContextConfig {
     needs?: Needs;
-    /** Its bodies go on for as long as they like: no time limit for them. @default false */
+    /**
+     * Its bodies may be of any length and go on for as long as they like; only until the answer begins they must not stand
+     * still. @default false
+     */
     streams?: boolean;
   }
   interface FastifyRequest {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { KeylaneError } from '../index.js';
-import { problemsOf } from '../util/check.js';
+import type { KeylaneError } from '../index.js';
+import { pathOf, problemsOf } from '../util/check.js';
+import { FieldError } from './field-error.js';
 
 const DAY_MS = 86_400_000;
 
@@ -61,14 +62,20 @@ export const streamBody = runBody.pick({ driver: true, request: true, priority: 
 
 export type StreamBody = z.output<typeof streamBody>;
 
+/** What Fastify calls the parts of a request, as our messages do. */
+const PARTS: Readonly<Record<string, string>> = { querystring: 'query.', params: 'params.', headers: 'headers.' };
+
 /** Fastify's validator: what a zod schema says of a part of a request. */
-export function validatorOf({ schema, httpPart }: { schema: unknown; httpPart?: string | undefined }) {
+export function validatorOf({ schema, httpPart = 'body' }: { schema: unknown; httpPart?: string | undefined }) {
+  const head = PARTS[httpPart] ?? '';
+  const whole = httpPart === 'querystring' ? 'query' : httpPart;
   return (value: unknown): { value: unknown } | { error: KeylaneError } => {
     const read = (schema as z.ZodType).safeParse(value);
     if (read.success) return { value: read.data };
-    const says = problemsOf(schema as z.ZodType, value)
-      .slice(0, 3)
-      .map(({ path, says }) => `${[httpPart ?? 'request', ...path].join('.')}: ${says}`);
-    return { error: new KeylaneError('ERR_INPUT', says.join('; ')) };
+    const problems = problemsOf(schema as z.ZodType, value).map(({ path, says }) => ({
+      field: path.length === 0 ? whole : `${head}${pathOf('', path)}`,
+      detail: says,
+    }));
+    return { error: new FieldError('ERR_INPUT', problems) };
   };
 }

@@ -16,6 +16,7 @@ import { Monitor } from './metrics/monitor.js';
 import { type LogLevel, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { App, Parts } from './parts.js';
 import { logRequests } from './request-log.js';
+import type { ServiceRoute } from './route-table.js';
 import { type Running, Stopping } from './stopping.js';
 import { Tracing } from './tracing.js';
 import { versionHere } from './version.js';
@@ -25,6 +26,8 @@ export interface Service extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:7473`. */
   readonly url: string;
   readonly engine: Engine;
+  /** All that can be asked of it. */
+  readonly routes: readonly ServiceRoute[];
   /** The token of the first start, which is kept in the data directory: its bearer may do everything. */
   readonly token: string;
   /** The file of that token. */
@@ -99,12 +102,12 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
       ready: () => stop.state === 'serving',
       stopping: stop.signal,
     };
-    const app = buildApp(parts, (authorization) => access.tokens.identify(authorization), https);
+    const { app, routes } = buildApp(parts, (authorization) => access.tokens.identify(authorization), https);
     const connections = new Connections(app.server, https !== undefined);
     logRequests(app.server, serviceLog, systemClock);
     await listen(app, resolved);
     if (resolved.resume) void parts.batches.start();
-    return new RunningService({ app, parts, connections }, stop, access);
+    return new RunningService({ app, parts, connections }, stop, access, routes);
   } catch (error) {
     await engine.destroy('the service did not start');
     throw error;
@@ -114,14 +117,16 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
 class RunningService implements Service {
   readonly url: string;
   readonly engine: Engine;
+  readonly routes: readonly ServiceRoute[];
   readonly token: string;
   readonly #access: Access;
   readonly tokenFile: string;
   readonly #running: Running;
   readonly #stop: Stopping;
 
-  constructor(running: Running, stop: Stopping, access: Access) {
+  constructor(running: Running, stop: Stopping, access: Access, routes: readonly ServiceRoute[]) {
     const { app, parts } = running;
+    this.routes = routes;
     this.token = access.token;
     this.tokenFile = access.tokenFile;
     this.engine = parts.engine;

@@ -11,7 +11,7 @@ export function guard(app: App, identify: (authorization: string | undefined) =>
       throw new KeylaneError('ERR_CONFIG', `the route ${String(method)} ${url} does not say what it \`needs\``);
   });
   app.addHook('onRequest', (request, _reply, done) => {
-    const needs = request.routeOptions.config.needs ?? 'admin';
+    const needs = request.is404 ? 'read' : (request.routeOptions.config.needs ?? 'admin');
     if (needs === 'nothing') return done();
     const principal = identify(request.headers.authorization);
     if (!principal) return done(new KeylaneError('ERR_UNAUTHENTICATED'));
