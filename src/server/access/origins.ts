@@ -74,7 +74,7 @@ class Names {
       if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host') hosts++;
     // Of two, a proxy before us may have taken the other one. In an absolute URL there is a third. (RFC 9112 3.2)
     if (hosts > 1) return new FieldError('ERR_INPUT', [{ field: 'headers.host', detail: 'is there more than once' }]);
-    if (url.charCodeAt(0) !== SLASH && url !== ANY)
+    if (url.charCodeAt(0) !== SLASH && !(url === ANY && raw.method === 'OPTIONS'))
       return new FieldError('ERR_INPUT', [{ field: 'path', detail: 'must begin with /' }]);
     const { host = '' } = raw.headers;
     if (this.#known.has(host)) return undefined;
