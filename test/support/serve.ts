@@ -26,30 +26,24 @@ export interface Asked {
   agent?: Agent;
 }
 
-/** `keylane serve` in a process of its own, ready, and gone when the test is over. */
+/** `keylane serve` in a process of its own, gone when the file's tests are over. Its port is any free one unless `args` say. */
 export class Serving extends Cli {
   url = '';
   readonly dataDir: string;
 
-  private constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>>) {
-    super(
-      ['serve', '--config', 'none', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--shards', '1', ...args],
-      env,
-    );
+  constructor(args: readonly string[] = [], dataDir = folder(), env: Readonly<Record<string, string>> = {}) {
+    const own = ['serve', '--config', 'none', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--shards', '1'];
+    super([...own, ...args], env);
     this.dataDir = dataDir;
-  }
-
-  /** `args` go after those of the tests and before nothing. */
-  static async start(
-    args: readonly string[] = [],
-    dataDir = folder(),
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<Serving> {
-    const serving = new Serving(args, dataDir, env);
-    const { pid } = serving.child;
+    const { pid } = this.child;
     CLEANUPS.push(() => {
       if (pid !== undefined && runs(pid)) killTree(pid);
     });
+  }
+
+  /** Resolves when it is ready. */
+  static async start(...how: ConstructorParameters<typeof Serving>): Promise<Serving> {
+    const serving = new Serving(...how);
     await serving.until('out', '\n');
     serving.url = /https?:\/\/\S+/.exec(serving.out)?.[0] ?? '';
     return serving;
