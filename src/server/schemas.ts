@@ -69,7 +69,9 @@ const PARTS: Readonly<Record<string, string>> = { querystring: 'query.', params:
 export function validatorOf({ schema, httpPart = 'body' }: { schema: unknown; httpPart?: string | undefined }) {
   const head = PARTS[httpPart] ?? '';
   const whole = httpPart === 'querystring' ? 'query' : httpPart;
-  return (value: unknown): { value: unknown } | { error: KeylaneError } => {
+  return (given: unknown): { value: unknown } | { error: KeylaneError } => {
+    // Where there is no body Fastify says null.
+    const value = given === null ? undefined : given;
     const read = (schema as z.ZodType).safeParse(value);
     if (read.success) return { value: read.data };
     const problems = problemsOf(schema as z.ZodType, value).map(({ path, says }) => ({
