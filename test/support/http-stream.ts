@@ -9,14 +9,14 @@ export interface StreamEnd {
   result: { outcome: string; response?: unknown; error?: { code: string; message: string } } & Record<string, unknown>;
 }
 
-/** A client of `POST /v1/stream` that sends lines, or one body of JSON, and reads lines. */
+/** A client of `POST /v1/stream`, or of another path, that sends lines, or one body of JSON, and reads lines. */
 export class HttpStream {
   readonly request: ClientRequest;
   /** The head of the answer. */
   readonly head: Promise<IncomingMessage>;
 
-  constructor(to: { url: string; token: string }, headers: Record<string, string> = {}) {
-    this.request = request(`${to.url}/v1/stream`, {
+  constructor(to: { url: string; token: string }, headers: Record<string, string> = {}, path = '/v1/stream') {
+    this.request = request(`${to.url}${path}`, {
       method: 'POST',
       agent: false,
       headers: { authorization: `Bearer ${to.token}`, 'content-type': 'application/x-ndjson', ...headers },

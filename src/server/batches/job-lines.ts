@@ -6,6 +6,9 @@ type Read = IteratorResult<Job | KeylaneError, undefined>;
 /** Asked for each job before it is handed on; throws where it is refused. */
 type Check = (driver: string | undefined, request: unknown) => void;
 
+/** Undefined for what is not UTF-8, null for what is too long. */
+type Lines = (string | undefined | null)[];
+
 const NEWLINE = 0x0a;
 
 /**
@@ -17,7 +20,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   readonly #pieces: AsyncIterator<Buffer>;
   readonly #longest: number;
   readonly #check: Check;
-  #lines: (string | undefined)[] = [];
+  #lines: Lines = [];
   #at = 0;
   /** Begun, and not ended yet. */
   #rest: Buffer[] = [];
@@ -53,6 +56,8 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
       const text = this.#lines[this.#at++];
       this.#line++;
       if (text === undefined) return this.#bad('is not UTF-8');
+      if (text === null)
+        return this.#bad(`is longer than ${this.#longest.toLocaleString('en-US')} bytes; nothing behind it was read`);
       if (text.trim() !== '') return { done: false, value: this.#job(text) };
     }
     return this.#isEnded ? { done: true, value: undefined } : undefined;
@@ -64,23 +69,19 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
       this.#at = 0;
       if (this.#isEnded) this.#lines = [];
       else if (done) this.#end();
-      else if (!this.#take(value)) {
-        this.#end();
-        return this.#bad(`is longer than ${this.#longest.toLocaleString('en-US')} bytes; nothing behind it was read`);
-      }
+      else this.#take(value);
       const read = this.#next();
       if (read) return read;
     }
   }
 
   #end(): void {
-    this.#lines = this.#restBytes > 0 && this.#restBytes <= this.#longest ? linesIn(Buffer.concat(this.#rest)) : [];
+    this.#lines = this.#restBytes > 0 ? linesIn(Buffer.concat(this.#rest)) : [];
     this.#rest = [];
     this.#isEnded = true;
   }
 
-  /** False where a line is too long. */
-  #take(piece: Buffer): boolean {
+  #take(piece: Buffer): void {
     const end = piece.lastIndexOf(NEWLINE);
     this.#lines = [];
     if (end >= 0) {
@@ -91,7 +92,10 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
     }
     if (end + 1 < piece.length) this.#rest.push(piece.subarray(end + 1));
     this.#restBytes += piece.length - end - 1;
-    return this.#restBytes <= this.#longest;
+    if (this.#restBytes <= this.#longest) return;
+    this.#lines.push(null);
+    this.#rest = [];
+    this.#isEnded = true;
   }
 
   #bad(says: string): Read {
@@ -114,10 +118,9 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   }
 }
 
-/** Undefined for what is not UTF-8. */
-function linesIn(bytes: Buffer): (string | undefined)[] {
+function linesIn(bytes: Buffer): Lines {
   if (isUtf8(bytes)) return bytes.toString().split('\n');
-  const lines: (string | undefined)[] = [];
+  const lines: Lines = [];
   for (let at = 0; at <= bytes.length; ) {
     const end = bytes.indexOf(NEWLINE, at);
     const line = bytes.subarray(at, end < 0 ? bytes.length : end);
