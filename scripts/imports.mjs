@@ -68,7 +68,11 @@ export const RULES = [
   // As any user would, with the tools that everybody has.
   { files: ['src/server/'], may: ['src/server/', 'src/index.ts', 'src/util/'], not: ['src/server/page/'] },
   // A program that talks to a service loads no engine; options are refused by the same words in both.
-  { files: ['src/client/'], may: [...BASE, 'src/call-options.ts', 'src/client/'], types: ['src/index.ts'] },
+  {
+    files: ['src/client/'],
+    may: [...BASE, 'src/call-options.ts', 'src/client/'],
+    types: ['src/index.ts', 'src/server/'],
+  },
   { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/', 'src/client/'] },
   // A driver knows its own folder (`*`) and, of its spec, the types of what it is given.
   {

@@ -8,6 +8,7 @@ import type { ClientBatch } from './client.js';
 import { type Item, itemOf } from './item.js';
 import { Lines } from './lines.js';
 import type { Opened, ServiceLink } from './link.js';
+import { errorOf, isObject } from './problem.js';
 import { bytesOf, refusedResult, resultOf } from './settled.js';
 
 const NDJSON = 'application/x-ndjson';
@@ -47,6 +48,8 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
   #isExhausted = false;
   #failure: unknown = undefined;
   #why: string | undefined = undefined;
+  /** What the service says has ended the batch. */
+  #broke: KeylaneError | undefined = undefined;
 
   constructor(
     link: ServiceLink,
@@ -59,7 +62,7 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
     if (options.journal || options.id !== undefined)
       throw new KeylaneError(
         'ERR_INPUT',
-        '`journal` is not for `batch` of a client: `batches.submit` makes one that is kept',
+        '`journal` is not for `batch` of a client: `batches.submit` makes a batch that is kept',
       );
     this.#link = link;
     this.#driver = driver;
@@ -213,8 +216,7 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
   #line(line: Record<string, unknown>): void {
     const item = this.#sent.get(line.index as number);
     if (!item) {
-      // How the batch ended, for one.
-      if (typeof line.why === 'string') this.#why = line.why;
+      if (line.index === undefined && isObject(line.error)) this.#broke = errorOf(line.error);
       return;
     }
     const { channel } = line;
@@ -253,11 +255,13 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
     else if (!this.#isOpening) this.#over();
   }
 
-  /** The answer is whole. What has no result never began: the batch was stopped before it. */
+  /** The answer is whole. What has no result never began: the service ended the batch before it, and may say why. */
   #ended(): void {
-    const why = this.#why ?? 'the service ended the batch before it';
-    for (const item of this.#sent.values()) this.#settle(refusedResult(new KeylaneError('ERR_STOPPED', why), item));
-    if (this.#sent.size > 0) this.#why = why;
+    const { code, message } = this.#broke ?? new KeylaneError('ERR_STOPPED', 'the service ended the batch before it');
+    const never = new KeylaneError(code, message, { outcome: 'not_started' });
+    if (this.#sent.size > 0) this.#why = message;
+    for (const item of this.#sent.values()) this.#settle(refusedResult(never, item));
+    this.#failure ??= this.#broke;
     this.#over();
   }
 

@@ -14,15 +14,23 @@ import type {
   Result,
   StreamOptions,
 } from '../index.js';
+import type { History } from '../server/history.js';
+import type { ServiceStats } from '../server/metrics/stats.js';
 import { ServiceBatch } from './batch.js';
+import { ServiceBatches } from './batches.js';
+import { ServiceCache } from './cache.js';
 import { requestJson } from './json.js';
 import { MARGIN_MS, type ServiceLink } from './link.js';
+import { listIn, type ServiceAccount } from './lists.js';
 import { refusedResult, resultOf } from './settled.js';
 import { ServiceStream } from './stream.js';
 
 /** What a stream of an engine and one of a client have in common: all that a program uses. */
 export interface ClientStream<Response>
-  extends Pick<EngineStream<Response>, 'response' | 'write' | 'end' | 'cancel' | 'next' | 'return'> {
+  extends Pick<
+    EngineStream<Response>,
+    'response' | 'accepted' | 'result' | 'write' | 'end' | 'cancel' | 'next' | 'return'
+  > {
   [Symbol.asyncIterator](): ClientStream<Response>;
 }
 
@@ -54,7 +62,18 @@ export interface Requester
 }
 
 /** A service, held as a program holds an engine. `close()` ends the client; the service goes on. */
-export interface Client extends Requester {}
+export interface Client extends Requester {
+  /** Batches that the service keeps: those that this token may see, and a way to make one. */
+  readonly batches: ServiceBatches;
+  /** What the service remembers of answers. */
+  readonly cache: ServiceCache;
+  /** How the service is: its process, its HTTP, its engine, and the last second. */
+  serviceStats(): Promise<ServiceStats>;
+  /** One sample a second of the last 15 minutes, or the last so many. */
+  history(last?: number): Promise<History>;
+  /** The accounts that this token may see. */
+  accounts(filter?: { driver?: string; labels?: readonly string[] }): Promise<ServiceAccount[]>;
+}
 
 const DEFAULT_CEILING_MS = 60_000;
 
@@ -62,8 +81,28 @@ const DEFAULT_CEILING_MS = 60_000;
 export class ServiceClient implements Client {
   readonly #link: ServiceLink;
 
+  readonly batches: ServiceBatches;
+  readonly cache: ServiceCache;
+
   constructor(link: ServiceLink) {
     this.#link = link;
+    this.batches = new ServiceBatches(link);
+    this.cache = new ServiceCache(link);
+  }
+
+  async serviceStats(): Promise<ServiceStats> {
+    return (await this.#link.read('/v1/stats')) as ServiceStats;
+  }
+
+  async history(last?: number): Promise<History> {
+    return (await this.#link.read(`/v1/stats/history${last === undefined ? '' : `?last=${last}`}`)) as History;
+  }
+
+  async accounts({ driver, labels = [] }: { driver?: string; labels?: readonly string[] } = {}) {
+    const query = new URLSearchParams();
+    for (const label of labels) query.append('label', label);
+    if (driver !== undefined) query.set('driver', driver);
+    return listIn<ServiceAccount>(await this.#link.read(`/v1/accounts?${query}`), 'accounts');
   }
 
   async run<D extends DriverName>(
@@ -105,7 +144,7 @@ export class ServiceClient implements Client {
   }
 
   async stats(): Promise<EngineStats> {
-    return (await this.#link.read('/v1/stats')) as EngineStats;
+    return (await this.serviceStats()).engine;
   }
 
   close(): Promise<void> {

@@ -6,7 +6,10 @@ import { isObject } from './problem.js';
 
 /** Hears of an answer of many lines. `ended` is called once, at last; with an error where the answer was not whole. */
 export interface LineEvents {
-  line(line: Record<string, unknown>): void;
+  /** The service has taken the request in: its lines follow. */
+  begun?(): void;
+  /** `text`: as it came. */
+  line(line: Record<string, unknown>, text: string): void;
   ended(error: KeylaneError | undefined): void;
 }
 
@@ -30,6 +33,7 @@ export class Lines {
       if (answer.statusCode !== 200) throw await refusalOf(exchange, answer);
       const type = answer.headers['content-type'] ?? 'no content-type';
       if (!/^application\/x-ndjson\b/i.test(type)) throw broken(exchange, `the service answers with \`${type}\``);
+      events.begun?.();
       return new Lines(exchange, answer, mostBytes, events);
     } catch (error) {
       exchange.request.destroy();
@@ -90,7 +94,7 @@ export class Lines {
     } catch {
       line = undefined;
     }
-    if (isObject(line)) this.#events.line(line);
+    if (isObject(line)) this.#events.line(line, text);
     else this.#break(`a line of the answer is no JSON object: ${sample(text)}`);
   }
 

@@ -75,6 +75,17 @@ export class ServiceLink {
     return this.ask({ method: 'GET', path, timeoutMs, signal, runs: false, isIdempotent: true });
   }
 
+  /** Asks for a change of what the service keeps, which is the same where it is asked for twice. */
+  change(
+    method: 'POST' | 'DELETE',
+    path: string,
+    headers: OutgoingHttpHeaders = {},
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const { timeoutMs } = this.options;
+    return this.ask({ method, path, headers, timeoutMs, signal, runs: true, isIdempotent: true });
+  }
+
   /** Asks, and gives the answer's JSON. Rejects with KeylaneError. */
   async ask(ask: Ask): Promise<unknown> {
     const pending = this.#begin(ask);
@@ -105,7 +116,7 @@ export class ServiceLink {
     const pending = this.#begin(ask);
     try {
       const headers = await this.#headers(ask, pending);
-      const exchange = this.#send(ask, headers, undefined, undefined, pending);
+      const exchange = this.#send(ask, headers, undefined, undefined, pending, ask.method === 'POST');
       return { exchange, close: () => this.#end(pending) };
     } catch (error) {
       this.#end(pending);
@@ -175,6 +186,7 @@ export class ServiceLink {
     body: string | undefined,
     agent: Agent | undefined,
     pending: Pending,
+    isOpen = false,
   ): Exchange {
     const { url, ca } = this.options;
     const isTls = url.protocol === 'https:';
@@ -190,8 +202,7 @@ export class ServiceLink {
     });
     const exchange = new Exchange(request, { clock: this.clock, origin: this.origin, runs });
     pending.onEnd((error) => exchange.cut(error));
-    if (body !== undefined) request.end(body);
-    else if (method !== 'POST') request.end();
+    if (!isOpen) request.end(body);
     return exchange;
   }
 

@@ -1,12 +1,12 @@
 import { KeylaneError } from '../errors.js';
-import type { Chunk, StreamOptions } from '../index.js';
+import type { Chunk, Result, StreamOptions } from '../index.js';
 import { Bell } from '../util/bell.js';
 import { deferred } from '../util/deferred.js';
 import type { ClientStream } from './client.js';
 import { base64, requestJson } from './json.js';
 import { Lines } from './lines.js';
 import { MARGIN_MS, type Opened, type ServiceLink } from './link.js';
-import { bytesOf, resultOf } from './settled.js';
+import { type About, bytesOf, refusedResult, resultOf } from './settled.js';
 
 /** What may be written ahead of the peer, as in the library. */
 const MOST_PENDING_BYTES = 16 * 1024 * 1024;
@@ -19,9 +19,12 @@ const NDJSON = 'application/x-ndjson';
 export class ServiceStream<Response> implements ClientStream<Response> {
   /** What the peer answered in the end. Rejects with KeylaneError, as `run` does. */
   readonly response: Promise<Response>;
+  /** Resolves when the service has taken it in. Rejects where it is refused, or ends before. */
+  readonly accepted: Promise<void>;
   readonly #answer = deferred<Response>();
+  readonly #accepted = deferred<void>();
   readonly #link: ServiceLink;
-  readonly #about: { index: number; id: string; driver: string; request: unknown };
+  readonly #about: About;
   readonly #chunks: Chunk[] = [];
   readonly #readable = new Bell();
   readonly #writable = new Bell();
@@ -32,7 +35,7 @@ export class ServiceStream<Response> implements ClientStream<Response> {
   #opened: Opened | undefined = undefined;
   #lines: Lines | undefined = undefined;
   #ending: 'no' | 'asked' | 'sent' = 'no';
-  #settled: { error: KeylaneError | undefined } | undefined = undefined;
+  #settled: Result | undefined = undefined;
 
   constructor(link: ServiceLink, driver: string, request: unknown, options: StreamOptions) {
     this.#link = link;
@@ -40,7 +43,15 @@ export class ServiceStream<Response> implements ClientStream<Response> {
     this.response = this.#answer.promise;
     // Whoever only iterates hears of the error there.
     this.response.catch(() => {});
+    this.accepted = this.#accepted.promise;
+    this.accepted.catch(() => {});
     void this.#start(options);
+  }
+
+  /** What became of it, as `result` tells it. Never rejects. */
+  get result(): Promise<Result<unknown, Response>> {
+    const told = () => this.#settled as Result<unknown, Response>;
+    return this.response.then(told, told);
   }
 
   write(data: string | Uint8Array): Promise<void> {
@@ -65,7 +76,7 @@ export class ServiceStream<Response> implements ClientStream<Response> {
 
   /** Calls the request off: the service hears it by the end of the connection. */
   cancel(): void {
-    this.#end(undefined, new KeylaneError('ERR_CANCELED'));
+    this.#end(new KeylaneError('ERR_CANCELED'));
   }
 
   async next(): Promise<IteratorResult<Chunk, undefined>> {
@@ -120,10 +131,11 @@ export class ServiceStream<Response> implements ClientStream<Response> {
       this.#pump();
       this.#lines = await Lines.of(exchange, this.#link.options.maxAnswerBytes, {
         line: (line) => this.#line(line),
-        ended: (error) => this.#end(undefined, error ?? this.#cutShort()),
+        begun: () => this.#accepted.resolve(),
+        ended: (error) => this.#end(error ?? this.#cutShort()),
       });
     } catch (error) {
-      this.#end(undefined, error as KeylaneError);
+      this.#end(error as KeylaneError);
     }
   }
 
@@ -141,7 +153,7 @@ export class ServiceStream<Response> implements ClientStream<Response> {
     }
     const result = resultOf(line, this.#about);
     // A newer service may say more than this client knows.
-    if (result) this.#end(result.response, result.error);
+    if (result) this.#end(result);
   }
 
   #cutShort(): KeylaneError {
@@ -177,14 +189,19 @@ export class ServiceStream<Response> implements ClientStream<Response> {
     this.#writable.ring();
   }
 
-  #end(response: unknown, error: KeylaneError | undefined): void {
+  #end(how: Result | KeylaneError): void {
     if (this.#settled) return;
-    this.#settled = { error };
+    const result = how instanceof KeylaneError ? refusedResult(how, this.#about) : how;
+    const { response, error } = result;
+    this.#settled = result;
     this.#toWrite.length = 0;
     this.#letGo();
     this.#readable.ring();
     this.#writable.ring();
     this.#link.noted(error);
+    // Nothing comes of these, where it was taken in already.
+    if (error) this.#accepted.reject(error);
+    else this.#accepted.resolve();
     if (error) this.#answer.reject(error);
     else this.#answer.resolve(response as Response);
   }

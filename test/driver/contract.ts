@@ -1,11 +1,5 @@
-import {
-  createEngine,
-  type DriverName,
-  type Engine,
-  type EngineOptions,
-  type RequestOf,
-  type ResponseOf,
-} from 'keylane';
+import { createEngine, type DriverName, type EngineOptions, type RequestOf, type ResponseOf } from 'keylane';
+import type { Requester } from 'keylane/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, until, verdict } from '../support/engine.js';
 import { expectNoLeaks, held } from '../support/leaks.js';
@@ -41,6 +35,8 @@ export interface DriverUnderTest<D extends DriverName> {
   setup(): Promise<Peer<D>>;
   /** Why a part of the contract is not for this driver. */
   without?: { talking?: string };
+  /** What runs the requests. @default an engine of this process */
+  through?: { name: string; start(options: EngineOptions): Promise<Requester> };
 }
 
 const CONNECTIONS = 3;
@@ -52,15 +48,16 @@ export function describeDriver<D extends DriverName>({
   streams,
   setup,
   without,
+  through = { name: 'an engine', start: createEngine },
 }: DriverUnderTest<D>): void {
-  describe(`the driver ${name}`, () => {
+  describe(`the driver ${name}, through ${through.name}`, () => {
     let peer: Peer<D>;
-    let engine: Engine;
+    let engine: Requester;
     const limits = { connectionsPerLane: CONNECTIONS };
 
     beforeAll(async () => {
       peer = await setup();
-      engine = await createEngine({ shards: 1, ...options, limits });
+      engine = await through.start({ shards: 1, ...options, limits });
     });
     afterAll(async () => {
       await engine.close();
@@ -81,7 +78,7 @@ export function describeDriver<D extends DriverName>({
     });
 
     test('a connection whose peer is well is lent again after a silence', async () => {
-      const wary = await createEngine({ shards: 1, ...options, limits: { connectionsPerLane: 1, checkAfterMs: 1 } });
+      const wary = await through.start({ shards: 1, ...options, limits: { connectionsPerLane: 1, checkAfterMs: 1 } });
       try {
         for (let i = 0; i < 3; i++) {
           const idleSince = performance.now();
@@ -206,7 +203,7 @@ export function describeDriver<D extends DriverName>({
 
     test('close leaves no descriptor, process or timer, whatever was going on', async () => {
       const before = held();
-      const other = await createEngine({ shards: 1, ...options, limits, closeTimeoutMs: 300 });
+      const other = await through.start({ shards: 1, ...options, limits, closeTimeoutMs: 300 });
       await Promise.all(Array.from({ length: 30 }, (_, i) => other.run(name, peer.ok(i))));
       const call = verdict(other.run(name, peer.hanging()));
       await peer.started();
