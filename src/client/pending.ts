@@ -12,9 +12,8 @@ export class Pending {
   constructor(clock: Clock, timeoutMs: number, signal: AbortSignal | undefined) {
     if (timeoutMs > 0) this.#timer = clock.timer(timeoutMs, () => this.end(new KeylaneError('ERR_TIMEOUT')));
     const abort = () => this.end(new KeylaneError('ERR_CANCELED', undefined, { cause: signal?.reason }));
-    this.#unlisten = () => signal?.removeEventListener('abort', abort);
+    this.#unlisten = signal && !signal.aborted ? hear(signal, abort) : () => {};
     if (signal?.aborted) abort();
-    else signal?.addEventListener('abort', abort, { once: true });
   }
 
   /** Called with the reason, at once where it has ended already. Only the last one given is. */
@@ -48,4 +47,29 @@ export class Pending {
     this.#timer?.cancel();
     this.#unlisten();
   }
+}
+
+/** Of each signal that calls wait for: one listener for all, since Node warns of more than ten. */
+const HEARD = new WeakMap<AbortSignal, { calls: Set<() => void>; tell: () => void }>();
+
+/** Calls when it is aborted; what comes back ends that. */
+function hear(signal: AbortSignal, call: () => void): () => void {
+  let heard = HEARD.get(signal);
+  if (!heard) {
+    const calls = new Set<() => void>();
+    const tell = () => {
+      for (const one of [...calls]) one();
+    };
+    heard = { calls, tell };
+    HEARD.set(signal, heard);
+    signal.addEventListener('abort', tell, { once: true });
+  }
+  const { calls, tell } = heard;
+  calls.add(call);
+  return () => {
+    calls.delete(call);
+    if (calls.size > 0 || HEARD.get(signal)?.calls !== calls) return;
+    HEARD.delete(signal);
+    signal.removeEventListener('abort', tell);
+  };
 }

@@ -209,6 +209,8 @@ export function describeDriver<D extends DriverName>({
       await Promise.all(Array.from({ length: 30 }, (_, i) => other.run(name, peer.ok(i))));
       const call = verdict(other.run(name, peer.hanging()));
       await peer.started();
+      // It has been handed over, and come to its shard.
+      await until(async () => (await other.stats()).shards[0]?.inside?.requests === 1);
       await other.close();
       expect(await call).toBe('ERR_CLOSED unknown');
       await peer.lose();
