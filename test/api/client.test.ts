@@ -15,7 +15,9 @@ test('a client loads no engine, no package, and starts no thread', () => {
     if (files.has(url.href)) return;
     files.add(url.href);
     const text = readFileSync(url, 'utf8');
-    for (const [, fixed, late] of text.matchAll(/^(?:import|export)\b[^'"]*'([^']+)'|\bimport\('([^']+)'\)/gm)) {
+    for (const [, fixed, late] of text.matchAll(
+      /^(?:import|export)\s(?:[^'";]*?\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm,
+    )) {
       const name = (fixed ?? late) as string;
       if (name.startsWith('.')) visit(new URL(name, url));
       else packages.add(name);
