@@ -69,6 +69,16 @@ export class Admission implements KeyOwner {
     return this.#keys.size;
   }
 
+  /** Keys in use: those of which most waits and flies first, so many at most. */
+  busiest(limit: number, matches: (key: string) => boolean): { key: string; queued: number; inFlight: number }[] {
+    if (this.queued + this.inFlight === 0) return [];
+    const busy: { key: string; queued: number; inFlight: number }[] = [];
+    for (const { key, waiting: queued, inFlight } of this.#keys.values())
+      if (queued + inFlight > 0 && matches(key)) busy.push({ key, queued, inFlight });
+    busy.sort((a, b) => b.queued + b.inFlight - a.queued - a.inFlight);
+    return busy.slice(0, limit);
+  }
+
   /** What waits. */
   *calls(): Iterable<Call> {
     if (this.queued === 0) return;

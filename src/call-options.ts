@@ -220,7 +220,7 @@ export function checkLabels(labels: unknown): readonly string[] | undefined {
 }
 
 /** An object may have no text, or one that throws. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 

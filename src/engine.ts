@@ -4,6 +4,7 @@ import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
 import { Asker } from './asker.js';
 import type { Batch } from './batch/batch.js';
 import type { BatchHost } from './batch/host.js';
+import type { Slots } from './batch/slots.js';
 import type { BatchOptions } from './batch-options.js';
 import type { Fetch } from './cache/driver-cache.js';
 import { CacheFront, type EngineCache, type FrontHost } from './cache/front.js';
@@ -13,6 +14,7 @@ import { checkCallOptions, checkIterable, PREWARM_OPTIONS, STREAM_OPTIONS } from
 import { BatchMaker, type EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
+import type { KeyState, KeysOptions } from './key-states.js';
 import { KnownDriver } from './known-driver.js';
 import type { RequestStats } from './meter.js';
 import { DEFAULT_TIMEOUT_MS, Requests } from './once.js';
@@ -79,6 +81,11 @@ export interface Engine extends AsyncDisposable {
   readonly accounts: Accounts;
   /** What is remembered of answers (`cache` of a call), in the shards and on disk. */
   readonly cache: EngineCache;
+  /**
+   * Keys that are in use or known: those with most requests first, then those that are let alone, then the ones used last.
+   * Of each, what is known where.
+   */
+  keys(options?: KeysOptions): Promise<KeyState[]>;
   /** A snapshot of everything that can be counted. */
   stats(): Promise<EngineStats>;
   /** Lets finish what is in flight (`closeTimeoutMs`, then cuts), closes every connection, ends the threads. */
@@ -148,6 +155,8 @@ export class ShardedEngine implements Engine {
   readonly #batches: BatchMaker;
   readonly #clock: Clock;
   readonly #retries: RetryBudget;
+  /** Those of batches with requests in flight. */
+  readonly #slots = new Set<Slots>();
   #closed: Promise<void> | undefined = undefined;
 
   constructor(
@@ -165,7 +174,7 @@ export class ShardedEngine implements Engine {
       dataDir: options.dataDir,
       hostOf: (driver, isLive) => {
         const { cache, meter } = this.#driver(driver);
-        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache, meter };
+        return { ...this.#hostOf(driver, isLive ? 'live' : 'once'), cache, meter, slots: this.#slots };
       },
       refuseClosed: () => this.#refuseClosed(),
     });
@@ -263,6 +272,10 @@ export class ShardedEngine implements Engine {
     const shards = await this.#shards.snapshots();
     const requests = Object.fromEntries([...this.#drivers].map(([name, { meter }]) => [name, meter.snapshot()]));
     return { ...this.#shards.inUse, requests, shards };
+  }
+
+  async keys(options: KeysOptions = {}): Promise<KeyState[]> {
+    return this.#shards.keys(options, this.#slots);
   }
 
   get cache(): EngineCache {

@@ -51,6 +51,7 @@ export {
 export type { EngineBatches, JobsOptions } from './engine-batches.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
+export type { KeyState, KeysOptions } from './key-states.js';
 export type { Histogram, RequestStats } from './meter.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
 export type { Prewarmed, PrewarmOptions } from './prewarm.js';

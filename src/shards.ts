@@ -13,6 +13,7 @@ import { secretReader } from './host/secret.js';
 import type { ShardClient } from './host/shard-client.js';
 import { type StartThread, startThread } from './host/shard-thread.js';
 import { type ShardState, Supervisor } from './host/supervisor.js';
+import { type KeyState, type KeysOptions, keyStates, type LimitsLearned } from './key-states.js';
 import { Moves } from './moves.js';
 import type { ResolvedOptions } from './options.js';
 import type { Clock } from './util/clock.js';
@@ -183,6 +184,10 @@ export class Shards {
         return { state, restarts, inFlight, queued, busy, hint: hintOf(busy, inside?.topKeys), inside };
       }),
     );
+  }
+
+  keys(options: KeysOptions, learned: Iterable<LimitsLearned>): Promise<KeyState[]> {
+    return keyStates(this.#all, options, learned);
   }
 
   /** Has all shards forget what the patterns name; resolves with how many answers that was, when all have. */

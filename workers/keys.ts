@@ -33,6 +33,13 @@ export class Key implements Due {
     this.name = name;
   }
 
+  /** What keeps it from being tried. */
+  get breaker(): { what: Stopped; breaker: Breaker } | undefined {
+    const { connecting, loggingIn } = this;
+    if (loggingIn && isOpen(loggingIn)) return { what: 'log_in', breaker: loggingIn };
+    return connecting && isOpen(connecting) ? { what: 'connect', breaker: connecting } : undefined;
+  }
+
   get unused(): boolean {
     return this.lanes === 0 && this.connecting === undefined && this.loggingIn === undefined;
   }
@@ -76,6 +83,11 @@ export class Keys {
     let stopped = 0;
     for (const key of this.#failed) if (isOpen(key.connecting) || isOpen(key.loggingIn)) stopped++;
     return stopped;
+  }
+
+  /** Those with a failure to remember, whether they are let alone or not. */
+  get withFailures(): Iterable<Key> {
+    return this.#failed;
   }
 
   /** By what failed. Those with failures that are not enough to let them alone do not count. */

@@ -52,13 +52,25 @@ export class LaneConnections {
     return states.flatMap((state) => [...this.#lists[state]]);
   }
 
-  countStreams(sum: { total: number; leased: number }): void {
+  /** When one of them was in use last; undefined where none is open. */
+  lastUsed(now: number): number | undefined {
     const { idle, checking, busy, full } = this.#lists;
-    for (const list of [idle, checking, busy, full])
-      for (const { streams, leased } of list) {
-        sum.total += streams;
-        sum.leased += leased;
-      }
+    if (busy.size + full.size > 0) return now;
+    return (idle.first ?? checking.first)?.since;
+  }
+
+  /** Adds how many there are of each state. */
+  count(states: Record<ConnectionState, number>): void {
+    for (const state in this.#lists) states[state as ConnectionState] += this.#lists[state as ConnectionState].size;
+  }
+
+  /** Streams that are leased of those that take more leases. */
+  get leased(): number {
+    const { busy, full } = this.#lists;
+    let leased = 0;
+    if (busy.size > 0) for (const connection of busy) leased += connection.leased;
+    if (full.size > 0) for (const connection of full) leased += connection.leased;
+    return leased;
   }
 
   /** One that is opening. */

@@ -49,6 +49,11 @@ export class Lifetimes {
     return this.#idle;
   }
 
+  /** Those that became idle last first. */
+  get freshest(): Iterable<Connection> {
+    return this.#idle.backwards();
+  }
+
   /** A connection is open: its life has begun. */
   began(connection: Connection): void {
     if (this.#maxLifetimeMs === 0) return;

@@ -1,4 +1,4 @@
-import { KeylaneError } from '../src/errors.js';
+import type { KeylaneError } from '../src/errors.js';
 import type { Driver } from '../src/types.js';
 import type { Due } from '../src/util/deadlines.js';
 import { Link, PriorityQueue } from '../src/util/queue.js';
@@ -44,11 +44,12 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   /** No further connection before this, where the lane has others. */
   dueAt = 0;
   readonly #pools: Pools;
-  readonly #connections = new LaneConnections();
+  /** Others look at them; they are moved here only. */
+  readonly connections = new LaneConnections();
   readonly #waiters = new PriorityQueue<Waiter>();
   #serving = false;
-  /** Streams of a new connection: the driver's, or what a refusal taught. */
-  #streams: number;
+  /** Of a new connection: the driver's, or what a refusal taught. */
+  streams: number;
   /** A connection that has been idle for longer is asked for a sign of life before it is lent. */
   readonly #silentMs: number;
   readonly #warmings = new Warmings();
@@ -60,7 +61,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.lane = lane;
     this.target = target;
     this.driver = driver;
-    this.#streams = Math.max(1, typeof driver.streams === 'number' ? driver.streams : driver.streams(target));
+    this.streams = Math.max(1, typeof driver.streams === 'number' ? driver.streams : driver.streams(target));
     const { checkAfterMs } = pools.limits;
     this.#silentMs = driver.check && checkAfterMs > 0 ? checkAfterMs : Number.POSITIVE_INFINITY;
   }
@@ -76,7 +77,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   /** Connections that take leases or will. */
   get live(): number {
-    return this.#connections.live;
+    return this.connections.live;
   }
 
   /** It may have no more connections. */
@@ -84,12 +85,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return this.live >= this.#pools.limits.connectionsPerLane;
   }
 
-  countStreams(sum: { total: number; leased: number }): void {
-    this.#connections.countStreams(sum);
-  }
-
   get #unused(): boolean {
-    return this.#connections.size === 0 && this.#waiters.size === 0 && this.#warmings.size === 0;
+    return this.connections.size === 0 && this.#waiters.size === 0 && this.#warmings.size === 0;
   }
 
   /**
@@ -97,7 +94,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
    * bounded by the main thread, which hands over only so many requests of a key.
    */
   acquire(waiter: Waiter): void {
-    const connection = this.#connections.busy ?? this.#freshIdle;
+    const connection = this.connections.busy ?? this.#freshIdle;
     if (connection) {
       waiter.granted(this.#lease(connection));
       return;
@@ -140,7 +137,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
         if (this.live === 0 && this.#pools.keys.probes(this.key)) this.key.hungry.push(this.inHungry);
         else if (this.live === 0) this.#failed(refusal);
         // One that opens may be the try that is let through: what it comes to decides.
-        else if (this.#connections.opening === 0) this.#waitOut(refusal);
+        else if (this.connections.opening === 0) this.#waitOut(refusal);
         return;
       }
       if (!this.#pools.mayOpen(this)) return;
@@ -171,7 +168,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   exceeded(connection: Connection, streams: number): void {
     const fewer = Math.max(1, Math.floor(streams));
     connection.streams = Math.min(connection.streams, fewer);
-    this.#streams = Math.min(this.#streams, fewer);
+    this.streams = Math.min(this.streams, fewer);
     this.settle(connection, undefined);
   }
 
@@ -201,7 +198,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
       return;
     }
     // The others have been silent for longer. Nobody is to wait for each of them in turn.
-    if (verdict === 'silent') for (const older of this.#connections.in('idle')) this.#takeOut(older, 'check_failed');
+    if (verdict === 'silent') for (const older of this.connections.in('idle')) this.#takeOut(older, 'check_failed');
     this.retire(connection, 'check_failed');
   }
 
@@ -209,8 +206,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   shut(error: KeylaneError): void {
     this.#failed(error);
     // Called off by us: that says nothing of the peer.
-    for (const connection of this.#connections.in('opening')) connection.opening?.abort(error);
-    for (const connection of this.#connections.in('idle', 'checking', 'busy', 'full')) this.retire(connection, 'shut');
+    for (const connection of this.connections.in('opening')) connection.opening?.abort(error);
+    for (const connection of this.connections.in('idle', 'checking', 'busy', 'full')) this.retire(connection, 'shut');
     this.#leaveIfUnused();
   }
 
@@ -224,7 +221,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   #move(connection: Connection, to: ConnectionState, now?: number): void {
     const from = connection.state;
     if (from === to) return;
-    this.#connections.move(connection, to);
+    this.connections.move(connection, to);
     this.#pools.moved(connection, from, to, now);
   }
 
@@ -245,7 +242,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     if (this.#serving) return;
     this.#serving = true;
     while (this.#waiters.size > 0) {
-      const connection = this.#connections.busy ?? this.#freshIdle;
+      const connection = this.connections.busy ?? this.#freshIdle;
       if (!connection) break;
       this.#waiters.shift()?.granted(this.#lease(connection));
     }
@@ -282,12 +279,12 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   /** More wait than those connections can serve that are on their way. */
   get #short(): boolean {
-    return this.#waiters.size > this.#connections.onTheirWay * this.#streams;
+    return this.#waiters.size > this.connections.onTheirWay * this.streams;
   }
 
   /** The connection that became idle last, unless that was too long ago. */
   get #freshIdle(): Connection | undefined {
-    const newest = this.#connections.newestIdle;
+    const newest = this.connections.newestIdle;
     if (this.#silentMs === Number.POSITIVE_INFINITY || !newest) return newest;
     return this.#pools.clock.now() - newest.since <= this.#silentMs ? newest : undefined;
   }
@@ -295,7 +292,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   /** Where only connections are at hand that have been silent for long, asks as many as are needed how they are. */
   #checkSilent(): void {
     while (this.#short) {
-      const silent = this.#connections.newestIdle;
+      const silent = this.connections.newestIdle;
       if (!silent || this.#freshIdle) return;
       this.#move(silent, 'checking');
       this.#pools.steps.check(this, silent, this.#silentMs);
@@ -320,8 +317,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   #open(): void {
     const now = this.#pools.clock.now();
-    const connection = new Connection(this, this.#streams, now);
-    this.#connections.add(connection);
+    const connection = new Connection(this, this.streams, now);
+    this.connections.add(connection);
     this.#pools.opening(connection);
     this.#pools.steps.open(this, connection).then(
       (value) => this.#opened(connection, value),
@@ -332,7 +329,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   #opened(connection: Connection, value: unknown): void {
     connection.value = value;
     // A refusal elsewhere may have taught fewer meanwhile.
-    connection.streams = Math.min(connection.streams, this.#streams);
+    connection.streams = Math.min(connection.streams, this.streams);
     connection.openEnded = this.#pools.clock.now();
     connection.since = connection.openEnded;
     const signal = connection.opening?.signal;
@@ -378,7 +375,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   #warmed(error: KeylaneError | undefined): void {
-    this.#warmings.tell(this.#connections.open, error);
+    this.#warmings.tell(this.connections.open, error);
   }
 
   #end(connection: Connection): void {
@@ -386,7 +383,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   #gone(connection: Connection): void {
-    this.#connections.remove(connection);
+    this.connections.remove(connection);
     this.#pools.gone(connection);
     this.#serve();
     this.#leaveIfUnused();

@@ -89,7 +89,11 @@ export class Pools {
   /** Streams of the connections that are open, all lanes together. Looked up: to keep count would cost each lease. */
   get streams(): { total: number; leased: number } {
     const sum = { total: 0, leased: 0 };
-    for (const lanes of this.#pools.values()) for (const pool of lanes.values()) pool.countStreams(sum);
+    for (const lanes of this.#pools.values())
+      for (const { connections, streams } of lanes.values()) {
+        sum.total += connections.open * streams;
+        sum.leased += connections.leased;
+      }
     return sum;
   }
 
@@ -274,9 +278,17 @@ export class Pools {
     return true;
   }
 
+  /** Keys with an idle connection, the one that was in use last first; some more than once. */
+  *idleKeys(): Iterable<string> {
+    for (const { pool } of this.#lifetimes.freshest) yield (pool as Pool).keyName;
+  }
+
+  *all(): Iterable<Pool> {
+    for (const lanes of this.#pools.values()) yield* lanes.values();
+  }
+
   *#poolsOf(keyName: string): Iterable<Pool> {
-    for (const lanes of this.#pools.values())
-      for (const pool of lanes.values()) if (pool.keyName === keyName) yield pool;
+    for (const pool of this.all()) if (pool.keyName === keyName) yield pool;
   }
 
   #tellIfReleased(keyName: string): void {

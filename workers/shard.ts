@@ -8,11 +8,13 @@ import { Ledger } from '../src/wire/ledger.js';
 import type { Limits } from '../src/wire/limits.js';
 import { Outbox } from '../src/wire/outbox.js';
 import type { CachePart, Command, Reply, RunCommand } from '../src/wire/protocol.js';
+import type { KeysAsked, ShardKey } from '../src/wire/shard-key.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
 import { Asks } from './asks.js';
 import type { Opener } from './driver-steps.js';
 import { Fills, type FillsHost } from './fills.js';
 import type { Flight } from './flight.js';
+import { keyStates } from './key-states.js';
 import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
@@ -197,6 +199,9 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       case 'stats':
         this.reply({ kind: 'stats', ask: command.ask, stats: this.#stats() });
         break;
+      case 'keys':
+        this.reply({ kind: 'keys', ask: command.ask, keys: this.#keys(command) });
+        break;
       case 'release':
         void this.#release(command.ask, command.key);
         break;
@@ -318,6 +323,11 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       rates: this.rates?.stats ?? { waiting: 0, delayed: 0 },
       subprocesses: this.#subprocesses,
     };
+  }
+
+  #keys(asked: KeysAsked): ShardKey[] {
+    const names = new Map([...this.#drivers].map(([name, driver]) => [driver, name]));
+    return keyStates(asked, this.#pools, this.#runs, (driver) => names.get(driver));
   }
 
   get #subprocesses(): number {

@@ -7,6 +7,7 @@ import type { RequestMeter } from '../meter.js';
 import type { RetryBudget } from '../retry-budget.js';
 import type { Parsed } from '../types.js';
 import type { Clock } from '../util/clock.js';
+import type { Slots } from './slots.js';
 
 /** What a batch needs of its engine: the clock and the budget are the engine's, the rest is of one driver. */
 export interface BatchHost {
@@ -29,6 +30,8 @@ export interface BatchHost {
   readonly cache?: Pick<DriverCache, 'plan' | 'look' | 'heard' | 'forget'>;
   /** Who counts what became of the requests; a prewarm has none. */
   readonly meter?: Pick<RequestMeter, 'result'> | undefined;
+  /** Where the places of a batch are found while it has requests in flight; a prewarm is not looked at. */
+  readonly slots?: Set<Slots> | undefined;
   /** The same for another driver, where requests may name theirs. Throws `ERR_INPUT` for one that there is not. */
   of?(driver: string): BatchHost;
 }

@@ -42,8 +42,11 @@ export class Slots {
   readonly #deadlines: Deadlines<Waiting>;
   #refusal: KeylaneError | undefined = undefined;
   #inFlight = 0;
+  /** Where it stands while something is in flight. */
+  readonly #inUse: Set<Slots> | undefined;
 
-  constructor({ concurrency, perKey, most }: SlotBounds, clock: Clock) {
+  constructor({ concurrency, perKey, most }: SlotBounds, clock: Clock, inUse?: Set<Slots>) {
+    this.#inUse = inUse;
     this.#clock = clock;
     this.#perKey = perKey;
     this.#fixed = concurrency === 'auto' ? START : concurrency;
@@ -66,6 +69,11 @@ export class Slots {
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** What is known of how many of a key are best in flight. */
+  learned(name: string): number | undefined {
+    return (this.#keys.get(name) ?? this.#unused.get(name))?.limiter?.limit;
   }
 
   /** Takes a place, if the key has one; whether all together have one is the caller's to know. */
@@ -117,7 +125,9 @@ export class Slots {
       this.#retire(key);
     }
     // Nobody waits: the timer of those who did would keep the process alive for a minute.
-    if (this.#inFlight === 0 && this.#turns.size === 0) this.#deadlines.stop();
+    if (this.#inFlight > 0) return;
+    this.#inUse?.delete(this);
+    if (this.#turns.size === 0) this.#deadlines.stop();
   }
 
   /** Whoever waits is refused, and whoever will. */
@@ -133,7 +143,7 @@ export class Slots {
 
   #enter(key: KeySlots): Place {
     const now = this.#watches ? this.#clock.now() : 0;
-    this.#inFlight++;
+    if (this.#inFlight++ === 0) this.#inUse?.add(this);
     this.#total?.began(now);
     // A key with one request at a time has nothing to learn: most keys of a fleet.
     if (this.#perKey === 'auto' && !key.limiter && key.inside > 0) {
@@ -187,10 +197,10 @@ export class Slots {
 /** The places of a batch of these options. */
 export function slotsFor(
   { concurrency = 'auto', concurrencyPerKey }: Pick<BatchOptions, 'concurrency' | 'concurrencyPerKey'>,
-  { most, clock }: { most: number; clock: Clock },
+  { most, clock, slots }: { most: number; clock: Clock; slots?: Set<Slots> | undefined },
 ): Slots {
   const perKey = concurrencyPerKey ?? (concurrency === 'auto' ? 'auto' : Number.POSITIVE_INFINITY);
-  return new Slots({ concurrency, perKey, most }, clock);
+  return new Slots({ concurrency, perKey, most }, clock, slots);
 }
 
 /** The right of one try to be in flight. */

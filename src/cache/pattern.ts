@@ -1,4 +1,5 @@
 import { KeylaneError } from '../errors.js';
+import { globMatches } from '../util/glob.js';
 
 /** What an answer that is remembered can be named by. */
 export interface Named {
@@ -39,30 +40,4 @@ export function checkPatterns(patterns: unknown, what: string): asserts patterns
 
 function isPattern(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0 && value.length <= LONGEST && value !== BY_KEY;
-}
-
-/** Without a regular expression: no pattern takes longer than its length times that of the text. */
-function globMatches(pattern: string, text: string): boolean {
-  let p = 0;
-  let t = 0;
-  /** Where the last `*` stands, and up to where it reaches so far. */
-  let star = -1;
-  let reach = 0;
-  while (t < text.length) {
-    const wanted = pattern[p];
-    if (wanted === '*') {
-      star = p++;
-      reach = t;
-    } else if (wanted === '?' || wanted === text[t]) {
-      p++;
-      t++;
-    } else if (star >= 0) {
-      p = star + 1;
-      t = ++reach;
-    } else {
-      return false;
-    }
-  }
-  while (pattern[p] === '*') p++;
-  return p === pattern.length;
 }

@@ -6,6 +6,7 @@ import { FrameReader, type FrameVisitor } from '../wire/codec.js';
 import { Ledger } from '../wire/ledger.js';
 import { Outbox } from '../wire/outbox.js';
 import type { Ask, CacheNote, Command, Reply, ResponseReply, ShardStats } from '../wire/protocol.js';
+import type { KeysAsked, ShardKey } from '../wire/shard-key.js';
 import { fromWire, toWire } from '../wire/wire-error.js';
 
 /** Who gets what a shard says that is not about one call. */
@@ -33,6 +34,7 @@ export class ShardClient implements FrameVisitor<Reply> {
   #slotsUsed = 0;
   readonly #slots: number;
   readonly #stats = new Map<number, (stats: ShardStats | undefined) => void>();
+  readonly #keys = new Map<number, (keys: ShardKey[] | undefined) => void>();
   readonly #releases = new Map<number, (released: boolean) => void>();
   readonly #invalidations = new Map<number, (forgotten: number) => void>();
   #lastId: number;
@@ -113,6 +115,14 @@ export class ShardClient implements FrameVisitor<Reply> {
     });
   }
 
+  keys(asked: KeysAsked): Promise<ShardKey[] | undefined> {
+    return new Promise((resolve) => {
+      const ask = ++this.#lastAsk;
+      this.#keys.set(ask, resolve);
+      this.#outbox.push({ kind: 'keys', ask, ...asked });
+    });
+  }
+
   /** Tells the shard to let go of a key. True when it has; false if it keeps it, or has died. */
   release(key: string): Promise<boolean> {
     return new Promise((resolve) => {
@@ -150,6 +160,8 @@ export class ShardClient implements FrameVisitor<Reply> {
     }
     for (const resolve of this.#stats.values()) resolve(undefined);
     this.#stats.clear();
+    for (const resolve of this.#keys.values()) resolve(undefined);
+    this.#keys.clear();
     for (const resolve of this.#releases.values()) resolve(false);
     this.#releases.clear();
     for (const resolve of this.#invalidations.values()) resolve(0);
@@ -208,6 +220,10 @@ export class ShardClient implements FrameVisitor<Reply> {
       case 'stats':
         this.#stats.get(reply.ask)?.(reply.stats);
         this.#stats.delete(reply.ask);
+        break;
+      case 'keys':
+        this.#keys.get(reply.ask)?.(reply.keys);
+        this.#keys.delete(reply.ask);
         break;
       case 'released':
         this.#releases.get(reply.ask)?.(reply.released);

@@ -7,6 +7,7 @@ import { deferred } from '../util/deferred.js';
 import { Ledger } from '../wire/ledger.js';
 import type { Limits } from '../wire/limits.js';
 import type { Ask, ShardStats } from '../wire/protocol.js';
+import type { KeysAsked, ShardKey } from '../wire/shard-key.js';
 import { restartBackoffMs } from './backoff.js';
 import type { Blame } from './blame.js';
 import { Busy } from './busy.js';
@@ -123,15 +124,25 @@ export class Supervisor {
   }
 
   /** What the shard says of itself; undefined where it does not serve, or does not say it soon. */
-  async stats(): Promise<ShardStats | undefined> {
-    if (this.state !== 'serving' && this.state !== 'draining') return undefined;
+  stats(): Promise<ShardStats | undefined> {
+    return this.#soon((client) => client.stats());
+  }
+
+  /** What it knows of its keys, or undefined as above. */
+  keys(asked: KeysAsked): Promise<ShardKey[] | undefined> {
+    return this.#soon((client) => client.keys(asked));
+  }
+
+  async #soon<T>(ask: (client: ShardClient) => Promise<T | undefined>): Promise<T | undefined> {
+    const client = this.#client;
+    if (!client || (this.state !== 'serving' && this.state !== 'draining')) return undefined;
     let late: Timer | undefined;
     const silence = new Promise<undefined>((resolve) => {
       late = this.#options.clock.timer(STATS_MS, () => resolve(undefined));
     });
-    const stats = await Promise.race([this.#client?.stats(), silence]);
+    const said = await Promise.race([ask(client), silence]);
     late?.cancel();
-    return stats;
+    return said;
   }
 
   /** How many answers its shard has forgotten. A thread that has not begun to serve remembers none. */

@@ -74,6 +74,15 @@ export class List<T> {
     }
   }
 
+  /** From the last to the first. */
+  *backwards(): Iterable<T> {
+    for (let link = this.#last; link; ) {
+      const next: Link<T> | undefined = link.before;
+      yield link.item;
+      link = next;
+    }
+  }
+
   #adopt(link: Link<T>): void {
     if (link.list) throw new Error('already in a list');
     link.list = this;

@@ -1,5 +1,6 @@
 import type { ShardEvent } from '../events.js';
 import type { Channel, Questions } from '../types.js';
+import type { KeysAsked, ShardKey } from './shard-key.js';
 import type { WireError } from './wire-error.js';
 
 /** What the main thread tells a shard. Every `run` is answered by exactly one `response` or `error`. */
@@ -12,6 +13,8 @@ export type Command =
   | { kind: 'credit'; slot: number; id: number; bytes: number }
   | { kind: 'answer'; ask: number; value: unknown; error: WireError | undefined }
   | { kind: 'stats'; ask: number }
+  /** Answered by `keys`. */
+  | ({ kind: 'keys'; ask: number } & KeysAsked)
   /** Another shard is to have the key: end its connections and forget it. Nothing of it is in flight, and nothing comes. */
   | { kind: 'release'; ask: number; key: string }
   /** Forget what these patterns name, and do not remember what is being fetched of it. Answered by `invalidated`. */
@@ -85,6 +88,7 @@ export type Reply =
   | Ask
   | { kind: 'event'; event: ShardEvent }
   | { kind: 'stats'; ask: number; stats: ShardStats }
+  | { kind: 'keys'; ask: number; keys: ShardKey[] }
   /** The answer to `release`: all is gone, or nothing was touched because there is something to remember. */
   | { kind: 'released'; ask: number; released: boolean }
   /** The answer to `invalidate`: so many answers are forgotten. */
