@@ -254,6 +254,8 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
   check?(connection: Connection, withinMs: number): Promise<boolean>;
   /** Processes that it has started in this shard and that still run. */
   subprocesses?(): number;
+  /** Processes that it has started in this shard, in all. */
+  spawned?(): number;
   /** Ends a connection; resolves when its resources are gone. Never rejects, never hangs. */
   close(connection: Connection): Promise<void> | void;
 }

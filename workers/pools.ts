@@ -34,7 +34,7 @@ export class Pools {
   /** True from `close` on: nothing is opened any more. */
   shut = false;
   readonly counts: Record<ConnectionState, number> = { opening: 0, idle: 0, checking: 0, busy: 0, full: 0, closing: 0 };
-  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0, leaked: 0, reused: 0 };
+  readonly totals = { opened: 0, failed: 0, closed: 0, evicted: 0, leaked: 0, reused: 0, livedMs: 0 };
   readonly closedBy: Record<EndReason, number> = {
     ...{ idle: 0, lifetime: 0, evicted: 0, gave_way: 0, lost: 0, discarded: 0, not_reusable: 0, check_failed: 0 },
     ...{ unwanted: 0, shut: 0 },
@@ -242,6 +242,7 @@ export class Pools {
     void closing.then(() => {
       this.#ending--;
       this.totals.closed++;
+      this.totals.livedMs += this.clock.now() - connection.openEnded;
       gone();
     });
   }

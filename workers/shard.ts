@@ -321,7 +321,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       streams,
       breakers: keys.breakers,
       rates: this.rates?.stats ?? { waiting: 0, delayed: 0 },
-      subprocesses: this.#subprocesses,
+      ...this.#processes,
     };
   }
 
@@ -330,11 +330,15 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     return keyStates(asked, this.#pools, this.#runs, (driver) => names.get(driver));
   }
 
-  get #subprocesses(): number {
-    let running = 0;
-    for (const driver of this.#drivers.values())
-      if (!(driver instanceof Promise)) running += driver.subprocesses?.() ?? 0;
-    return running;
+  get #processes(): { subprocesses: number; spawned: number } {
+    let subprocesses = 0;
+    let spawned = 0;
+    for (const driver of this.#drivers.values()) {
+      if (driver instanceof Promise) continue;
+      subprocesses += driver.subprocesses?.() ?? 0;
+      spawned += driver.spawned?.() ?? 0;
+    }
+    return { subprocesses, spawned };
   }
 
   #unsendable(reply: Reply, why: Error): void {

@@ -183,6 +183,8 @@ export interface ShardStats {
   evicted: number;
   /** Connections that were open and take no more requests, by why. */
   closedBy: Record<EndReason, number>;
+  /** Milliseconds for which the connections that are closed were open, all together. */
+  livedMs: number;
   /** Times that a request got a connection which had served another before, since the shard started. */
   reused: number;
   /** Streams of the connections that are open, and those of them that are leased now. */
@@ -195,6 +197,8 @@ export interface ShardStats {
   memory: { heapUsedBytes: number; arrayBufferBytes: number };
   /** Processes that its drivers have started and that still run. */
   subprocesses: number;
+  /** Those that they have started since the shard started. */
+  spawned: number;
   /** Leases that drivers forgot to give back, since the shard started (`limits.leakMs`). */
   leaked: number;
   cache: ShardCacheStats;

@@ -75,13 +75,15 @@ describe('the transport openssh', () => {
     const { identity } = sshd;
     const copy = `${identity}-${randomUUID()}`;
     copyFileSync(identity, copy);
-    const { subprocesses = () => 0 } = await ssh.driver;
+    const { subprocesses = () => 0, spawned = () => 0 } = await ssh.driver;
     const others = subprocesses();
+    const before = spawned();
     const { run, close } = await ssh.open(login({ identity: copy }));
     await run('true');
     expect(masters(copy)).toHaveLength(1);
     // With the one that watches over it.
     expect(subprocesses()).toBe(others + 2);
+    expect(spawned()).toBe(before + 2);
     await close();
     await until(() => masters(copy).length === 0);
     await until(() => subprocesses() === others);

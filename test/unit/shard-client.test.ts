@@ -31,6 +31,8 @@ const STATS: ShardStats = {
   rates: { waiting: 0, delayed: 0 },
   memory: { heapUsedBytes: 1, arrayBufferBytes: 0 },
   subprocesses: 0,
+  spawned: 0,
+  livedMs: 0,
   cache: {
     ...{ entries: 0, bytes: 0, hits: 0, misses: 0, stale: 0, joined: 0, filling: 0, revalidated: 0, evictions: 0 },
   },

@@ -48,48 +48,75 @@ function writeShard(
   totals: Totals,
 ): void {
   out.add('keylane_shard_up', { shard }, state === 'serving' ? 1 : 0);
+  out.add('keylane_shard_state', { shard, state }, 1);
   out.add('keylane_shard_restarts_total', { shard }, restarts);
   out.add('keylane_requests_in_flight', { shard }, inFlight);
   out.add('keylane_requests_queued', { shard }, queued);
   out.add('keylane_loop_busy_ratio', { thread: `shard${shard}` }, busy);
-  const counts = totals.of(shard);
-  for (const [name, metric] of COUNTERS) {
-    const count = counts[name];
-    if (count !== undefined) out.add(metric, { shard }, count);
-  }
+  writeCounts(out, shard, totals.of(shard));
   // What it does not say now is not known: a gauge that stands still would be a lie.
   if (inside) writeInside(out, shard, inside);
 }
 
 type Inside = NonNullable<EngineStats['shards'][number]['inside']>;
 
-/** Counts of one thread → what they are called outside. */
+/** Counts of one thread → what they are called outside, and by how much they are more there. */
 const COUNTERS = [
-  ['opened', 'keylane_connections_opened_total'],
-  ['failed', 'keylane_connections_failed_total'],
-  ['closed', 'keylane_connections_closed_total'],
-  ['evicted', 'keylane_connections_evicted_total'],
-  ['leaked', 'keylane_leases_leaked_total'],
-  ['hits', 'keylane_cache_hits_total'],
-  ['misses', 'keylane_cache_misses_total'],
-  ['stale', 'keylane_cache_stale_total'],
-  ['revalidated', 'keylane_cache_revalidated_total'],
-  ['evictions', 'keylane_cache_evictions_total'],
+  ['opened', 'keylane_connections_opened_total', 1],
+  ['failed', 'keylane_connections_failed_total', 1],
+  ['livedMs', 'keylane_connections_lived_seconds_total', 1_000],
+  ['reused', 'keylane_connections_reused_total', 1],
+  ['leaked', 'keylane_leases_leaked_total', 1],
+  ['delayed', 'keylane_rate_delayed_total', 1],
+  ['spawned', 'keylane_subprocesses_started_total', 1],
+  ['hits', 'keylane_cache_hits_total', 1],
+  ['misses', 'keylane_cache_misses_total', 1],
+  ['stale', 'keylane_cache_stale_total', 1],
+  ['joined', 'keylane_cache_joined_total', 1],
+  ['revalidated', 'keylane_cache_revalidated_total', 1],
+  ['evictions', 'keylane_cache_evictions_total', 1],
 ] as const;
+/** What counts of why connections were closed begin with. */
+const CLOSED_BY = 'closed_by_';
 
-function countsOf({ opened, failed, closed, evicted, leaked, cache }: Inside): Counts {
-  const { hits, misses, stale, revalidated, evictions } = cache;
-  return { opened, failed, closed, evicted, leaked, hits, misses, stale, revalidated, evictions };
+function countsOf({ opened, failed, livedMs, reused, leaked, rates, spawned, cache, closedBy }: Inside): Counts {
+  const { hits, misses, stale, joined, revalidated, evictions } = cache;
+  const closed = Object.entries(closedBy).map(([why, count]) => [CLOSED_BY + why, count] as const);
+  return {
+    ...{ opened, failed, livedMs, reused, leaked, delayed: rates.delayed, spawned },
+    ...{ hits, misses, stale, joined, revalidated, evictions },
+    ...Object.fromEntries(closed),
+  };
+}
+
+function writeCounts(out: Exposition, shard: number, counts: Counts): void {
+  for (const [name, metric, divisor] of COUNTERS) {
+    const count = counts[name];
+    if (count !== undefined) out.add(metric, { shard }, count / divisor);
+  }
+  for (const [name, count] of Object.entries(counts)) {
+    if (!name.startsWith(CLOSED_BY)) continue;
+    out.add('keylane_connections_closed_total', { shard, reason: name.slice(CLOSED_BY.length) }, count);
+  }
 }
 
 function writeInside(out: Exposition, shard: number, inside: Inside): void {
-  const { connections, cache } = inside;
+  const { connections, streams, breakers, cache, memory } = inside;
   for (const [state, count] of Object.entries(connections)) out.add('keylane_connections', { shard, state }, count);
+  out.add('keylane_streams', { shard }, streams.total);
+  out.add('keylane_streams_leased', { shard }, streams.leased);
+  for (const [what, states] of Object.entries(breakers))
+    for (const [state, count] of Object.entries(states)) out.add('keylane_breakers', { shard, what, state }, count);
   out.add('keylane_requests_waiting', { shard }, inside.waiting);
+  out.add('keylane_rate_waiting', { shard }, inside.rates.waiting);
+  out.add('keylane_subprocesses', { shard }, inside.subprocesses);
   out.add('keylane_lanes', { shard }, inside.lanes);
   out.add('keylane_keys', { shard }, inside.keys);
-  out.add('keylane_breakers_open', { shard }, inside.stopped);
+  out.add('keylane_cache_filling', { shard }, cache.filling);
   out.add('keylane_cache_entries', { shard }, cache.entries);
   out.add('keylane_cache_bytes', { shard }, cache.bytes);
-  out.add('keylane_loop_lag_seconds', { thread: `shard${shard}` }, inside.loopLagMs / 1_000);
+  const thread = `shard${shard}`;
+  out.add('keylane_loop_lag_seconds', { thread }, inside.loopLagMs / 1_000);
+  out.add('keylane_heap_used_bytes', { thread }, memory.heapUsedBytes);
+  out.add('keylane_array_buffer_bytes', { thread }, memory.arrayBufferBytes);
 }

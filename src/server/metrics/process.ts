@@ -13,6 +13,7 @@ export interface ProcessStats {
   heapUsedBytes: number;
   heapTotalBytes: number;
   externalBytes: number;
+  arrayBufferBytes: number;
   /** Taken of the main thread's heap since the start, what was freed meanwhile too. */
   allocatedBytes: number;
   /** Seconds of CPU time of all threads since the start. */
@@ -72,7 +73,7 @@ export class ProcessVitals {
 
   /** `busy` is of the time since it was last read, half a second at least. */
   read(): ProcessStats {
-    const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+    const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     this.#lookAtLoop();
     return {
@@ -82,6 +83,7 @@ export class ProcessVitals {
       heapUsedBytes: heapUsed,
       heapTotalBytes: heapTotal,
       externalBytes: external,
+      arrayBufferBytes: arrayBuffers,
       allocatedBytes: this.#allocations.read(),
       cpuSeconds: (user + system) / 1e6,
       ...this.#slowly(),

@@ -29,6 +29,7 @@ export function writeProcess(
   out.add('keylane_loop_lag_seconds', main, its.loopLag.maxMs / 1_000);
   out.add('keylane_loop_lag_p99_seconds', main, its.loopLag.p99Ms / 1_000);
   out.add('keylane_heap_used_bytes', main, its.heapUsedBytes);
+  out.add('keylane_array_buffer_bytes', main, its.arrayBufferBytes);
   out.add('keylane_heap_total_bytes', main, its.heapTotalBytes);
   out.add('keylane_heap_allocated_bytes_total', main, its.allocatedBytes);
   out.add('process_cpu_seconds_total', undefined, its.cpuSeconds);

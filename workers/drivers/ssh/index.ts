@@ -28,6 +28,7 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
     check: (connection, withinMs) => connection.check(withinMs),
     // Each master of `ssh` has its warden.
     subprocesses: () => 2 * Warden.running,
+    spawned: () => 2 * Warden.started,
     close: (connection) => connection.close(),
   });
 }

@@ -14,6 +14,8 @@ const SCRIPT = 'read -r _ || ssh -F none -S "$1" -O exit keylane; rm -rf "$2"';
 export class Warden {
   /** Those of this thread that still run. */
   static running = 0;
+  /** Those that this thread has started. */
+  static started = 0;
   readonly #tell: (line?: string) => void;
 
   /** `socket` is the master's, in a folder of its own. Rejects if there can be no warden; then there may be no master. */
@@ -31,6 +33,7 @@ export class Warden {
 
   private constructor(child: ChildProcess, stdin: Writable) {
     Warden.running++;
+    Warden.started++;
     child.once('exit', () => Warden.running--);
     child.on('error', () => undefined);
     stdin.on('error', () => undefined);
