@@ -4,6 +4,7 @@ import { type EngineOptions, KeylaneError } from '../index.js';
 import { check } from '../util/check.js';
 import { HTTP_LIMITS, type HttpLimits, httpLimitsSchema } from './access/limits.js';
 import { type TokenOptions, tokensSchema } from './access/token-options.js';
+import type { TracingOptions } from './tracing.js';
 
 /** Levels of the log, the most talkative first. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -64,11 +65,21 @@ export interface ServiceOptions {
   drainDelayMs?: number;
   /** @default nothing is logged */
   log?: ServiceLogOptions;
+  /** What `/metrics` tells beside its bounded series. */
+  metrics?: MetricsOptions;
+  /** What spans tell, where the program has registered a tracer provider of OpenTelemetry. */
+  tracing?: TracingOptions;
+}
+
+/** Options of `/metrics`. */
+export interface MetricsOptions {
+  /** Three series for each of the 1,000 keys with most connections. @default false */
+  keys?: boolean;
 }
 
 export interface ResolvedServiceOptions
-  extends Readonly<Required<Omit<ServiceOptions, 'tls' | 'audit' | 'log' | 'http'>>>,
-    Readonly<Pick<ServiceOptions, 'tls' | 'audit' | 'log'>> {
+  extends Readonly<Required<Omit<ServiceOptions, 'tls' | 'audit' | 'log' | 'http' | 'metrics' | 'tracing'>>>,
+    Readonly<Pick<ServiceOptions, 'tls' | 'audit' | 'log' | 'metrics' | 'tracing'>> {
   readonly http: Readonly<Required<HttpLimits>>;
 }
 
@@ -109,6 +120,8 @@ const serviceOptions = z.strictObject({
   maxBatchBytes: z.int().min(1),
   closeTimeoutMs: z.number().min(0).max(DAY_MS),
   drainDelayMs: z.number().min(0).max(DAY_MS),
+  metrics: z.strictObject({ keys: z.boolean().optional() }),
+  tracing: z.strictObject({ keys: z.boolean().optional() }),
   log: z.strictObject({
     level: z.enum(LOG_LEVELS).optional(),
     format: z.enum(['json', 'pretty']).optional(),

@@ -36,6 +36,7 @@ export async function serve({ options, engine, access, serviceLog, events, https
   const stop = new Stopping(options, systemClock);
   const live = new LiveWriters(systemClock, log, stop.signal);
   const http = new HttpMeter();
+  const tracing = new Tracing(versionHere(), options.tracing);
   const parts: Parts = {
     engine,
     options,
@@ -56,8 +57,9 @@ export async function serve({ options, engine, access, serviceLog, events, https
       hasOwnDrivers: options.engine.drivers !== undefined,
       config: typeof options.engine.config === 'string' ? resolve(options.engine.config) : undefined,
       principalNamed: (name) => access.tokens.named(name),
+      settled: (result) => tracing.ofBatch(result),
     }),
-    tracing: new Tracing(versionHere()),
+    tracing,
     audit: () => {},
     ready: () => stop.state === 'serving',
     stopping: stop.signal,

@@ -17,8 +17,9 @@ type Told = Pick<Result, 'key' | 'outcome' | 'error' | 'attempts' | 'shard' | 'r
   readonly history: readonly Attempt[];
 };
 
+/** Options of spans. */
 export interface TracingOptions {
-  /** False: spans do not name keys. @default true */
+  /** Spans name the key of their request. @default true */
   keys?: boolean;
 }
 
@@ -58,6 +59,11 @@ export class Tracing {
     // Not its message: that belongs to who asked.
     if (result.outcome !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(result) });
     span.end(endTime);
+  }
+
+  /** The same of a batch's, whose place in a trace came with its job or with the batch. */
+  ofBatch({ driver = 'batch', ...result }: Result): void {
+    this.settled(driver, result, { traceparent: result.traceparent });
   }
 
   /** Undefined where no provider is registered: the one that the API gives then hands out spans that do nothing. */

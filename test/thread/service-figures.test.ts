@@ -123,7 +123,10 @@ test('events are kept, counted, and told as they happen', async () => {
   expect(events.map(({ event }) => event.type)).toContain('breaker_open');
   const scrape = await scraped();
   expect(valueIn(scrape, 'keylane_events_total', { type: 'breaker_open' })).toBeGreaterThanOrEqual(1);
-  const open = scrape.get('keylane_breakers_open')?.samples.reduce((sum, { value }) => sum + value, 0);
+  const open = scrape
+    .get('keylane_breakers')
+    ?.samples.filter(({ labels }) => labels.what === 'connect' && labels.state === 'open')
+    .reduce((sum, { value }) => sum + value, 0);
   expect(open).toBeGreaterThanOrEqual(1);
 });
 

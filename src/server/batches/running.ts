@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type Batch, KeylaneError } from '../../index.js';
+import { type Batch, type BatchProgress, KeylaneError, type Result } from '../../index.js';
 
 /** A batch with a journal that this service runs. Who wants its results reads them there. */
 export class RunningBatch {
@@ -8,14 +8,22 @@ export class RunningBatch {
   readonly ended: Promise<void>;
   readonly #batch: Batch<unknown, unknown>;
 
-  constructor(id: string, batch: Batch<unknown, unknown>, { log, changed }: { log: Logger; changed: () => void }) {
+  constructor(
+    id: string,
+    batch: Batch<unknown, unknown>,
+    { log, settled }: { log: Logger; settled: (result: Result) => void },
+  ) {
     this.id = id;
     this.#batch = batch;
-    this.ended = this.#run(log, changed);
+    this.ended = this.#run(log, settled);
   }
 
   get isPaused(): boolean {
     return this.#batch.progress.paused;
+  }
+
+  get progress(): BatchProgress {
+    return this.#batch.progress;
   }
 
   pause(): void {
@@ -31,9 +39,9 @@ export class RunningBatch {
     this.#batch.drain();
   }
 
-  async #run(log: Logger, changed: () => void): Promise<void> {
+  async #run(log: Logger, settled: (result: Result) => void): Promise<void> {
     try {
-      for await (const _ of this.#batch) changed();
+      for await (const result of this.#batch) settled(result);
       log.info({ batch: this.id, state: this.#batch.progress.state }, 'a batch has ended');
     } catch (error) {
       const { code, message } = error instanceof KeylaneError ? error : new KeylaneError('ERR_INPUT', String(error));

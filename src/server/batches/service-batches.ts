@@ -11,6 +11,7 @@ import {
   type OpenedJobs,
   type Outcome,
   openJobs,
+  type Result,
   reopenJobs,
   retryJobs,
   spoolJobs,
@@ -44,6 +45,8 @@ export interface BatchesHost {
   hasOwnDrivers: boolean;
   /** The file of the engine's configuration. */
   config: string | undefined;
+  /** A request of a batch with a journal has its result. */
+  settled(result: Result): void;
   /** Undefined where no token has this name any more. */
   principalNamed(name: string): Principal | undefined;
 }
@@ -71,6 +74,19 @@ export interface Made {
   /** False where the key had made it before. */
   isNew: boolean;
   summary: BatchSummary;
+}
+
+/** Batches with a journal, as this service has them. */
+export interface BatchCounts {
+  running: number;
+  paused: number;
+  /** Their bodies are being read. */
+  taking_in: number;
+  /** Interrupted, until fewer run. */
+  waiting: number;
+  /** Jobs of those that run: in flight, and without a result. */
+  inFlight: number;
+  left: number;
 }
 
 const DEFAULT_DRIVER = 'ssh';
@@ -101,6 +117,25 @@ export class ServiceBatches {
 
   get limits(): BatchLimits {
     return this.#host.limits;
+  }
+
+  /** How many there are here, by what becomes of them now, and how far those that run are. */
+  get counts(): BatchCounts {
+    const counts: BatchCounts = {
+      running: 0,
+      paused: 0,
+      taking_in: 0,
+      waiting: this.#left.length,
+      inFlight: 0,
+      left: 0,
+    };
+    for (const { progress } of this.#running.values()) {
+      counts[progress.paused ? 'paused' : 'running']++;
+      counts.inFlight += progress.inFlight;
+      counts.left += Math.max(0, (progress.total ?? progress.settled) - progress.settled);
+    }
+    counts.taking_in = this.#entering.size;
+    return counts;
   }
 
   /** What runs here. */
@@ -246,7 +281,11 @@ export class ServiceBatches {
       ...{ driver, journal: true, id, settings, resume },
     });
     await batch.open();
-    const running = new RunningBatch(id, batch, { log, changed: () => this.changed(id) });
+    const settled = (result: Result) => {
+      this.#host.settled(driver === undefined ? result : { driver, ...result });
+      this.changed(id);
+    };
+    const running = new RunningBatch(id, batch, { log, settled });
     this.#running.set(id, running);
     void running.ended.then(() => {
       this.#running.delete(id);

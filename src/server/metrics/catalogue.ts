@@ -97,6 +97,13 @@ export const METRICS = {
   keylane_cache_bytes: gauge('Bytes of the answers in the memory of a shard.', 'shard'),
   keylane_cache_disk_entries: gauge('Answers on disk, of all processes.'),
   keylane_cache_disk_bytes: gauge('Bytes of the answers on disk.'),
+  // Batches with a journal
+  keylane_batches: gauge(
+    'Batches with a journal: running, paused, taking_in (a body is read), waiting for others.',
+    'state',
+  ),
+  keylane_batch_jobs_in_flight: gauge('Jobs in flight of the batches that run.'),
+  keylane_batch_jobs_left: gauge('Jobs without a result, of the batches that run.'),
   // The engine's events
   keylane_events_total: counter('What the engine told of itself: breakers, leaks, shards, memory, tokens.', 'type'),
   // HTTP

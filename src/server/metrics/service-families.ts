@@ -1,3 +1,5 @@
+import type { DiskStats } from '../../index.js';
+import type { BatchCounts } from '../batches/service-batches.js';
 import type { Events } from '../events.js';
 import type { HttpMeter } from './http.js';
 import type { ServiceStats } from './stats.js';
@@ -40,6 +42,18 @@ export function writeProcess(
   if (Number.isFinite(maxFds)) out.add('process_max_fds', undefined, maxFds);
   if (its.threads !== undefined) out.add('keylane_process_threads', undefined, its.threads);
   if (its.childProcesses !== undefined) out.add('keylane_child_processes', undefined, its.childProcesses);
+}
+
+/** Batches with a journal. */
+export function writeBatches(out: Exposition, { inFlight, left, ...states }: BatchCounts): void {
+  for (const [state, count] of Object.entries(states)) out.add('keylane_batches', { state }, count);
+  out.add('keylane_batch_jobs_in_flight', undefined, inFlight);
+  out.add('keylane_batch_jobs_left', undefined, left);
+}
+
+export function writeDisk(out: Exposition, disk: DiskStats | undefined): void {
+  out.add('keylane_cache_disk_entries', undefined, disk?.entries ?? 0);
+  out.add('keylane_cache_disk_bytes', undefined, disk?.bytes ?? 0);
 }
 
 export function writeEvents(out: Exposition, events: Events): void {

@@ -1,20 +1,22 @@
 import { openFilesLimit } from '../../util/open-files.js';
 import { noteShards, writeEngine } from '../metrics/engine-families.js';
-import { writeEvents, writeHttp, writeProcess } from '../metrics/service-families.js';
+import { writeBatches, writeDisk, writeEvents, writeHttp, writeProcess } from '../metrics/service-families.js';
 import { EXPOSITION_TYPE, Exposition } from '../metrics/text.js';
 import { Totals } from '../metrics/totals.js';
 import type { App, Parts } from '../parts.js';
 
 /** What Prometheus scrapes. */
-export function metricsRoutes(app: App, { monitor, http, events, live }: Parts): void {
+export function metricsRoutes(app: App, { engine, monitor, http, events, live, batches }: Parts): void {
   const maxFds = openFilesLimit();
   const totals = new Totals();
-  monitor.hear(({ engine }) => noteShards(totals, engine));
+  monitor.hear((stats) => noteShards(totals, stats.engine));
   app.get('/metrics', { config: { needs: 'read' } }, async (_request, reply) => {
-    const stats = await monitor.stats();
+    const [stats, cache] = await Promise.all([monitor.stats(), engine.cache.stats()]);
     const out = new Exposition();
     noteShards(totals, stats.engine);
     writeEngine(out, stats.engine, totals);
+    writeDisk(out, cache.disk);
+    writeBatches(out, batches.counts);
     writeHttp(out, http, stats, live.counts.opened);
     writeProcess(out, stats, maxFds);
     writeEvents(out, events);
