@@ -1,4 +1,5 @@
 import { type FastifyServerOptions, fastify } from 'fastify';
+import { auditRoutes } from './access/audited-routes.js';
 import { entrance, entranceOptions } from './access/entrance.js';
 import { guard } from './access/guard.js';
 import type { App, Parts, Principal } from './parts.js';
@@ -42,6 +43,7 @@ export function buildApp(
   parts.monitor.watch(app);
   entrance(app, parts);
   guard(app, identify);
+  auditRoutes(app, parts.audit);
   healthRoutes(app, parts);
   pageRoutes(app);
   principalRoutes(app);

@@ -88,6 +88,8 @@ declare module 'fastify' {
      * still. @default false
      */
     streams?: boolean;
+    /** It writes its own lines of the audit. @default false: a line for each answer, where it does something */
+    audits?: boolean;
   }
   interface FastifyRequest {
     /** Set before any handler of a route that needs something. */

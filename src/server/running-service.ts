@@ -4,6 +4,7 @@ import { type Engine, KeylaneError, systemClock } from '../index.js';
 import type { Access } from './access/access.js';
 import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
+import { Audit } from './audit.js';
 import { ServiceBatches } from './batches/service-batches.js';
 import { Connections } from './connections.js';
 import type { Events } from './events.js';
@@ -37,6 +38,7 @@ export async function serve({ options, engine, access, serviceLog, events, https
   const live = new LiveWriters(systemClock, log, stop.signal);
   const http = new HttpMeter();
   const tracing = new Tracing(versionHere(), options.tracing);
+  const audit = new Audit(options.audit, log, systemClock);
   const parts: Parts = {
     engine,
     options,
@@ -60,11 +62,12 @@ export async function serve({ options, engine, access, serviceLog, events, https
       settled: (result) => tracing.ofBatch(result),
     }),
     tracing,
-    audit: () => {},
+    audit: audit.add,
     ready: () => stop.state === 'serving',
     stopping: stop.signal,
   };
   const { app, routes } = buildApp(parts, (authorization) => access.tokens.identify(authorization), https);
+  app.addHook('onClose', () => audit.close());
   const connections = new Connections(app.server, https !== undefined);
   logRequests(app.server, serviceLog, systemClock);
   await listen(app, options);

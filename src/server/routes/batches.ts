@@ -48,7 +48,7 @@ export function batchRoutes(app: App, parts: Parts): void {
 function makeRoute(app: FastifyInstance, parts: Parts, batches: ServiceBatches): void {
   app.post<{ Querystring: BatchQuery }>(
     '/v1/batches',
-    { config: { needs: 'run', streams: true }, schema: { querystring: batchQuery } },
+    { config: { needs: 'run', streams: true, audits: true }, schema: { querystring: batchQuery } },
     async (request, reply) => {
       const { journal = true, chunks = false, driver, ...options } = request.query;
       const { principal } = request;
@@ -117,7 +117,7 @@ function lookRoutes(app: App, parts: Parts): void {
 
 function controlRoutes(app: App, parts: Parts): void {
   const { engine, batches } = parts;
-  const config = { needs: 'run' } as const;
+  const config = { needs: 'run', audits: true } as const;
   const schema = { params: batchParams, querystring: nothing };
   const done = (request: FastifyRequest<OfBatch>, reply: FastifyReply, summary: BatchSummary): ToldBatch => {
     audit(request, reply, parts, summary.id);

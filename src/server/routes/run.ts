@@ -14,7 +14,7 @@ export function runRoutes(app: App, parts: Parts): void {
   const { engine, clock } = parts;
   app.post<{ Body: RunBody }>(
     '/v1/run',
-    { config: { needs: 'run' }, schema: { body: runBody } },
+    { config: { needs: 'run', audits: true }, schema: { body: runBody } },
     (request, reply): undefined => {
       const { driver, request: asked, ...options } = request.body;
       request.principal.checkRequest(driver, asked);

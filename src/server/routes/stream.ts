@@ -28,7 +28,7 @@ export function streamRoutes(app: App, parts: Parts): void {
   void app.register((scope, _options, done) => {
     // It is read line by line, by the handler.
     scope.addContentTypeParser(NDJSON_TYPE, (_request, body, read) => read(null, body));
-    const config = { needs: 'run', streams: true } as const;
+    const config = { needs: 'run', streams: true, audits: true } as const;
     const whole = validatorOf({ schema: streamBody, httpPart: 'body' });
     const validatorCompiler = () => (value: unknown) => (isLines(value) ? { value } : whole(value));
     scope.post<{ Body: StreamBody }>(
