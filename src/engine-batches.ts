@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Batch } from './batch/batch.js';
 import { Batches } from './batch/batches.js';
 import type { BatchHost } from './batch/host.js';
+import { type JournalCounts, noCounts } from './batch/journal/counts.js';
 import { newBatchId } from './batch/journal/id.js';
 import { type Input, type Jobs, totalOf } from './batch/source.js';
 import type { BatchOptions } from './batch-options.js';
@@ -14,6 +15,16 @@ import { dataDirectory, dataPath } from './store/data-dir.js';
 export interface JobsOptions extends Omit<BatchOptions, 'each'> {
   /** Of jobs that name none. @default what the source says */
   driver?: string;
+}
+
+/** What the batches of an engine do. */
+export interface BatchStats {
+  /** Those with requests in flight. */
+  running: number;
+  journal: JournalCounts & {
+    /** Journals that this engine holds. */
+    open: number;
+  };
 }
 
 /** What batches are to know of their engine. */
@@ -48,6 +59,7 @@ export class EngineBatches extends Batches {
 export class BatchMaker {
   readonly #engine: BatchEngine;
   #face: EngineBatches | undefined = undefined;
+  readonly #counts = noCounts();
   /** Those that hold a journal. */
   readonly #open = new Set<{ leave(error: Error): void; abandon(error: Error): Promise<void> }>();
 
@@ -83,6 +95,11 @@ export class BatchMaker {
     return this.#make<unknown, unknown>({ ...host, of }, input, options, driver);
   }
 
+  /** What the journals have written. */
+  get journaled(): BatchStats['journal'] {
+    return { open: this.#open.size, ...this.#counts };
+  }
+
   /** The engine is about to close: what has a journal starts no more, so that what it begins is not cut. */
   leave(): void {
     for (const batch of this.#open) batch.leave(closed());
@@ -103,7 +120,7 @@ export class BatchMaker {
     const open = async () => {
       this.#engine.refuseClosed();
       this.#open.add(batch);
-      return openJournal(this.#engine.dataDir, asked);
+      return openJournal(this.#engine.dataDir, asked, this.#counts);
     };
     const batch = new Batch<Req, Res>(host, input, options, { id, open, ended: () => this.#open.delete(batch) });
     return batch;
@@ -111,9 +128,9 @@ export class BatchMaker {
 }
 
 /** Where a journal is opened. Only now: who has none does not load LMDB. */
-async function openJournal(dataDir: string | undefined, asked: JournalAsked): Promise<Journal> {
+async function openJournal(dataDir: string | undefined, asked: JournalAsked, counts: JournalCounts): Promise<Journal> {
   const { openJournal: open } = await import('./batch/journal/journal.js');
-  return open(join(dataDirectory(dataDir), 'batches'), asked);
+  return open(join(dataDirectory(dataDir), 'batches'), { ...asked, counts });
 }
 
 function closed(): KeylaneError {

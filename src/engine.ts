@@ -11,7 +11,7 @@ import { CacheFront, type EngineCache, type FrontHost } from './cache/front.js';
 import { frontHost } from './cache/front-host.js';
 import { Call, type CallEvents, type CallHow, howLong } from './call.js';
 import { checkCallOptions, checkIterable, PREWARM_OPTIONS, STREAM_OPTIONS } from './call-options.js';
-import { BatchMaker, type EngineBatches } from './engine-batches.js';
+import { BatchMaker, type BatchStats, type EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
 import type { KeyState, KeysOptions } from './key-states.js';
@@ -109,6 +109,7 @@ export interface EngineStats {
   groups: Record<string, GroupSnapshot>;
   /** By driver, what became of requests that were asked for: by `run`, `result`, `stream` and batches. */
   requests: Record<string, RequestStats>;
+  batches: BatchStats;
   shards: ShardSnapshot[];
 }
 
@@ -271,7 +272,8 @@ export class ShardedEngine implements Engine {
   async stats(): Promise<EngineStats> {
     const shards = await this.#shards.snapshots();
     const requests = Object.fromEntries([...this.#drivers].map(([name, { meter }]) => [name, meter.snapshot()]));
-    return { ...this.#shards.inUse, requests, shards };
+    const batches = { running: this.#slots.size, journal: this.#batches.journaled };
+    return { ...this.#shards.inUse, requests, batches, shards };
   }
 
   async keys(options: KeysOptions = {}): Promise<KeyState[]> {

@@ -15,6 +15,7 @@ export type { Batch } from './batch/batch.js';
 export { type Batches, type BatchesOptions, openBatches, type ResultsOptions } from './batch/batches.js';
 export type { OpenedJobs } from './batch/input/file-jobs.js';
 export { type OpenJobsOptions, openJobs, reopenJobs, spoolJobs } from './batch/input/open.js';
+export type { JournalCounts } from './batch/journal/counts.js';
 export { newBatchId } from './batch/journal/id.js';
 export type { BatchSelection } from './batch/journal/selection.js';
 export { lineOf } from './batch/line.js';
@@ -48,7 +49,7 @@ export {
   type EngineStats,
   type StreamOptions,
 } from './engine.js';
-export type { EngineBatches, JobsOptions } from './engine-batches.js';
+export type { BatchStats, EngineBatches, JobsOptions } from './engine-batches.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
 export type { KeyState, KeysOptions } from './key-states.js';

@@ -52,6 +52,32 @@ test('a batch with a journal that is left early is finished by another engine, a
   }
 });
 
+test('what journals write is counted, and which batches run', async () => {
+  const engine = await engineIn(temporary());
+  const counted = async () => (await engine.stats()).batches;
+  expect(await counted()).toMatchObject({ running: 0, journal: { open: 0, commits: 0 } });
+  const batch = engine.batch('echo', requests(200, 2), { journal: true, id: 'counted', concurrency: 20 });
+  await batch.next();
+  expect(await counted()).toMatchObject({ running: 1, journal: { open: 1 } });
+  for await (const _ of batch);
+  const { running, journal } = await counted();
+  expect({
+    running,
+    open: journal.open,
+    begun: journal.begun,
+    results: journal.results,
+    failed: journal.failed,
+  }).toEqual({
+    ...{ running: 0, open: 0, begun: 200, results: 200, failed: 0 },
+  });
+  let bytes = 0;
+  for await (const { line } of engine.batches.results('counted')) bytes += Buffer.byteLength(line) + 1;
+  expect(journal.bytes).toBe(bytes);
+  expect(journal.commits).toBeGreaterThan(1);
+  expect(journal.lastCommitMs).toBeGreaterThan(0);
+  expect(journal.commitMs).toBeGreaterThan(journal.lastCommitMs);
+});
+
 test('an engine that closes lets what is in flight end, and leaves the rest to whoever goes on', async () => {
   const dataDir = temporary();
   const engine = await engineIn(dataDir);

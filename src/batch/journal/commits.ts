@@ -5,6 +5,7 @@ import type { Clock } from '../../util/clock.js';
 import type { Owner } from '../../util/owner.js';
 import { lineOf, shortLineOf } from '../line.js';
 import { ownerIn } from './claim.js';
+import type { JournalCounts } from './counts.js';
 import { Group } from './group.js';
 import { NO_DIGEST, outcomeByte, packHeader } from './header.js';
 import { headerKey, type JournalState, jsonRecord, linesKey, OUTCOMES, STATE } from './records.js';
@@ -17,6 +18,8 @@ export interface CommitsOptions {
   owner: Owner;
   /** Of the first commit. */
   seq: number;
+  /** Where it is counted what is written. */
+  counts: JournalCounts | undefined;
   /** As it is to be written with the next commit. */
   state(): JournalState;
 }
@@ -157,17 +160,19 @@ export class Commits {
 
   async #committed(): Promise<void> {
     const group = this.#group!;
-    const { clock } = this.#options;
+    const { clock, counts } = this.#options;
     const start = clock.now();
     this.#group = undefined;
     this.#state = 'committing';
     try {
       await this.#write(group);
     } catch (error) {
+      if (counts) counts.failed++;
       this.#fail(error, group);
       return;
     }
     const end = clock.now();
+    if (counts) add(counts, group, end - start);
     this.#notBefore = end + Math.min(PAUSE * (end - start), LONGEST_PAUSE_MS);
     this.#spare = group.spare;
     this.#state = 'idle';
@@ -201,4 +206,13 @@ export class Commits {
     this.#group?.committed.reject(error);
     this.#group = undefined;
   }
+}
+
+function add(counts: JournalCounts, { begun, indexes, bytes }: Group, tookMs: number): void {
+  counts.commits++;
+  counts.begun += begun.length;
+  counts.results += indexes.length;
+  counts.bytes += bytes;
+  counts.lastCommitMs = tookMs;
+  counts.commitMs += tookMs;
 }

@@ -10,6 +10,7 @@ import type { Outcome, Result } from '../../types.js';
 import { type Clock, systemClock } from '../../util/clock.js';
 import { claim, isRun, ownerIn } from './claim.js';
 import { Commits } from './commits.js';
+import type { JournalCounts } from './counts.js';
 import { enter } from './enter.js';
 import { Header } from './header.js';
 import { checkId } from './id.js';
@@ -30,6 +31,7 @@ import { SideFile } from './side-file.js';
 
 export interface JournalOptions extends JournalAsked {
   clock?: Clock;
+  counts?: JournalCounts;
   /** @default openStore */
   open?: (dir: string) => Promise<JournalStore>;
 }
@@ -66,7 +68,8 @@ export async function openJournal(batchesDir: string, options: JournalOptions): 
     const meta = await claim(store, dir, socket.me, id, () => enter(store, options));
     socket.owns = true;
     const side = await SideFile.open(dir, options.maxOutputTotal ?? DEFAULT_MOST_OUTPUT);
-    return new BatchJournal({ dir, store, socket, side, meta, clock, total: options.total });
+    const { counts, total } = options;
+    return new BatchJournal({ dir, store, socket, side, meta, clock, total, counts });
   } catch (error) {
     await store.close().catch(() => {});
     await socket?.close();
@@ -82,6 +85,7 @@ interface Parts {
   meta: JournalMeta;
   clock: Clock;
   total: number | undefined;
+  counts: JournalCounts | undefined;
 }
 
 /**
