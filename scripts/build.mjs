@@ -2,7 +2,7 @@
 // digest of what it was built from.
 // Whatever runs dist (all tests but unit and sim, load/, the demo) refuses it when the digest no longer fits.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { digestOfSources, isFresh, root, stamp } from './stamp.mjs';
 
 if (!isFresh()) {
@@ -25,7 +25,8 @@ function compile(project) {
 function copyPage() {
   const from = new URL('src/server/page/', root);
   const to = new URL('dist/src/server/page/', root);
-  for (const name of ['index.html', 'style.css', 'icon.svg']) copyFileSync(new URL(name, from), new URL(name, to));
+  for (const name of readdirSync(from))
+    if (/\.(html|css|svg)$/.test(name)) copyFileSync(new URL(name, from), new URL(name, to));
   const uplot = new URL('node_modules/uplot/', root);
   const licence = `/*!\n${readFileSync(new URL('LICENSE', uplot), 'utf8').trim()}\n*/\n`;
   for (const [source, name] of [

@@ -13,6 +13,42 @@ const SILENT_MS = 60_000;
 /** More of them is for the report. */
 const MOST_REASONS = 20;
 const LONGEST_SAID = 300;
+/** Of those that were there before it was opened the last ones are shown. */
+const MOST_OLD = 500;
+
+interface Action {
+  name: string;
+  text: string;
+  /** What is said when it is done. */
+  done: string;
+  fits(batch: Batch): boolean;
+  /** It makes a batch of its own. */
+  isMade?: true;
+}
+
+const ACTIONS: readonly Action[] = [
+  { name: 'pause', text: 'Pause', done: 'paused', fits: ({ here, paused }) => here && !paused },
+  {
+    name: 'resume',
+    text: 'Resume',
+    done: 'goes on',
+    fits: ({ state, paused }) => paused || state === 'interrupted',
+  },
+  {
+    name: 'cancel',
+    text: 'Cancel',
+    done: 'canceled',
+    fits: ({ state }) => state === 'running' || state === 'interrupted',
+  },
+  {
+    name: 'retry',
+    text: 'Retry what failed or did not start',
+    done: 'tried again as a batch of its own',
+    fits: ({ state, counts }) =>
+      state !== 'running' && state !== 'interrupted' && counts.failed + counts.not_started > 0,
+    isMade: true,
+  },
+];
 
 /** One batch, opened: why requests are not ok, its results as they come, and what can be done about it. */
 export class BatchDetail {
@@ -21,22 +57,28 @@ export class BatchDetail {
   readonly #path: string;
   readonly #open = new AbortController();
   readonly #says = el('p', { class: 'says', role: 'status' });
-  readonly #actions: { button: HTMLButtonElement; when: readonly string[] }[];
+  readonly #actions: readonly { button: HTMLButtonElement; fits: Action['fits'] }[];
   readonly #following = el('p', { class: 'unit', role: 'status' });
   readonly #results: Output;
   readonly #reasons = el('div', { class: 'reasons' });
   #state = '';
+  readonly #skip: number;
+  readonly #onProgress: (batch: Batch) => void;
   #read = 0;
 
-  constructor(api: Api, principal: Principal, { id }: Batch, signal: AbortSignal) {
+  constructor(
+    api: Api,
+    principal: Principal,
+    { id, settled }: Batch,
+    signal: AbortSignal,
+    onProgress: (batch: Batch) => void,
+  ) {
     this.#api = api;
     this.#path = `/v1/batches/${encodeURIComponent(id)}`;
+    this.#skip = Math.max(0, settled - MOST_OLD);
+    this.#onProgress = onProgress;
     signal.addEventListener('abort', () => this.#open.abort(), { signal: this.#open.signal });
-    this.#actions = [
-      this.#action('Cancel', 'cancel', ['running', 'interrupted']),
-      this.#action('Resume', 'resume', ['interrupted']),
-      this.#action('Retry what is not ok', 'retry', ['done', 'stopped', 'canceled']),
-    ];
+    this.#actions = ACTIONS.map((action) => ({ button: this.#button(action), fits: action.fits }));
     this.#results = new Output(`Results of ${id}`, 'results');
     const buttons = el('div', { class: 'buttons' }, ...this.#actions.map(({ button }) => button), this.#says);
     show(buttons, principal.run);
@@ -51,10 +93,10 @@ export class BatchDetail {
     void this.#follow();
   }
 
-  update({ state }: Batch): void {
-    for (const { button, when } of this.#actions) show(button, when.includes(state));
-    if (this.#state !== '' && this.#state !== state) void this.#report();
-    this.#state = state;
+  update(batch: Batch): void {
+    for (const { button, fits } of this.#actions) show(button, fits(batch));
+    if (this.#state !== '' && this.#state !== batch.state) void this.#report();
+    this.#state = batch.state;
   }
 
   close(): void {
@@ -62,25 +104,29 @@ export class BatchDetail {
     this.element.remove();
   }
 
-  #action(text: string, name: string, when: readonly string[]): { button: HTMLButtonElement; when: readonly string[] } {
+  #button({ name, text, done, isMade }: Action): HTMLButtonElement {
     const button = el('button', { type: 'button', class: 'small', text });
+    // Asked twice, it is made once.
+    const headers = isMade ? { 'idempotency-key': `"${randomHex()}"` } : {};
     show(button, false);
     button.addEventListener('click', async () => {
       button.disabled = true;
-      setText(this.#says, `${text.toLowerCase()}…`);
+      this.#say(`${text.toLowerCase()}…`);
       try {
-        const answer = await this.#api.json<Batch | undefined>(`${this.#path}/${name}`, { method: 'POST' });
-        const other =
-          answer?.id !== undefined && !this.#path.endsWith(encodeURIComponent(answer.id)) ? `: ${answer.id}` : '';
-        setText(this.#says, `${DONE[name] ?? name}${other}`);
-        this.#says.dataset.level = '';
+        const batch = await this.#api.json<Batch>(`${this.#path}/${name}`, { method: 'POST', headers });
+        this.#say(isMade ? `${done}: ${batch.id}` : done);
+        if (!isMade) this.#onProgress(batch);
       } catch (error) {
-        setText(this.#says, inWords(error));
-        this.#says.dataset.level = 'bad';
+        this.#say(inWords(error), 'bad');
       }
       button.disabled = false;
     });
-    return { button, when };
+    return button;
+  }
+
+  #say(words: string, level = ''): void {
+    setText(this.#says, words);
+    this.#says.dataset.level = level;
   }
 
   async #report(): Promise<void> {
@@ -100,7 +146,7 @@ export class BatchDetail {
 
   async #follow(): Promise<void> {
     try {
-      await follow(this.#api, `${this.#path}/results?follow=true`, {
+      await follow(this.#api, `${this.#path}/results?follow=true&skip=${this.#skip}`, {
         signal: this.#open.signal,
         silentMs: SILENT_MS,
         onState: (state) => {
@@ -108,10 +154,10 @@ export class BatchDetail {
           else this.#tell(state.state === 'live' ? 'as they are settled' : 'connecting…');
         },
         onEvent: ({ type, data }) => {
-          if (type === 'end') return true;
-          this.#read++;
-          this.#show(JSON.parse(data) as Result);
-          return undefined;
+          if (type === 'error') throw new Error((JSON.parse(data) as { message: string }).message);
+          if (type === 'message') this.#show(JSON.parse(data) as Result);
+          else this.#onProgress(JSON.parse(data) as Batch);
+          return type === 'end';
         },
       });
       this.#results.end();
@@ -122,10 +168,12 @@ export class BatchDetail {
   }
 
   #tell(words: string): void {
-    setText(this.#following, `${counted(this.#read, 'result')}, ${words}`);
+    const before = this.#skip > 0 ? ` after the first ${this.#skip.toLocaleString('en-US')}` : '';
+    setText(this.#following, `${counted(this.#read, 'result')}${before}, ${words}`);
   }
 
   #show(result: Result): void {
+    this.#read++;
     const { id, host, outcome, timing } = result;
     const name = host === undefined ? id : host;
     const took = duration(timing.openMs + timing.runMs);
@@ -139,11 +187,9 @@ export class BatchDetail {
   }
 }
 
-const DONE: Readonly<Record<string, string>> = {
-  cancel: 'canceled',
-  resume: 'goes on',
-  retry: 'tried again as a batch of its own',
-};
+function randomHex(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
 
 function reasonRow({ outcome, code, message, count, hosts }: BatchReport['reasons'][number]): HTMLElement {
   return el(
@@ -158,7 +204,7 @@ function reasonRow({ outcome, code, message, count, hosts }: BatchReport['reason
         'data-level': outcome === 'failed' || outcome === 'unknown' ? 'bad' : 'warn',
         text: outcome.replace('_', ' '),
       }),
-      ` ${visible(message)}${code === undefined ? '' : ` (${code})`}`,
+      ` · ${visible(message)}${code === undefined ? '' : ` (${code})`}`,
     ),
     el('code', { class: 'more', text: visible(hosts) }),
   );

@@ -3,7 +3,7 @@ import { BatchDetail } from './batch-detail.js';
 import { byId, el, KeyedList, type Row, setText, show } from './dom.js';
 import { amount, count, span } from './figures.js';
 import type { Batch, BatchState, Outcome, Principal } from './shapes.js';
-import { every } from './time.js';
+import { wait } from './time.js';
 
 const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'unknown', 'not_started', 'canceled'];
 const LEVELS: Readonly<Record<BatchState, string>> = {
@@ -14,6 +14,8 @@ const LEVELS: Readonly<Record<BatchState, string>> = {
   canceled: 'warn',
 };
 const LOOK_MS = 1_000;
+/** A look at many batches takes the service a while: it is to have rest between two. */
+const REST = 10;
 /** The others are in the API. */
 const MOST = 50;
 
@@ -33,24 +35,30 @@ export class Batches {
       ({ id }) => id,
       (batch) => this.#rowOf(batch),
     );
-    void every(LOOK_MS, signal, () => this.#look());
+    void this.#watch();
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#signal.aborted) {
+      const began = performance.now();
+      await this.#look();
+      await wait(Math.max(LOOK_MS, REST * (performance.now() - began)), this.#signal);
+    }
   }
 
   async #look(): Promise<void> {
     if (document.hidden) return;
     try {
-      const { batches } = await this.#api.json<{ batches: Batch[] }>('/v1/batches', { signal: this.#signal });
-      this.#rows.update(batches.slice(0, MOST));
+      const { batches, total } = await this.#api.json<{ batches: Batch[]; total: number }>(
+        `/v1/batches?limit=${MOST}`,
+        { signal: this.#signal },
+      );
+      this.#rows.update(batches);
       show(byId('batches-loading'), false);
       show(byId('batches-empty'), batches.length === 0);
       const running = batches.filter(({ state }) => state === 'running').length;
-      setText(
-        byId('batches-note'),
-        batches.length === 0
-          ? ''
-          : `${count(running)} running, ${count(batches.length - running)} ended` +
-              (batches.length > MOST ? `; the newest ${MOST} are shown` : ''),
-      );
+      const note = [`${count(running)} running`, ...(total > MOST ? [`the newest ${MOST} of ${count(total)}`] : [])];
+      setText(byId('batches-note'), total === 0 ? '' : note.join(', '));
       setText(byId('batches-error'), '');
     } catch (error) {
       if (this.#signal.aborted) return;
@@ -87,15 +95,18 @@ export class Batches {
     let detail: BatchDetail | undefined;
     opener.addEventListener('click', () => {
       if (detail) detail.close();
-      else element.append((detail = new BatchDetail(this.#api, this.#principal, last, this.#signal)).element);
+      else {
+        detail = new BatchDetail(this.#api, this.#principal, last, this.#signal, update);
+        element.append(detail.element);
+      }
       if (opener.getAttribute('aria-expanded') === 'true') detail = undefined;
       opener.setAttribute('aria-expanded', String(detail !== undefined));
     });
     let last = first;
     const update = (batch: Batch) => {
       last = batch;
-      setText(state, batch.state);
-      state.dataset.level = LEVELS[batch.state] ?? 'warn';
+      setText(state, batch.paused ? 'paused' : batch.error ? 'cannot be read' : batch.state);
+      state.dataset.level = batch.error ? 'bad' : batch.paused ? 'warn' : LEVELS[batch.state];
       const perSecond = pace.of(batch);
       setText(aside, asideOf(batch, perSecond));
       const whole = Math.max(batch.total ?? 0, batch.settled, 1);
@@ -103,11 +114,11 @@ export class Batches {
         seg.style.width = `${(100 * batch.counts[OUTCOMES[i]!]) / whole}%`;
       });
       const percent = Math.floor((100 * batch.settled) / whole);
-      if (batch.total === undefined) bar.removeAttribute('aria-valuenow');
+      if (batch.total === null) bar.removeAttribute('aria-valuenow');
       else bar.setAttribute('aria-valuenow', String(percent));
       bar.setAttribute(
         'aria-valuetext',
-        `${count(batch.settled)} of ${batch.total === undefined ? 'an unknown number' : count(batch.total)} settled`,
+        `${count(batch.settled)} of ${batch.total === null ? 'an unknown number' : count(batch.total)} settled`,
       );
       tallyOf(tally, batch);
       detail?.update(batch);
@@ -129,20 +140,23 @@ class Pace {
   }
 }
 
-function asideOf({ state, total, settled, ranMs, createdAt, why }: Batch, perSecond: number | undefined): string {
+function asideOf(
+  { state, paused, total, settled, ranMs, createdAt, why, error }: Batch,
+  perSecond: number | undefined,
+): string {
   if (state !== 'running') {
     const took = ranMs > 0 ? `ran ${span(ranMs)}` : '';
-    return [why, took, new Date(createdAt).toLocaleString('en-GB')].filter(Boolean).join(' · ');
+    return [error?.message ?? why, took, new Date(createdAt).toLocaleString('en-GB')].filter(Boolean).join(' · ');
   }
-  if (perSecond === undefined) return '';
-  const left = total === undefined ? undefined : total - settled;
+  if (perSecond === undefined || paused) return '';
+  const left = total === null ? undefined : total - settled;
   const eta = left !== undefined && perSecond > 0 ? ` · ${span((1000 * left) / perSecond)} left` : '';
   return `${amount(perSecond)}/s${eta}`;
 }
 
 function tallyOf(tally: HTMLElement, { settled, total, counts, inFlight, state }: Batch): void {
   const parts: [string, string, string][] = [
-    ['', count(settled), total === undefined ? 'settled' : `of ${count(total)}`],
+    ['', count(settled), total === null ? 'settled' : `of ${count(total)}`],
     ...(state === 'running' ? ([['', count(inFlight), 'in flight']] as [string, string, string][]) : []),
     ...OUTCOMES.filter((outcome) => outcome === 'ok' || counts[outcome] > 0).map(
       (outcome): [string, string, string] => [

@@ -13,7 +13,7 @@ export type FeedState =
 interface FeedOptions {
   signal: AbortSignal;
   /** True: that was the last one. */
-  onEvent(event: ServerEvent): boolean | undefined;
+  onEvent(event: ServerEvent): boolean;
   onState(state: FeedState): void;
   /** With no word for so long, not even a comment, the connection counts as dead. */
   silentMs: number;

@@ -1,9 +1,10 @@
 import { type Api, inWords } from './api.js';
 import { Batches } from './batches.js';
+import { Breakers } from './breakers.js';
 import { Charts } from './charts.js';
 import { ConnectionStates } from './connections.js';
 import { byId, setText, show } from './dom.js';
-import { Breakers, Events } from './events.js';
+import { Events } from './events.js';
 import { type FeedState, follow } from './feed.js';
 import { span } from './figures.js';
 import { HotKeys } from './hot-keys.js';
@@ -68,10 +69,11 @@ function watch(api: Api, signal: AbortSignal): void {
   const showLink = (state: FeedState) => {
     const link = byId('link');
     link.dataset.state = state.state;
-    // Counting down each second is for the eye; what is read out is said once.
-    if (state.state === 'live') setText(byId('link-text'), 'live');
-    else if (state.state === 'connecting') setText(byId('link-text'), 'connecting…');
-    else setText(byId('link-text'), `not connected: ${state.why}. Again in ${state.seconds} s`);
+    // Counting down is for the eye: what is read out is said once.
+    const words = { live: 'live', connecting: 'connecting…', waiting: 'not connected' };
+    const isWaiting = state.state === 'waiting';
+    setText(byId('link-text'), isWaiting ? `${words.waiting}: ${state.why}` : words[state.state]);
+    setText(byId('link-wait'), isWaiting && state.seconds > 0 ? `again in ${state.seconds} s` : '');
   };
   const fail = (error: unknown) => {
     if (signal.aborted) return;
@@ -97,7 +99,7 @@ function watch(api: Api, signal: AbortSignal): void {
     },
     onEvent: ({ data }) => {
       showStats(JSON.parse(data) as Stats);
-      return undefined;
+      return false;
     },
   }).catch(fail);
   void follow(api, '/v1/events', {
@@ -108,7 +110,7 @@ function watch(api: Api, signal: AbortSignal): void {
       const event = JSON.parse(data) as LoggedEvent;
       events.add(event);
       breakers.hear(event, now);
-      return undefined;
+      return false;
     },
   }).catch(fail);
 }

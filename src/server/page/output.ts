@@ -32,6 +32,10 @@ export class Output {
     show(this.#dropped, false);
   }
 
+  get isEmpty(): boolean {
+    return this.#shown === 0 && this.#waiting.length === 0;
+  }
+
   /** A piece of a channel, cut anywhere. */
   write(channel: string, piece: string): void {
     let lines = this.#channels.get(channel);

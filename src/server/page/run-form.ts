@@ -69,7 +69,7 @@ export class RunForm {
     try {
       const result = await this.#read(body, output, running.signal);
       output.end();
-      if (result) this.#tell(result);
+      if (result) this.#tell(result, output);
       else this.#say('broke off: the service sent no result', 'bad');
     } catch (error) {
       output.end();
@@ -114,7 +114,7 @@ export class RunForm {
     return undefined;
   }
 
-  #tell(result: Result): void {
+  #tell(result: Result, output: Output): void {
     const { outcome, response, error, timing, shard, reused, attempts } = result;
     const { code, signal, ...others } = (response ?? {}) as { code?: number | null; signal?: string | null };
     const ended = typeof code === 'number' ? `exit ${code}` : typeof signal === 'string' ? `killed by ${signal}` : '';
@@ -136,11 +136,10 @@ export class RunForm {
       ),
     );
     const answer = answerOf(others);
-    if (answer === undefined) return;
-    const shown = new Output('Answer');
-    shown.write('answer', answer);
-    shown.end();
-    byId('run-output').append(shown.element);
+    // What was streamed has said it already.
+    if (answer === undefined || !output.isEmpty) return;
+    output.write('answer', answer);
+    output.end();
   }
 
   #say(words: string, level: Level): void {

@@ -81,23 +81,23 @@ export interface Batch {
   id: string;
   state: BatchState;
   why?: string;
-  total?: number;
-  begun: number;
+  /** This service runs it. */
+  here: boolean;
+  paused: boolean;
+  /** The name of the token that it belongs to. */
+  principal: string | null;
+  total: number | null;
   settled: number;
   inFlight: number;
   counts: Record<Outcome, number>;
-  createdAt: number;
-  updatedAt: number;
+  /** ISO 8601. */
+  createdAt: string;
   ranMs: number;
-  driver?: string;
+  error?: { code: string; message: string };
 }
 
 export interface BatchReport {
-  elapsedMs: number;
-  rate: { overall: number; recent: number };
-  etaMs?: number;
   reasons: { outcome: Outcome; code?: string; message: string; count: number; hosts: string }[];
-  otherReasons: number;
 }
 
 export type Answered = string | { base64: string };

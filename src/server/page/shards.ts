@@ -8,7 +8,7 @@ interface Numbered extends Shard {
 
 /** From here on a thread has next to nothing left, or keeps its requests waiting. */
 const BUSY = { warn: 0.7, bad: 0.9 };
-const LAG_MS = { warn: 50, bad: 250 };
+const LAG_MS = { warn: 100, bad: 500 };
 
 /** The table of shards: one row each, and under it what stands out and what to do about it. */
 export class Shards {

@@ -7,8 +7,8 @@ const HIDDEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 
 /**
- * Text of a peer as it can only be read: no escape does anything, and none is hidden. Colours are dropped, any other
- * control character is shown by its picture (`␛`), what has none by its number (`⟨202e⟩`).
+ * Text of a peer as it can only be read: no escape does anything, and none is hidden. Colours are dropped, the rest is shown
+ * as the command line shows it: `^[`, `\x9b`, `\u202e`.
  */
 export function visible(text: string): string {
   return text.replace(COLOURS, '').replace(HIDDEN, show);
@@ -16,9 +16,9 @@ export function visible(text: string): string {
 
 function show(char: string): string {
   const code = char.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return '\u2421';
-  return `⟨${code.toString(16).padStart(4, '0')}⟩`;
+  if (code < 0x20) return `^${String.fromCharCode(code + 0x40)}`;
+  if (code === 0x7f) return '^?';
+  return code < 0x100 ? `\\x${code.toString(16)}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
 /** A line that is longer is cut: a browser lays out one line of a megabyte for seconds. */
