@@ -67,11 +67,11 @@ async function readOnce(
   try {
     const headers = seen.id === '' ? {} : { 'last-event-id': seen.id };
     const response = await api.open(path, { accept: 'text/event-stream', headers, signal: connection.signal });
+    onState({ state: 'live' });
     const parser = new EventParser();
     for await (const piece of piecesOf(response)) {
       heard = true;
       for (const event of parser.push(piece)) {
-        onState({ state: 'live' });
         seen.seconds = FIRST_WAIT_S;
         if (event.id !== '') seen.id = event.id;
         if (onEvent(event)) return true;

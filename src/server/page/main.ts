@@ -80,9 +80,14 @@ function watch(api: Api, signal: AbortSignal): void {
     showLink({ state: 'waiting', seconds: 0, why: inWords(error) });
   };
 
+  /** What is now, and what was before: the first event comes only with the next second. */
   const begin = async () => {
-    const history = await api.json<History>('/v1/stats/history', { signal }).catch(() => undefined);
-    if (history) charts.begin(history);
+    const [history, stats] = await Promise.all([
+      api.json<History>('/v1/stats/history', { signal }),
+      api.json<Stats>('/v1/stats', { signal }),
+    ]);
+    charts.begin(history);
+    showStats(stats);
   };
   let isBehind = true;
   void follow(api, '/v1/stats', {
@@ -93,7 +98,8 @@ function watch(api: Api, signal: AbortSignal): void {
       if (state.state === 'waiting') isBehind = true;
       if (state.state === 'live' && isBehind) {
         isBehind = false;
-        void begin();
+        // Where it cannot be had, the next event tells.
+        begin().catch(() => {});
       }
       showLink(state);
     },
