@@ -23,7 +23,7 @@ scrape_configs:
 
 Every label has values of a bounded set: drivers, outcomes, codes of [errors.md](errors.md), shards, routes, groups. Keys are
 no label, so the number of series does not grow with hosts: with \`metrics: { keys: true }\` the 1,000 keys with most
-connections get three series each. Counters go on where a shard is replaced: what its lost thread had counted is kept.
+requests get three series each. Counters go on where a shard is replaced: what its lost thread had counted is kept.
 A scrape does not disturb what runs: it asks each shard for one small snapshot, and takes a millisecond on the main thread.
 
 [alerts.yml](alerts.yml) has rules for Prometheus, [grafana-dashboard.json](grafana-dashboard.json) a dashboard to import. The

@@ -10,6 +10,7 @@ import { batchRoutes } from './routes/batches.js';
 import { cacheRoutes } from './routes/cache.js';
 import { eventsRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
+import { hostsRoutes } from './routes/hosts.js';
 import { logLevelRoutes } from './routes/log-level.js';
 import { metricsRoutes } from './routes/metrics.js';
 import { pageRoutes } from './routes/page.js';
@@ -56,5 +57,6 @@ export function buildApp(
   eventsRoutes(app, parts);
   cacheRoutes(app, parts);
   accountsRoutes(app, parts);
+  hostsRoutes(app, parts);
   return { app, routes: table.routes };
 }

@@ -73,7 +73,7 @@ export interface ServiceOptions {
 
 /** Options of `/metrics`. */
 export interface MetricsOptions {
-  /** Three series for each of the 1,000 keys with most connections. @default false */
+  /** Three series for each of the 1,000 keys with most requests. @default false */
   keys?: boolean;
 }
 

@@ -15,6 +15,7 @@ beforeAll(async () => {
   its = await TestService.start({
     tokens: [{ name: 'some', token, hosts: ['own-*'] }],
     engine: { shards: 2, limits: { breaker: { failures: 1 } } },
+    metrics: { keys: true },
   });
 });
 afterAll(() => its.stop());
@@ -142,7 +143,15 @@ test('a token for some hosts is told of no other key: in statistics, events, acc
     endpoint: { host: 'own-3' },
     secrets: { password: 'env:SECRET' },
   });
-  const paths = ['/v1/stats', '/v1/events', '/v1/accounts', '/v1/cache/entries', '/v1/stats/history', '/metrics'];
+  const paths = [
+    '/v1/stats',
+    '/v1/events',
+    '/v1/accounts',
+    '/v1/cache/entries',
+    '/v1/stats/history',
+    '/metrics',
+    '/v1/hosts',
+  ];
   const whole = await Promise.all(paths.map(async (path) => (await its.call('GET', path)).text()));
   expect(whole.join()).toMatch(/other-2[\s\S]*other-dead[\s\S]*hidden/);
   expect(whole.join()).not.toContain('SECRET');
@@ -155,6 +164,23 @@ test('a token for some hosts is told of no other key: in statistics, events, acc
     expect(data).toContain('own-2');
     break;
   }
+});
+
+test('hosts are told with their pool and their breaker, those that were asked for, and only as many', async () => {
+  interface Hosts {
+    hosts: { key: string; connections: { idle: number }; breaker?: { what: string } }[];
+  }
+  const hosts = async (query: string) => ((await (await its.call('GET', `/v1/hosts?${query}`)).json()) as Hosts).hosts;
+  await run({ key: 'own-5' });
+  await run({ key: 'own-6', fault: 'ERR_CONNECT' });
+  const found = await hosts('match=own-[');
+  expect(found).toEqual([]);
+  expect(await hosts('match=own-5')).toMatchObject([{ key: 'own-5', connections: { idle: 1 } }]);
+  const stopped = await hosts('stopped=true&match=*-6');
+  expect(stopped).toMatchObject([{ key: 'own-6', breaker: { what: 'connect', state: 'open' } }]);
+  expect(await hosts('limit=1')).toHaveLength(1);
+  expect((await its.call('GET', '/v1/hosts?limit=0')).status).toBe(400);
+  expect((await its.call('GET', '/v1/hosts?like=own')).status).toBe(400);
 });
 
 test('what is remembered is forgotten on request, by a token for some hosts only of these', async () => {

@@ -65,6 +65,10 @@ export const METRICS = {
   keylane_rate_delayed_total: counter('Requests that had to wait under limits.ratePerKey.', 'shard'),
   keylane_subprocesses: gauge('Processes that drivers have started and that run.', 'shard'),
   keylane_subprocesses_started_total: counter('Processes that drivers have started.', 'shard'),
+  // Keys, where `metrics.keys` asks for them
+  keylane_key_requests: gauge('Requests of a key in its shard and before it (metrics.keys).', 'key'),
+  keylane_key_connections: gauge('Connections of a key (metrics.keys).', 'key'),
+  keylane_key_stopped: gauge('1 where the key is let alone after failures (metrics.keys).', 'key'),
   // Shards and threads
   keylane_shard_up: gauge('1 where the shard serves.', 'shard'),
   keylane_shard_state: gauge('1 for the state that the shard is in.', 'shard', 'state'),

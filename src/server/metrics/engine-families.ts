@@ -1,4 +1,4 @@
-import type { EngineStats, Histogram } from '../../index.js';
+import type { EngineStats, Histogram, KeyState } from '../../index.js';
 import type { Exposition } from './text.js';
 import type { Counts, Totals } from './totals.js';
 
@@ -34,6 +34,16 @@ function writeRequests(out: Exposition, { requests }: EngineStats): void {
     out.histogram('keylane_request_open_seconds', { driver }, inSeconds(open));
     out.histogram('keylane_request_run_seconds', { driver }, inSeconds(run));
     out.histogram('keylane_request_duration_seconds', { driver }, inSeconds(total));
+  }
+}
+
+/** Of keys, where somebody asked for that. */
+export function writeKeys(out: Exposition, keys: readonly KeyState[]): void {
+  for (const { key, requests, queued, connections, breaker } of keys) {
+    const count = Object.values(connections).reduce((sum, one) => sum + one, 0);
+    out.add('keylane_key_requests', { key }, requests + queued);
+    out.add('keylane_key_connections', { key }, count);
+    out.add('keylane_key_stopped', { key }, breaker ? 1 : 0);
   }
 }
 
