@@ -57,6 +57,7 @@ export type { Histogram, RequestStats } from './meter.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
 export type { Prewarmed, PrewarmOptions } from './prewarm.js';
 export { type OperationReport, readReport } from './report/report.js';
+export { type JsonSchema, requestSchema } from './specs/request-schema.js';
 export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
   HostKeys,

@@ -13,6 +13,7 @@ import { healthRoutes } from './routes/health.js';
 import { hostsRoutes } from './routes/hosts.js';
 import { logLevelRoutes } from './routes/log-level.js';
 import { metricsRoutes } from './routes/metrics.js';
+import { openApiRoutes } from './routes/openapi.js';
 import { pageRoutes } from './routes/page.js';
 import { principalRoutes } from './routes/principal.js';
 import { runRoutes } from './routes/run.js';
@@ -47,6 +48,7 @@ export function buildApp(
   auditRoutes(app, parts.audit);
   healthRoutes(app, parts);
   pageRoutes(app);
+  openApiRoutes(app, table);
   principalRoutes(app);
   runRoutes(app, parts);
   streamRoutes(app, parts);

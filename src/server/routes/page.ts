@@ -48,6 +48,7 @@ export function pageRoutes(app: App): void {
     return reply.type(asset.type).send(asset.bytes);
   };
   app.get('/', { config: { needs: 'nothing' } }, (request, reply) => send('index.html', request, reply));
+  app.get('/docs', { config: { needs: 'nothing' } }, (request, reply) => send('docs.html', request, reply));
   app.get<{ Params: { file: string } }>('/page/:file', { config: { needs: 'nothing' } }, (request, reply) =>
     send(request.params.file, request, reply),
   );
