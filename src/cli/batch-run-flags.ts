@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { BatchOptions } from '../index.js';
 import { configFlags } from './config-flags.js';
 import { inventoryFlag } from './fleet-flags.js';
 import { UsageError } from './io.js';
@@ -14,7 +15,7 @@ export interface RunFlags extends Omit<SshFlags, 'skipBad'> {
   /** A file for the lines that cannot be read. */
   skipBad?: string;
   /** Of the batch's requests, where the line does not say. */
-  timeout: number;
+  timeout: number | 'auto';
   attempts: number;
   idempotent?: true;
   priority?: number;
@@ -40,6 +41,8 @@ export interface RunFlags extends Omit<SshFlags, 'skipBad'> {
   color: 'auto' | 'always' | 'never';
   progress: boolean;
   quiet?: true;
+  /** What no flag says: of a batch that was made by a service. */
+  more?: Pick<BatchOptions, 'labels' | 'timeoutFloorMs' | 'timeoutCeilingMs'>;
 }
 
 /** Those that are written on the command line, and no others. */

@@ -33,10 +33,39 @@ export function keptSettings(given: GivenRunFlags): KeptSettings {
   return { by: 'keylane batch', flags };
 }
 
-/** Undefined where another program made the batch. */
+/** Undefined where another program made the batch. A service says by options how it is run, and by flags how hosts are reached. */
 export function readSettings(settings: unknown): GivenRunFlags | undefined {
-  const { by, flags } = (settings ?? {}) as Partial<KeptSettings>;
-  return by === 'keylane batch' ? flags : undefined;
+  const { by, flags, options = {} } = (settings ?? {}) as Partial<BatchSettings> & Kept;
+  if (by === 'keylane batch') return flags;
+  return by === 'keylane serve' ? { ...flags, ...flagsOf(options) } : undefined;
+}
+
+interface Kept {
+  flags?: GivenRunFlags;
+  options?: BatchOptions;
+}
+
+/** What `optionsOf` makes these options of. */
+function flagsOf(options: BatchOptions): GivenRunFlags {
+  const { concurrency, concurrencyPerKey, timeoutMs, attempts, idempotent, priority, rate, maxFailures } = options;
+  const { canary, waves, window, maxOutputTotal, labels, timeoutFloorMs, timeoutCeilingMs } = options;
+  const more = { labels, timeoutFloorMs, timeoutCeilingMs };
+  const flags = {
+    ...{
+      concurrency,
+      perKey: concurrencyPerKey,
+      timeout: timeoutMs,
+      attempts,
+      idempotent,
+      priority,
+      rate,
+      maxFailures,
+    },
+    ...{ canary, wave: waves, window, maxOutputTotal },
+    ...(Object.values(more).some((value) => value !== undefined) && { more }),
+  };
+  const said = Object.entries(flags).filter(([, value]) => value !== undefined && value !== false);
+  return Object.fromEntries(said);
 }
 
 /** A secret's reference: of a file, with its whole path. */
@@ -60,6 +89,7 @@ export function optionsOf(flags: RunFlags): BatchOptions {
   const { concurrency, perKey, timeout, attempts, idempotent, priority, cache } = flags;
   const { rate, maxFailures, canary, wave, window, maxOutputTotal } = flags;
   return {
+    ...flags.more,
     concurrency,
     timeoutMs: timeout,
     attempts,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { KeylaneError } from '../index.js';
 import { createService, type Service, type ServiceOptions } from '../server/index.js';
+import { keptSettings } from './batch-settings.js';
 import { configured } from './configured.js';
 import { signalStatus } from './exit-status.js';
 import { type Io, UsageError } from './io.js';
@@ -41,6 +42,7 @@ async function serviceOptions(flags: ServeFlags, io: Io): Promise<ServiceOptions
     ...(allowOrigin.length > 0 && { allowOrigins: allowOrigin }),
     ...(audit !== undefined && { audit: resolve(audit) }),
     ...(!resume && { resume }),
+    batchSettings: batchSettings(flags),
     ...(closeTimeout !== undefined && { closeTimeoutMs: closeTimeout }),
     ...(drainDelay !== undefined && { drainDelayMs: drainDelay }),
     log: {
@@ -49,6 +51,13 @@ async function serviceOptions(flags: ServeFlags, io: Io): Promise<ServiceOptions
       write: (line) => io.stderr.write(line),
     },
   };
+}
+
+/** How hosts are reached, for `keylane batch resume` of what this service has left. */
+function batchSettings(flags: ServeFlags): object {
+  const { listen, tlsCert, tlsKey, allowInsecure, allowHost, allowOrigin, audit, resume, restart, ...others } = flags;
+  const { closeTimeout, drainDelay, logLevel, logFormat, check, skipBad, ...engine } = others;
+  return keptSettings(engine).flags;
 }
 
 /** What is wrong with the options, or with where it is to listen, is wrong with the command line: exit status 2. */

@@ -57,6 +57,8 @@ export interface ServiceOptions {
   maxBatchUploads?: number;
   /** Bytes of the body of one batch. @default 10 GiB */
   maxBatchBytes?: number;
+  /** JSON that is kept in the journal of each batch, for whoever goes on with it without this service. No secrets. */
+  batchSettings?: object;
   /** Who may call it, beside the bearer of the token of the first start. @default nobody */
   tokens?: readonly TokenOptions[];
   /** Milliseconds that what is in flight has to end when the service is closed. @default 30_000 */
@@ -78,8 +80,10 @@ export interface MetricsOptions {
 }
 
 export interface ResolvedServiceOptions
-  extends Readonly<Required<Omit<ServiceOptions, 'tls' | 'audit' | 'log' | 'http' | 'metrics' | 'tracing'>>>,
-    Readonly<Pick<ServiceOptions, 'tls' | 'audit' | 'log' | 'metrics' | 'tracing'>> {
+  extends Readonly<
+      Required<Omit<ServiceOptions, 'tls' | 'audit' | 'log' | 'http' | 'metrics' | 'tracing' | 'batchSettings'>>
+    >,
+    Readonly<Pick<ServiceOptions, 'tls' | 'audit' | 'log' | 'metrics' | 'tracing' | 'batchSettings'>> {
   readonly http: Readonly<Required<HttpLimits>>;
 }
 
@@ -115,6 +119,7 @@ const serviceOptions = z.strictObject({
   http: httpLimitsSchema,
   audit: path,
   resume: z.boolean(),
+  batchSettings: z.custom<object>((value) => typeof value === 'object' && value !== null, 'expected an object'),
   maxBatches: z.int().min(1).max(10_000),
   maxBatchUploads: z.int().min(1).max(1_000),
   maxBatchBytes: z.int().min(1),

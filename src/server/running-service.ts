@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { resolve } from 'node:path';
 import { type Engine, KeylaneError, systemClock } from '../index.js';
 import type { Access } from './access/access.js';
 import { checkTokens } from './access/token-options.js';
@@ -57,7 +56,7 @@ export async function serve({ options, engine, access, serviceLog, events, https
         bodyBytes: options.maxBatchBytes,
       },
       hasOwnDrivers: options.engine.drivers !== undefined,
-      config: typeof options.engine.config === 'string' ? resolve(options.engine.config) : undefined,
+      kept: options.batchSettings,
       principalNamed: (name) => access.tokens.named(name),
       settled: (result) => tracing.ofBatch(result),
     }),

@@ -87,13 +87,15 @@ class Sending {
 
   async #follow(watch: ReturnType<ServiceBatches['follow']>['watch']): Promise<BatchSummary> {
     const { clock } = this.#parts;
+    const { id } = this.#asked;
     let told = Number.NEGATIVE_INFINITY;
     let last = '';
     for (;;) {
       const { version } = watch;
-      const summary = await this.#batches.summaries.show(this.#asked.id);
+      const summary = await this.#batches.summaries.show(id);
       await this.#send();
-      if (summary.state !== 'running' || this.#isWhole || !this.#writer.isOpen) return summary;
+      const isOver = summary.state !== 'running' && !(summary.state === 'interrupted' && this.#batches.isAwaited(id));
+      if (isOver || this.#isWhole || !this.#writer.isOpen) return summary;
       let wait: number | undefined;
       if (this.#asked.events) {
         const progress = this.toldOf(summary);

@@ -20,6 +20,7 @@ import type { Principal } from '../parts.js';
 import { Refusal } from '../refusal.js';
 import { bounded, digestOf } from './body.js';
 import { batchIdOf } from './idempotency.js';
+import { Leftovers } from './leftovers.js';
 import type { RunOptions } from './query.js';
 import { RunningBatch } from './running.js';
 import { asksTheSame, type ServiceSettings, settingsOf } from './settings.js';
@@ -43,8 +44,8 @@ export interface BatchesHost {
   limits: BatchLimits;
   /** Of the engine: what they are called is not known before they are loaded. */
   hasOwnDrivers: boolean;
-  /** The file of the engine's configuration. */
-  config: string | undefined;
+  /** For whoever goes on with a batch without this service. */
+  kept: object | undefined;
   /** A request of a batch with a journal has its result. */
   settled(result: Result): void;
   /** Undefined where no token has this name any more. */
@@ -106,12 +107,18 @@ export class ServiceBatches {
   /** Ids whose body is being taken in. */
   readonly #entering = new Set<string>();
   readonly #watches = new Map<string, { watch: Watch; followers: number }>();
-  /** Interrupted ones that wait until fewer run. */
-  #left: BatchSummary[] = [];
+  readonly #leftovers: Leftovers;
 
   constructor(host: BatchesHost) {
     this.#host = host;
     this.summaries = new Summaries(host.engine.batches);
+    this.#leftovers = new Leftovers({
+      ...host,
+      summaries: this.summaries,
+      hasRoom: () => this.#running.size < host.limits.batches,
+      goOn: (summary, principal) => this.#goOn(summary, principal),
+      changed: (id) => this.changed(id),
+    });
     host.stopping.addEventListener('abort', () => this.#leave(), { once: true });
   }
 
@@ -125,7 +132,7 @@ export class ServiceBatches {
       running: 0,
       paused: 0,
       taking_in: 0,
-      waiting: this.#left.length,
+      waiting: this.#leftovers.size,
       inFlight: 0,
       left: 0,
     };
@@ -182,11 +189,16 @@ export class ServiceBatches {
   }
 
   /** Goes on with one that was interrupted. */
-  async goOn(summary: BatchSummary, principal: Principal): Promise<BatchSummary> {
+  goOn(summary: BatchSummary, principal: Principal): Promise<BatchSummary> {
     const { id } = summary;
-    const settings = settingsOf(summary) ?? refuseForeign(summary);
     if (this.#entering.has(id)) throw new Refusal(409, 'ERR_EXISTS', `batch ${id} is being gone on with already`);
     this.#refuseFull();
+    return this.#goOn(summary, principal);
+  }
+
+  async #goOn(summary: BatchSummary, principal: Principal): Promise<BatchSummary> {
+    const { id } = summary;
+    const settings = settingsOf(summary) ?? refuseForeign(summary);
     const giveBack = principal.take('batch');
     this.#entering.add(id);
     try {
@@ -203,11 +215,14 @@ export class ServiceBatches {
     }
   }
 
-  /** At start: goes on with all that a service before this one has left. What cannot be gone on with is left, and told. */
-  async start(): Promise<void> {
-    const all = await this.summaries.list();
-    this.#left = all.filter((one) => one.state === 'interrupted' && !one.error && settingsOf(one)).reverse();
-    await this.#goOnWithNext();
+  /** At start: goes on with all that a service before this one has left. */
+  start(): Promise<void> {
+    return this.#leftovers.start();
+  }
+
+  /** It is interrupted, and the service is about to go on with it: whoever follows it waits for that. */
+  isAwaited(id: string): boolean {
+    return this.#entering.has(id) || this.#leftovers.has(id);
   }
 
   /** Who follows a batch is woken by what comes back, until `left`. */
@@ -291,30 +306,10 @@ export class ServiceBatches {
       this.#running.delete(id);
       giveBack();
       this.changed(id);
-      void this.#goOnWithNext();
+      void this.#leftovers.next();
     });
     if (stopping.aborted) running.leave();
     return engine.batches.show(id);
-  }
-
-  async #goOnWithNext(): Promise<void> {
-    const { log, limits, stopping } = this.#host;
-    while (!stopping.aborted && this.#running.size < limits.batches) {
-      const next = this.#left.shift();
-      if (!next) return;
-      const name = settingsOf(next)?.principal ?? '';
-      const about = { batch: next.id, principal: name };
-      const principal = this.#host.principalNamed(name);
-      try {
-        if (!principal) throw new KeylaneError('ERR_FORBIDDEN', 'there is no token of this name any more');
-        principal.check('run');
-        await this.goOn(next, principal);
-        log.info(about, 'goes on with a batch');
-      } catch (error) {
-        const { code, message } = error as KeylaneError;
-        log.warn({ ...about, code, reason: message }, 'a batch that was interrupted is left as it is');
-      }
-    }
   }
 
   #settings(
@@ -322,12 +317,12 @@ export class ServiceBatches {
     options: RunOptions,
     retryOf?: { id: string; outcomes: readonly Outcome[] },
   ): ServiceSettings {
-    const { config } = this.#host;
+    const { kept } = this.#host;
     return {
       by: 'keylane serve',
       principal: name,
       options,
-      ...(config !== undefined && { config }),
+      ...(kept && { flags: kept }),
       ...(retryOf && { retryOf }),
     };
   }
@@ -385,7 +380,6 @@ export class ServiceBatches {
   }
 
   #leave(): void {
-    this.#left = [];
     for (const running of this.#running.values()) running.leave();
     for (const { watch } of this.#watches.values()) watch.end();
   }

@@ -8,8 +8,8 @@ export interface ServiceSettings extends BatchSettings {
   /** Whose it is: a token's name. */
   principal: string;
   options: RunOptions;
-  /** The configuration of the engine. */
-  config?: string;
+  /** How the service reaches hosts, as `keylane batch` has it. */
+  flags?: object;
   /** It runs again what ended so in another batch. */
   retryOf?: { id: string; outcomes: readonly Outcome[] };
 }

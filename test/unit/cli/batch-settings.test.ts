@@ -23,3 +23,16 @@ it('what is given now goes before what was given then, and that before defaults'
   expect(flags).toMatchObject({ concurrency: 3, timeout: 5_000, attempts: 3, journal: true, format: 'ndjson' });
   expect(optionsOf(flags)).toEqual({ concurrency: 3, timeoutMs: 5_000, attempts: 3 });
 });
+
+it('what a service has kept of a batch is the same options, and reaches hosts as the service does', () => {
+  const options = {
+    ...{ concurrency: 7, concurrencyPerKey: 2, timeoutMs: 'auto' as const, attempts: 2, idempotent: true, priority: 1 },
+    ...{ rate: 5, maxFailures: '5%' as const, canary: 3, waves: ['a'], window: '22:00-06:00', maxOutputTotal: 9 },
+    ...{ labels: ['x'], timeoutFloorMs: 100, timeoutCeilingMs: 1_000 },
+  };
+  const kept = readSettings({ by: 'keylane serve', principal: 'me', options, flags: { user: 'deploy' } });
+  expect(kept).toMatchObject({ user: 'deploy', wave: ['a'] });
+  expect(optionsOf(withDefaults({}, kept))).toEqual(options);
+  const none = readSettings({ by: 'keylane serve', principal: 'me', options: { idempotent: false } });
+  expect(optionsOf(withDefaults({}, none))).toEqual(optionsOf(withDefaults({})));
+});
