@@ -84,7 +84,9 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   #take(piece: Buffer): void {
     const end = piece.lastIndexOf(NEWLINE);
     this.#lines = [];
-    if (end >= 0) {
+    // The one that has begun before may end here, and be too long all the same.
+    const isTooLong = this.#restBytes + piece.indexOf(NEWLINE) > this.#longest;
+    if (end >= 0 && !isTooLong) {
       const whole = piece.subarray(0, end);
       this.#lines = linesIn(this.#rest.length === 0 ? whole : Buffer.concat([...this.#rest, whole]));
       this.#rest = [];
@@ -92,7 +94,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
     }
     if (end + 1 < piece.length) this.#rest.push(piece.subarray(end + 1));
     this.#restBytes += piece.length - end - 1;
-    if (this.#restBytes <= this.#longest) return;
+    if (!isTooLong && this.#restBytes <= this.#longest) return;
     this.#lines.push(null);
     this.#rest = [];
     this.#isEnded = true;
