@@ -108,6 +108,14 @@ export const METRICS = {
   ),
   keylane_batch_jobs_in_flight: gauge('Jobs in flight of the batches that run.'),
   keylane_batch_jobs_left: gauge('Jobs without a result, of the batches that run.'),
+  keylane_batches_in_flight: gauge('Batches of the engine that have requests in flight, with a journal or without.'),
+  keylane_journals_open: gauge('Journals that are open.'),
+  keylane_journal_commits_total: counter('Times that something was flushed to the disk for journals.'),
+  keylane_journal_commits_failed_total: counter('Commits of journals that failed: each ended its batch.'),
+  keylane_journal_commit_seconds_total: counter('Seconds that commits of journals took.'),
+  keylane_journal_requests_total: counter('Requests of which a journal has that they are about to leave.'),
+  keylane_journal_results_total: counter('Results that journals have.'),
+  keylane_journal_bytes_total: counter('Bytes of the results that journals have.'),
   // The engine's events
   keylane_events_total: counter('What the engine told of itself: breakers, leaks, shards, memory, tokens.', 'type'),
   // HTTP

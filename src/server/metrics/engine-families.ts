@@ -16,7 +16,19 @@ export function writeEngine(out: Exposition, stats: EngineStats, totals: Totals)
     out.add('keylane_group_requests_in_flight', { group }, inFlight);
     out.add('keylane_group_limit', { group }, limit);
   }
+  writeJournals(out, stats.batches);
   for (const [shard, snapshot] of stats.shards.entries()) writeShard(out, shard, snapshot, totals);
+}
+
+function writeJournals(out: Exposition, { running, journal }: EngineStats['batches']): void {
+  out.add('keylane_batches_in_flight', undefined, running);
+  out.add('keylane_journals_open', undefined, journal.open);
+  out.add('keylane_journal_commits_total', undefined, journal.commits);
+  out.add('keylane_journal_commits_failed_total', undefined, journal.failed);
+  out.add('keylane_journal_commit_seconds_total', undefined, journal.commitMs / 1_000);
+  out.add('keylane_journal_requests_total', undefined, journal.begun);
+  out.add('keylane_journal_results_total', undefined, journal.results);
+  out.add('keylane_journal_bytes_total', undefined, journal.bytes);
 }
 
 function writeRequests(out: Exposition, { requests }: EngineStats): void {

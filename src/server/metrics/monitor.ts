@@ -26,6 +26,8 @@ export interface MonitorHost {
  */
 export class Monitor {
   readonly version: string;
+  /** The last of those that are taken once a second. */
+  last: ServiceStats | undefined = undefined;
   readonly #host: MonitorHost;
   readonly #vitals: ProcessVitals;
   readonly #startedAt: number;
@@ -88,15 +90,15 @@ export class Monitor {
   }
 
   async #sample(): Promise<void> {
-    try {
-      const stats = await this.stats();
-      if (this.#stopped) return;
-      const sample = { ...stats, lately: this.#lately.turn(stats) };
-      this.#keep(sample);
-      for (const call of this.#heard) call(sample);
-    } finally {
-      if (!this.#stopped) this.#arm();
-    }
+    // An engine that is closed meanwhile may not say any more.
+    const stats = await this.stats().catch(() => undefined);
+    if (this.#stopped) return;
+    this.#arm();
+    if (!stats) return;
+    const sample = { ...stats, lately: this.#lately.turn(stats) };
+    this.last = sample;
+    this.#keep(sample);
+    for (const call of this.#heard) call(sample);
   }
 
   #keep({ at, lately, process, http, engine }: ServiceStats): void {

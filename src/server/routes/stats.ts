@@ -16,7 +16,7 @@ export function statsRoutes(app: App, { monitor, live }: Parts): void {
   const watchers = new Watchers((call) => monitor.hear(call));
   app.get('/v1/stats', { config: { needs: 'read' } }, async (request, reply) => {
     if (!wantsEvents(request.headers.accept)) return statsFor(request.principal, await monitor.stats());
-    watchers.join(live.events(reply, { endless: true }), request.principal);
+    watchers.join(live.events(reply, { endless: true }), request.principal, monitor.last);
     return reply;
   });
   app.get<{ Querystring: z.output<typeof historyQuery> }>(
@@ -36,7 +36,9 @@ class Watchers {
     this.#hear = hear;
   }
 
-  join(writer: LiveWriter, principal: Principal): void {
+  /** `last`: to begin with, so that nobody looks at nothing for a second. */
+  join(writer: LiveWriter, principal: Principal, last: ServiceStats | undefined): void {
+    if (last) writer.event('stats', JSON.stringify(statsFor(principal, last)));
     const writers = this.#writers.get(principal) ?? new Set();
     this.#writers.set(principal, writers.add(writer));
     this.#leave ??= this.#hear((stats) => this.#tell(stats));
