@@ -9,6 +9,7 @@ import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
 import { reportCommand } from './report-flags.js';
 import { serveCommand } from './serve-flags.js';
+import { topCommand } from './top-flags.js';
 
 /** Runs a command line and resolves with its exit status. */
 export async function program(args: readonly string[], io: Io): Promise<number> {
@@ -79,6 +80,13 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       if (words !== undefined) throw new UsageError('serve takes no --');
       const { serve } = await import('./serve.js');
       status = await serve(flags, ours.slice(1), io);
+    }),
+  );
+  keylane.addCommand(
+    topCommand(async (flags) => {
+      if (words !== undefined) throw new UsageError('top takes no --');
+      const { top } = await import('./top.js');
+      status = await top(flags, io);
     }),
   );
   for (const command of withInner(keylane)) {

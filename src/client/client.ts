@@ -14,6 +14,7 @@ import type {
   Result,
   StreamOptions,
 } from '../index.js';
+import type { LoggedEvent } from '../server/events.js';
 import type { History } from '../server/history.js';
 import type { ServiceStats } from '../server/metrics/stats.js';
 import { ServiceBatch } from './batch.js';
@@ -71,6 +72,8 @@ export interface Client extends Requester {
   serviceStats(): Promise<ServiceStats>;
   /** One sample a second of the last 15 minutes, or the last so many. */
   history(last?: number): Promise<History>;
+  /** What its engine told of itself lately; those after `since` (a `seq`) where that is given. */
+  events(since?: number): Promise<LoggedEvent[]>;
   /** The accounts that this token may see. */
   accounts(filter?: { driver?: string; labels?: readonly string[] }): Promise<ServiceAccount[]>;
 }
@@ -96,6 +99,11 @@ export class ServiceClient implements Client {
 
   async history(last?: number): Promise<History> {
     return (await this.#link.read(`/v1/stats/history${last === undefined ? '' : `?last=${last}`}`)) as History;
+  }
+
+  async events(since?: number): Promise<LoggedEvent[]> {
+    const query = since === undefined ? '' : `?since=${since}`;
+    return listIn<LoggedEvent>(await this.#link.read(`/v1/events${query}`), 'events');
   }
 
   async accounts({ driver, labels = [] }: { driver?: string; labels?: readonly string[] } = {}) {

@@ -13,6 +13,7 @@ export type {
   StreamOptions,
 } from '../index.js';
 export type { ToldBatch } from '../server/batches/told.js';
+export type { LoggedEvent } from '../server/events.js';
 export type { History } from '../server/history.js';
 export type { ServiceStats } from '../server/metrics/stats.js';
 export type { KeptResultsOptions, ServiceBatches, SubmitOptions } from './batches.js';
