@@ -179,10 +179,10 @@ function keyRows({ stats: { engine } }: Look, { columns, sort }: FrameShape): Ro
   return [[], [['dim', head]], ...rows];
 }
 
-function breakerRows({ breakers, stats: { at } }: Look, { columns }: FrameShape): Row[] {
+function breakerRows({ breakers }: Look, { columns }: FrameShape): Row[] {
   if (breakers.length === 0) return [[], [['dim', 'BREAKERS  none open']]];
-  const rows = breakers.map(({ key, what, until, failures, message }: OpenBreaker): Row => {
-    const left = until > at ? `${longTime(until - at)} more` : 'one may try';
+  const rows = breakers.map(({ key, what, state, forMs, failures, message }: OpenBreaker): Row => {
+    const left = state === 'probing' ? 'one tries' : forMs > 0 ? `${longTime(forMs)} more` : 'one may try';
     const about = `${left}, ${counted(failures, 'failure')}: ${visible(message)}`;
     return [
       [

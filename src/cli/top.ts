@@ -8,7 +8,7 @@ import { signalStatus } from './exit-status.js';
 import { type Io, UsageError } from './io.js';
 import type { TopFlags } from './top-flags.js';
 import { type FrameShape, frame } from './top-frame.js';
-import { type Look, Looker } from './top-look.js';
+import { type Look, lookAt } from './top-look.js';
 import { type Key, TopTerminal } from './top-terminal.js';
 
 const EVERY_MS = 1_000;
@@ -30,7 +30,7 @@ export async function top(flags: TopFlags, io: Io, clock: Clock = systemClock): 
 }
 
 async function snapshot(client: Client, { format, url }: TopFlags, io: Io): Promise<number> {
-  const look = await new Looker(client).look();
+  const look = await lookAt(client);
   if (format !== 'text') {
     io.stdout.write(`${JSON.stringify(look, null, format === 'json' ? 2 : undefined)}\n`);
     return 0;
@@ -46,12 +46,11 @@ const STILL = { rows: undefined, scroll: 0, sort: 'requests', paused: false, tro
 
 /** Lines for a program. It ends with whoever reads them, or by a signal. */
 async function everySecond(client: Client, io: Io, clock: Clock): Promise<number> {
-  const looker = new Looker(client);
   const ended = new Ended(io);
   io.stdout.on('error', () => ended.end(0));
   try {
     while (ended.status === undefined) {
-      const look = await Promise.race([looker.look(), ended.ended]);
+      const look = await Promise.race([lookAt(client), ended.ended]);
       if (typeof look === 'number') break;
       if (!io.stdout.writableNeedDrain) io.stdout.write(`${JSON.stringify(look)}\n`);
       await ended.within(EVERY_MS, clock);
@@ -64,7 +63,7 @@ async function everySecond(client: Client, io: Io, clock: Clock): Promise<number
 
 /** The dashboard: looks each second, shows what it saw, and goes on where the service is away. */
 class Live {
-  readonly #looker: Looker;
+  readonly #client: Client;
   readonly #terminal: TopTerminal;
   readonly #clock: Clock;
   readonly #ended: Ended;
@@ -74,7 +73,7 @@ class Live {
   #most = 0;
 
   constructor(client: Client, url: string, io: Io, clock: Clock) {
-    this.#looker = new Looker(client);
+    this.#client = client;
     this.#clock = clock;
     this.#ended = new Ended(io);
     this.#paint = painter('auto', true, io.env);
@@ -103,7 +102,7 @@ class Live {
 
   async #see(): Promise<void> {
     try {
-      const look = await Promise.race([this.#looker.look(), this.#ended.ended]);
+      const look = await Promise.race([lookAt(this.#client), this.#ended.ended]);
       if (typeof look === 'number') return;
       this.#look = look;
       this.#shape.trouble = undefined;

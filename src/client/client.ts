@@ -9,6 +9,8 @@ import type {
   Engine,
   EngineStats,
   EngineStream,
+  KeyState,
+  KeysOptions,
   RequestOf,
   ResponseOf,
   Result,
@@ -46,7 +48,7 @@ export interface ClientBatch<Req, Res>
  * both.
  */
 export interface Requester
-  extends Pick<Engine, 'run' | 'result' | 'stats' | 'close' | 'destroy'>,
+  extends Pick<Engine, 'run' | 'result' | 'stats' | 'keys' | 'close' | 'destroy'>,
     Pick<AsyncDisposable, typeof Symbol.asyncDispose> {
   /** A long or two-way request: chunks under flow control. No time-out unless asked for. */
   stream<D extends DriverName>(
@@ -153,6 +155,13 @@ export class ServiceClient implements Client {
 
   async stats(): Promise<EngineStats> {
     return (await this.serviceStats()).engine;
+  }
+
+  async keys({ match, limit, stopped }: KeysOptions = {}): Promise<KeyState[]> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries({ match, limit, stopped }))
+      if (value !== undefined) query.set(name, String(value));
+    return listIn<KeyState>(await this.#link.read(`/v1/hosts?${query}`), 'hosts');
   }
 
   close(): Promise<void> {

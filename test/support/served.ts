@@ -28,6 +28,7 @@ export async function servedEngine({ closeTimeoutMs, ...engine }: EngineOptions 
     stream: (driver, request, options) => client.stream(driver, request, options),
     batch: (driver, requests, options) => client.batch(driver, requests, options),
     stats: () => client.stats(),
+    keys: (options) => client.keys(options),
     close,
     destroy,
     [Symbol.asyncDispose]: close,

@@ -31,10 +31,9 @@ const shard = (busy: number, more: object = {}) => ({
   ...more,
 });
 
-const AT = 1_800_000_000_000;
 const look = {
   stats: {
-    at: AT,
+    at: 1_800_000_000_000,
     version: '0.1.0',
     uptimeMs: 7_380_000,
     lately: { perSecond: 12_345, notOkPerSecond: 3.4, refusedPerSecond: 0, p50Ms: 2.13, p95Ms: 8.4, p99Ms: null },
@@ -59,8 +58,15 @@ const look = {
     { id: 'nightly', settled: 7, total: null, inFlight: 1, paused: false, counts: counts(7) },
   ],
   breakers: [
-    { key: 'dead.example:22', what: 'connect', failures: 5, message: 'connect ECONNREFUSED', until: AT + 12_000 },
-    { key: 'evil\u001b[2Jhost\u202e:22', what: 'log_in', failures: 1, message: 'no\nmore', until: AT - 1 },
+    {
+      key: 'dead.example:22',
+      what: 'connect',
+      failures: 5,
+      message: 'connect ECONNREFUSED',
+      state: 'open',
+      forMs: 12_000,
+    },
+    { key: 'evil\u001b[2Jhost\u202e:22', what: 'log_in', failures: 1, message: 'no\nmore', state: 'open', forMs: 0 },
   ],
 } as unknown as Look;
 
