@@ -15,7 +15,7 @@ async function metered(engine: Engine, driver = 'echo'): Promise<RequestStats> {
 test('each request counts once, whoever asked for it and however many tries it had', async () => {
   const engine = await startEngine({ drivers: [PUPPET] });
   expect(Object.keys((await engine.stats()).requests).sort()).toEqual(['echo', 'puppet', 'ssh']);
-  await engine.run('echo', { key: 'a', delayMs: 3, openMs: 5 });
+  await engine.run('echo', { key: 'a', delayMs: 20, openMs: 20 });
   await engine.run('echo', { key: 'a', fault: 'failed' });
   await engine.result('echo', { key: 'a' });
   await engine.result('echo', { key: 'b', fault: 'ERR_CONNECT' }, { attempts: 2 });
@@ -33,8 +33,8 @@ test('each request counts once, whoever asked for it and however many tries it h
   // Those of which nothing ran, and the one that nobody could read.
   expect([run.count, queued.count]).toEqual([5, 7]);
   expect(open.count).toBeGreaterThan(0);
-  expect(open.sumMs).toBeGreaterThanOrEqual(4.9);
-  expect(run.sumMs).toBeGreaterThanOrEqual(2.9);
+  expect(open.sumMs).toBeGreaterThanOrEqual(15);
+  expect(run.sumMs).toBeGreaterThanOrEqual(15);
   expect((await metered(engine, 'puppet')).outcomes).toEqual({ ...NONE, ok: 1 });
 });
 
@@ -54,7 +54,7 @@ test('what is refused, called off or prewarmed: each as what it is', async () =>
   expect(outcomes).toEqual({ ...NONE, not_started: 2, canceled: 2 });
   expect(errors).toEqual({ ERR_SATURATED: 1, ERR_TIMEOUT: 1, ERR_CANCELED: 2 });
   // The one in vain, with all of its 50 ms.
-  expect(queued.sumMs).toBeGreaterThanOrEqual(49);
+  expect(queued.sumMs).toBeGreaterThanOrEqual(45);
 });
 
 test('jobs count under their own drivers, those of no driver under none; remembered answers apart', async () => {
