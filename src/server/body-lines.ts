@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { KeylaneError } from '../index.js';
 import { Bell } from '../util/bell.js';
+import { FieldError } from './field-error.js';
 
 /** Bytes of the body that may lie here; then the client has to wait. */
 const MOST_WAITING_BYTES = 65_536;
@@ -105,7 +106,7 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
     if (piece.length === 0) return;
     this.#begunBytes += piece.length;
     if (this.#begunBytes > this.#mostBytes)
-      throw new KeylaneError('ERR_INPUT', `line ${this.#number + 1}: longer than ${this.#mostBytes} bytes`);
+      throw lineError(this.#number + 1, `longer than ${this.#mostBytes} bytes`, 413);
     this.#begun.push(piece);
   }
 
@@ -115,7 +116,7 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
     this.#begun = [];
     this.#begunBytes = 0;
     const number = ++this.#number;
-    if (!isUtf8(bytes)) throw new KeylaneError('ERR_INPUT', `line ${number}: it is not UTF-8`);
+    if (!isUtf8(bytes)) throw lineError(number, 'it is not UTF-8');
     const text = bytes.toString();
     return text.trim() === '' ? undefined : { text, number };
   }
@@ -125,4 +126,9 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
     const line = this.#begun.length > 0 ? this.#whole() : undefined;
     return line ? { done: false, value: line } : { done: true, value: undefined };
   }
+}
+
+/** What is wrong with a line of a body. */
+export function lineError(number: number, detail: string, status?: number): FieldError {
+  return new FieldError('ERR_INPUT', [{ field: `line ${number}`, detail }], status);
 }

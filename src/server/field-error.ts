@@ -34,6 +34,7 @@ export function fieldsNamed(message: string, options: ReadonlySet<string>): Fiel
     return path === undefined || detail === undefined ? [] : [{ field: `request${path}`, detail }];
   });
   if (lines.length > 0) return lines;
+  if (message.startsWith('unknown driver ')) return [{ field: 'driver', detail: message }];
   const [, named] = /`([\w.[\]-]+)`/.exec(message) ?? [];
   if (named === undefined) return [];
   const [head = ''] = named.split(/[.[]/, 1);

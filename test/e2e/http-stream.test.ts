@@ -144,20 +144,31 @@ test('a bad line ends it, and the last line says which one it is and why', async
 });
 
 test.each([
-  ['no line', '', 'line 1: it is missing: the body begins with the request'],
-  ['no JSON', 'secret', 'line 1: it is not JSON'],
-  ['no request', '{"driver":"ssh"}', 'line 1.request: expected a record; it is missing'],
-  ['an option of other requests', '{"driver":"ssh","request":{},"attempts":2}', 'line 1.attempts: unknown field'],
-  ['no such driver', '{"driver":"sssh","request":{}}', 'unknown driver `sssh`'],
-  ['a bad request', '{"driver":"ssh","request":{"host":"a","command":"b","prot":1}}', 'ssh.prot: unknown field'],
-])('what is wrong with the request itself is a problem with a status: %s', async (_what, body, says) => {
+  ['no line', '', 'line 1', 'it is missing: it is the request'],
+  ['no JSON', 'secret', 'line 1', 'is not JSON'],
+  ['no request', '{"driver":"ssh"}', 'request', 'it is missing'],
+  ['an option of other requests', '{"driver":"ssh","request":{},"attempts":2}', 'attempts', 'unknown field'],
+  ['no such driver', '{"driver":"sssh","request":{}}', 'driver', 'unknown driver `sssh`'],
+  ['a bad request', '{"driver":"ssh","request":{"host":"a","command":"b","prot":1}}', 'request.prot', 'unknown field'],
+])(
+  'what is wrong with the request itself is a problem with a status and a field: %s',
+  async (_what, body, field, says) => {
+    const stream = new HttpStream(at.service);
+    stream.request.end(body);
+    const head = await stream.head;
+    expect(head.statusCode).toBe(400);
+    expect(head.headers['content-type']).toContain('application/problem+json');
+    let text = '';
+    for await (const piece of head) text += piece;
+    expect(text).not.toContain('secret');
+    expect(JSON.parse(text)).toMatchObject({ code: 'ERR_INPUT', outcome: 'not_started', field });
+    expect(JSON.parse(text).detail).toContain(says);
+  },
+);
+
+test('a first line that is too long is a 413, and the client need not send it all', async () => {
   const stream = new HttpStream(at.service);
-  stream.request.end(body);
-  const head = await stream.head;
-  expect(head.statusCode).toBe(400);
-  expect(head.headers['content-type']).toContain('application/problem+json');
-  let text = '';
-  for await (const piece of head) text += piece;
-  expect(JSON.parse(text)).toMatchObject({ code: 'ERR_INPUT', outcome: 'not_started' });
-  expect(JSON.parse(text).detail).toContain(says);
+  void stream.send('x'.repeat(2 * MIB));
+  expect((await stream.head).statusCode).toBe(413);
+  stream.destroy();
 });

@@ -56,5 +56,7 @@ function tell(
 
 function refuse(reply: FastifyReply, { key, attempts, timing, history }: Result, error: KeylaneError): void {
   const { stopped } = error;
-  sendProblem(reply, error, undefined, { key, attempts, timing, history, ...(stopped !== undefined && { stopped }) });
+  const more = { attempts, timing, history, ...(stopped !== undefined && { stopped }) };
+  // '' is the key of what could not be read.
+  sendProblem(reply, error, undefined, key === '' ? more : { key, ...more });
 }

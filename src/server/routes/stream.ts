@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type EngineStream, KeylaneError, lineOf, type Result, type StreamOptions } from '../../index.js';
-import { check } from '../../util/check.js';
 import { BodyLines } from '../body-lines.js';
+import { FieldError } from '../field-error.js';
 import type { LiveWriter } from '../live-writer.js';
 import { NDJSON_TYPE } from '../ndjson.js';
 import type { App, Parts } from '../parts.js';
@@ -29,8 +29,7 @@ export function streamRoutes(app: App, parts: Parts): void {
     // It is read line by line, by the handler.
     scope.addContentTypeParser(NDJSON_TYPE, (_request, body, read) => read(null, body));
     const config = { needs: 'run', streams: true, audits: true } as const;
-    const whole = validatorOf({ schema: streamBody, httpPart: 'body' });
-    const validatorCompiler = () => (value: unknown) => (isLines(value) ? { value } : whole(value));
+    const validatorCompiler = () => (value: unknown) => (isLines(value) ? { value } : validated(value));
     scope.post<{ Body: StreamBody }>(
       '/v1/stream',
       { config, schema: { body: streamBody }, validatorCompiler },
@@ -42,6 +41,8 @@ export function streamRoutes(app: App, parts: Parts): void {
     done();
   });
 }
+
+const validated = validatorOf({ schema: streamBody, httpPart: 'body' });
 
 function isLines(body: unknown): boolean {
   return typeof (body as { pipe?: unknown } | null | undefined)?.pipe === 'function';
@@ -65,10 +66,11 @@ async function twoWay(parts: Parts, request: FastifyRequest, reply: FastifyReply
       sendProblem(reply, new KeylaneError('ERR_TIMEOUT', `no line came within ${FIRST_LINE_MS / 1000} s`), 408);
       return;
     }
-    if (first.done) throw new KeylaneError('ERR_INPUT', 'line 1: it is missing: the body begins with the request');
-    const { text, number } = first.value;
-    const body = check(streamBody, parsed(text, number), `line ${number}`, 'ERR_INPUT');
-    await serve(parts, request, reply, body, lines);
+    if (first.done)
+      throw new FieldError('ERR_INPUT', [{ field: 'line 1', detail: 'it is missing: it is the request' }]);
+    const read = validated(parsed(first.value));
+    if ('error' in read) throw read.error;
+    await serve(parts, request, reply, read.value as StreamBody, lines);
   } finally {
     void lines.return();
     const { raw } = request;

@@ -133,7 +133,7 @@ test.each([
   ['{}', 'input is `{"data":"text"}` or `{"base64":"…"}`'],
   ['[]', 'input is `{"data":"text"}` or `{"base64":"…"}`'],
   ['null', 'input is `{"data":"text"}` or `{"base64":"…"}`'],
-  ['"secret', 'it is not JSON'],
+  ['"secret', 'is not JSON (at character 7)'],
   ['{"base64":"YQ"}', '`base64` is no base64 (RFC 4648, 4), or lacks its `=` at the end'],
   ['{"base64":"YQ==YQ=="}', '`base64` is no base64 (RFC 4648, 4), or lacks its `=` at the end'],
   ['{"base64":"Y Q="}', '`base64` is no base64 (RFC 4648, 4), or lacks its `=` at the end'],
