@@ -26,6 +26,8 @@ export interface Principal {
   checkRequest(driver: string, request: unknown): void;
   /** Takes one of what it may have at once and per second; throws `ERR_QUOTA`. What comes back gives it back, once. */
   take(what: 'request' | 'batch'): () => void;
+  /** Requests in a second and in flight that it may have; a batch of it has no more. */
+  readonly most: { readonly perSecond?: number; readonly inFlight?: number };
   /** May it see what belongs to that principal? */
   sees(owner: string | undefined): boolean;
   /** Is it for some hosts only? Then it is told nothing of other keys. */

@@ -25,7 +25,7 @@ test('a batch that is canceled ends within a second, and all of it has an outcom
       query: '?concurrency=10',
     },
   );
-  await until(async () => (await shown(at, body.id)).counts !== undefined);
+  await until(async () => (await at.service.engine.stats()).inFlight === 10);
   const before = performance.now();
   const canceled = await post(`${body.id}/cancel`);
   // The promise is a second; this machine has other work.
@@ -33,7 +33,8 @@ test('a batch that is canceled ends within a second, and all of it has an outcom
   expect([canceled.status, canceled.body.state]).toEqual([200, 'canceled']);
   const results = await resultsOf(at, body.id, '');
   expect(results).toHaveLength(50);
-  expect(results.every(({ outcome }) => outcome === 'unknown' || outcome === 'not_started')).toBe(true);
+  expect(results.filter(({ outcome }) => outcome === 'ok' || outcome === 'failed')).toEqual([]);
+  expect(results.filter(({ outcome }) => outcome === 'not_started').length).toBeGreaterThanOrEqual(40);
   // Once more is no harm, and changes nothing.
   expect((await post(`${body.id}/cancel`)).body.state).toBe('canceled');
 });

@@ -11,6 +11,8 @@ import { seeded } from '../support/seed.js';
 import { newDataDir, TestService } from '../support/service.js';
 
 const NARROW = 'n'.repeat(40);
+const SLOW = 's'.repeat(40);
+const sha256 = (token: string) => `sha256:${createHash('sha256').update(token).digest('hex')}`;
 
 let at: TestService;
 beforeAll(async () => {
@@ -19,10 +21,11 @@ beforeAll(async () => {
     tokens: [
       {
         name: 'narrow',
-        token: `sha256:${createHash('sha256').update(NARROW).digest('hex')}`,
+        token: sha256(NARROW),
         hosts: ['web-*'],
         quota: { batches: 1 },
       },
+      { name: 'slow', token: sha256(SLOW), quota: { inFlight: 2 } },
     ],
   });
 });
@@ -212,4 +215,15 @@ test('a service that closes lets what is in flight end, and says that the rest w
     await service.destroy();
     remove();
   }
+});
+
+test('a batch has no more in flight than its bearer may have', async () => {
+  const narrow = { authorization: `Bearer ${SLOW}` };
+  const stream = open('&concurrency=50', narrow);
+  for (let i = 0; i < 6; i++) await stream.send(echo(i, { delayMs: 60_000 }));
+  await until(async () => (await at.service.engine.stats()).inFlight === 2);
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect((await at.service.engine.stats()).inFlight).toBe(2);
+  stream.destroy();
+  await until(async () => (await at.service.engine.stats()).inFlight === 0);
 });

@@ -2,7 +2,7 @@ import { type Clock, KeylaneError } from '../../index.js';
 import type { Needs, Principal } from '../parts.js';
 import { Quota } from './quota.js';
 import { type Scope, scopeOf } from './scope.js';
-import type { TokenOptions } from './token-options.js';
+import type { TokenOptions, TokenQuota } from './token-options.js';
 
 const NOTHING_TO_GIVE_BACK = (): void => {};
 
@@ -12,6 +12,7 @@ export const admin: Principal = {
   check() {},
   checkRequest() {},
   take: () => NOTHING_TO_GIVE_BACK,
+  most: {},
   sees: () => true,
   limited: false,
   seesKey: () => true,
@@ -25,6 +26,7 @@ export function principalOf(token: TokenOptions, clock: Clock): Principal {
 class Bearer implements Principal {
   readonly name: string;
   readonly limited: boolean;
+  readonly most: TokenQuota;
   readonly #admin: boolean;
   readonly #readOnly: boolean;
   readonly #scope: Scope | undefined;
@@ -33,6 +35,7 @@ class Bearer implements Principal {
   constructor(token: TokenOptions, clock: Clock) {
     const { name, admin = false, readOnly = false, quota = {} } = token;
     this.name = name;
+    this.most = quota;
     this.#admin = admin;
     this.#readOnly = readOnly;
     this.limited = !admin && token.hosts !== undefined;

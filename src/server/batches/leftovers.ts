@@ -76,7 +76,7 @@ export class Leftovers {
       log.info(about, 'goes on with a batch');
     } catch (error) {
       const { code, message } = error as KeylaneError;
-      if (code === 'ERR_QUOTA') return false;
+      if (code === 'ERR_QUOTA' || code === 'ERR_SATURATED') return false;
       log.warn({ ...about, code, reason: message }, 'a batch that was interrupted is left as it is');
     }
     return true;

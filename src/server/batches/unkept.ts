@@ -6,6 +6,7 @@ import type { LiveWriter } from '../live-writer.js';
 import type { Parts, Principal } from '../parts.js';
 import { JobLines } from './job-lines.js';
 import type { RunOptions } from './query.js';
+import { within } from './within.js';
 
 interface Unkept {
   principal: Principal;
@@ -31,7 +32,7 @@ export async function runUnkept(asked: Unkept, reply: FastifyReply, { engine, li
   const gone = new AbortController();
   let lines: Lines | undefined;
   const batch = engine.batches.run(new JobLines(body, { longest: longestLine, check }), {
-    ...(options as JobsOptions),
+    ...(within(options, principal) as JobsOptions),
     driver,
     signal: gone.signal,
     ...(chunks && { onChunk: (index: number, chunk: Chunk) => lines?.add(chunkLine(index, chunk)) }),

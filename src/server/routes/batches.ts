@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BatchSummary, InputIdentity } from '../../index.js';
 import { KeylaneError } from '../../index.js';
+import type { Made } from '../batches/entrance.js';
 import { idempotencyKey } from '../batches/idempotency.js';
 import {
   type BatchQuery,
@@ -16,7 +17,7 @@ import {
   retryQuery,
 } from '../batches/query.js';
 import { writeResults } from '../batches/results.js';
-import type { Made, ServiceBatches } from '../batches/service-batches.js';
+import type { ServiceBatches } from '../batches/service-batches.js';
 import { ownerOf } from '../batches/settings.js';
 import { type ToldBatch, told } from '../batches/told.js';
 import { runUnkept } from '../batches/unkept.js';
