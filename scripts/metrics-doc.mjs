@@ -26,6 +26,11 @@ no label, so the number of series does not grow with hosts: with \`metrics: { ke
 requests get three series each. Counters go on where a shard is replaced: what its lost thread had counted is kept.
 A scrape does not disturb what runs: it asks each shard for one small snapshot, and takes a millisecond on the main thread.
 
+\`reason\` of \`keylane_http_refused_total\` is a code of errors.md, or what was wrong before there was a request:
+\`connections\`, \`connections_per_address\` (too many), \`no_http\`, \`head_too_large\`, \`head_too_slow\`. \`reason\` of
+\`keylane_connections_closed_total\`: \`idle\`, \`lifetime\` (their time was over), \`evicted\`, \`gave_way\` (others needed the place),
+\`lost\`, \`discarded\`, \`check_failed\` (broken), \`not_reusable\`, \`unwanted\` (nobody waited any more), \`shut\`.
+
 [alerts.yml](alerts.yml) has rules for Prometheus, [grafana-dashboard.json](grafana-dashboard.json) a dashboard to import. The
 same figures are in \`GET /v1/stats\` as JSON, and as one server-sent event a second.
 

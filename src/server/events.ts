@@ -29,9 +29,9 @@ export class Events {
     for (const call of this.#heard) call(one);
   }
 
-  /** The last ones that came after `seq`, the oldest first. */
+  /** The last ones that came after `seq`, the oldest first: all, where `seq` is of a service that ran before. */
   since(seq = 0): LoggedEvent[] {
-    return this.#last.filter((one) => one.seq > seq);
+    return seq > this.#seq ? [...this.#last] : this.#last.filter((one) => one.seq > seq);
   }
 
   /** Calls with each to come; what comes back ends that. */

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../support/engine.js';
 import { parseExposition, type Scraped, valueIn } from '../support/prometheus.js';
@@ -44,6 +46,20 @@ test('HTTP is counted by route as the API has it, whatever is asked: ids, querie
   expect(valueIn(scrape, 'keylane_http_requests_total', { route: '/v1/stats/history', status: '400' })).toBe(1);
   expect(valueIn(scrape, 'keylane_http_refused_total', { reason: 'ERR_INPUT' })).toBeGreaterThanOrEqual(1);
   expect(valueIn(scrape, 'keylane_http_requests_in_flight')).toBe(1);
+});
+
+test('what is no request is counted as refused, by why', async () => {
+  const { hostname, port } = new URL(its.service.url);
+  const send = async (text: string) => {
+    const socket = connect(Number(port), hostname);
+    socket.end(text);
+    await once(socket.resume(), 'close');
+  };
+  await send('this is no HTTP\r\n\r\n');
+  await send(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`);
+  const scrape = await scraped();
+  expect(valueIn(scrape, 'keylane_http_refused_total', { reason: 'no_http' })).toBe(1);
+  expect(valueIn(scrape, 'keylane_http_refused_total', { reason: 'head_too_large' })).toBe(1);
 });
 
 test('a request whose client goes is in flight until then, and counts as gone', async () => {

@@ -50,6 +50,12 @@ class Route {
   }
 }
 
+/** What is no request, by what Node's parser says. */
+const NO_REQUEST: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'head_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'head_too_slow',
+};
+
 /** The reply of a response, for whom it is closed. */
 const REPLY = Symbol('keylane.reply');
 type Metered = ServerResponse & { [REPLY]?: FastifyReply };
@@ -73,6 +79,10 @@ export class HttpMeter {
       socket.once('close', () => open.delete(socket));
     });
     this.#connections = () => open.size;
+    app.server.on('clientError', ({ code = '' }: NodeJS.ErrnoException) => {
+      // A client that has gone was not refused.
+      if (code !== 'ECONNRESET' && code !== 'EPIPE') this.refused(NO_REQUEST[code] ?? 'no_http');
+    });
     app.addHook('onRoute', (options) => {
       const methods = [options.method].flat().join(',');
       options.config = { ...options.config, meter: this.#routes.push(new Route(methods, options.url)) - 1 };

@@ -51,6 +51,8 @@ test('of what the engine tells the last 200 are kept, all are counted, and who h
   expect(heard).toHaveLength(250);
   const kept = events.since();
   expect([kept.length, kept[0]?.seq, kept.at(-1)?.seq]).toEqual([200, 52, 251]);
+  expect(events.since(251)).toEqual([]);
+  expect(events.since(1_000)).toHaveLength(200);
   expect(events.since(249)).toEqual([
     { seq: 250, at: 7, event },
     { seq: 251, at: 7, event },
