@@ -70,7 +70,7 @@ export type {
   SshResponse,
   SshTransport,
 } from './ssh-types.js';
-export { dataDirectory } from './store/data-dir.js';
+export { dataDirectory, dataPath } from './store/data-dir.js';
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
 export { excludeHosts, expandHosts, type GroupHosts, type HostAddress, parseHost } from './targets/hosts.js';

@@ -1,26 +1,50 @@
 import { resolve } from 'node:path';
-import { KeylaneError } from '../index.js';
-import { createService, type Service, type ServiceOptions } from '../server/index.js';
+import { KeylaneError, systemClock } from '../index.js';
+import { checkService, createService, type Service, type ServiceOptions } from '../server/index.js';
 import { keptSettings } from './batch-settings.js';
 import { configured } from './configured.js';
 import { signalStatus } from './exit-status.js';
 import { type Io, UsageError } from './io.js';
 import type { ServeFlags } from './serve-flags.js';
+import { SupervisorNotes } from './supervisor-notes.js';
 import { visible } from './visible.js';
 
 /** `keylane serve`. Resolves with the exit status when the service has ended. `args`: the words after `keylane serve`. */
 export async function serve(flags: ServeFlags, args: readonly string[], io: Io): Promise<number> {
+  // Before anything is started: nothing else has to know of systemd.
+  const notes = SupervisorNotes.fromEnvironment(process.env, {
+    clock: systemClock,
+    onProblem: (problem) => io.stderr.write(`keylane serve: ${visible(problem)}\n`),
+  });
   const options = await serviceOptions(flags, io);
-  const ending = new Ending(io);
-  let service: Service | undefined;
+  if (flags.check) return checked(options, io);
+  const ending = new Ending(io, () => notes.stopping());
   try {
-    service = await started(options);
+    const service = await started(options);
     io.goOn?.(['serve', ...listeningOn(args, service.url)]);
     io.stdout.write(`keylane serves ${service.url} (token: ${visible(service.tokenFile)})\n`);
+    notes.ready(() => isAlive(service));
     return await ending.of(service);
   } finally {
     ending.stop();
   }
+}
+
+/** Prints what would keep it from starting, and resolves with the exit status. */
+async function checked(options: ServiceOptions, io: Io): Promise<number> {
+  const findings = await checkService(options);
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  for (const { what, ok, says } of findings) {
+    for (const line of says.split('\n'))
+      io.stdout.write(`${ok ? 'ok     ' : 'problem'} ${what.padEnd(width)} ${visible(line)}\n`);
+  }
+  return findings.every(({ ok }) => ok) ? 0 : 2;
+}
+
+/** A shard that stands still does not answer until it is replaced. One that serves is enough: the others are being started. */
+async function isAlive({ engine }: Service): Promise<boolean> {
+  const { shards } = await engine.stats();
+  return shards.some(({ inside }) => inside !== undefined);
 }
 
 /** Flags over configuration. */
@@ -97,8 +121,11 @@ class Ending {
     this.#reject = reject;
   });
 
-  constructor(io: Io) {
+  readonly #onStop: () => void;
+
+  constructor(io: Io, onStop: () => void) {
     this.#io = io;
+    this.#onStop = onStop;
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) this.#on(signal, () => this.#ends(signal));
     this.#on('SIGUSR2', () => this.#service?.cycleLogLevel());
   }
@@ -123,6 +150,7 @@ class Ending {
   #ends(signal: NodeJS.Signals): void {
     if (this.#state === 'serving') {
       this.#state = 'closing';
+      this.#onStop();
       if (this.#service) this.#close(this.#service);
     } else if (this.#state === 'closing' && this.#service) {
       this.#state = 'cut';

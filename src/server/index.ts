@@ -1,2 +1,3 @@
+export { checkService, type Finding } from './check.js';
 export type { LogLevel, ServiceLogOptions, ServiceOptions, TlsOptions } from './options.js';
 export { createService, type Service } from './service.js';

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { type Engine, KeylaneError, systemClock } from '../index.js';
+import { type Engine, systemClock } from '../index.js';
 import type { Access } from './access/access.js';
 import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
@@ -7,12 +7,13 @@ import { Audit } from './audit.js';
 import { ServiceBatches } from './batches/service-batches.js';
 import { Connections } from './connections.js';
 import type { Events } from './events.js';
+import { listen } from './listen.js';
 import { LiveWriters } from './live-writers.js';
 import type { ServiceLog } from './log.js';
 import { HttpMeter } from './metrics/http.js';
 import { Monitor } from './metrics/monitor.js';
 import type { LogLevel, ResolvedServiceOptions, ServiceOptions } from './options.js';
-import type { App, Parts } from './parts.js';
+import type { Parts } from './parts.js';
 import { logRequests } from './request-log.js';
 import type { ServiceRoute } from './route-table.js';
 import type { Service } from './service.js';
@@ -127,25 +128,3 @@ class RunningService implements Service {
     return this.close();
   }
 }
-
-async function listen(app: App, { host, port }: ResolvedServiceOptions): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    await app.close();
-    const { code } = error as NodeJS.ErrnoException;
-    const says = code === undefined ? undefined : LISTEN_PROBLEMS[code];
-    if (says === undefined) throw error;
-    throw new KeylaneError('ERR_CONFIG', `createService.port: cannot listen on ${host}:${port}: ${says}`, {
-      cause: error,
-    });
-  }
-}
-
-const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process does; stop it, or choose another port',
-  EACCES: 'this user may not; choose a port from 1024, or give it CAP_NET_BIND_SERVICE',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'there is no address of this name',
-  EAI_AGAIN: 'the name cannot be looked up now; write an address',
-};

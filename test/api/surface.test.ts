@@ -11,6 +11,7 @@ const VALUES = [
   'configFiles',
   'createEngine',
   'dataDirectory',
+  'dataPath',
   'describeSshConfig',
   'excludeHosts',
   'expandHosts',
