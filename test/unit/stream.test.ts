@@ -82,6 +82,26 @@ const isSettled = async (promise: Promise<unknown>) => {
   return is;
 };
 
+describe('accepted', () => {
+  test('it resolves when the call is handed over, whatever becomes of it', async () => {
+    const { stream, settle } = setUp();
+    await expect(stream.accepted).resolves.toBeUndefined();
+    settle(undefined, new KeylaneError('ERR_CONNECTION_LOST'));
+    await expect(stream.accepted).resolves.toBeUndefined();
+  });
+
+  test('it rejects with what keeps the call from being handed over', async () => {
+    const closed = new KeylaneError('ERR_CLOSED');
+    await expect(setUp({ handOver: Promise.reject(closed) }).stream.accepted).rejects.toBe(closed);
+  });
+
+  test('it rejects where the stream is called off before', async () => {
+    const { stream } = setUp({ handOver: new Promise(() => {}) });
+    stream.cancel();
+    await expect(stream.accepted).rejects.toMatchObject({ code: 'ERR_CANCELED' });
+  });
+});
+
 describe('reading', () => {
   test('chunks come in order, those before the end included, and then the response', async () => {
     const { stream, dispatch, chunk, settle } = setUp();
