@@ -8,14 +8,18 @@ import { TestService } from '../support/service.js';
 import { sseEvents } from '../support/sse-reader.js';
 
 const LIMITED = 'a-token-for-some-hosts-only';
+const READ_ONLY = 'a-token-that-may-only-look';
 const ECHO_OK = { driver: 'echo', outcome: 'ok' };
 const EVENTS = { accept: 'text/event-stream' };
 let its: TestService;
 
 beforeAll(async () => {
-  const token = `sha256:${createHash('sha256').update(LIMITED).digest('hex')}`;
+  const token = digestOf(LIMITED);
   its = await TestService.start({
-    tokens: [{ name: 'some', token, hosts: ['own-*'] }],
+    tokens: [
+      { name: 'some', token, hosts: ['own-*'] },
+      { name: 'looks', token: digestOf(READ_ONLY), readOnly: true },
+    ],
     engine: { shards: 2, limits: { breaker: { failures: 1 } } },
     metrics: { keys: true },
   });
@@ -198,6 +202,14 @@ test('hosts are told with their pool and their breaker, those that were asked fo
   expect((await its.call('GET', '/v1/hosts?like=own')).status).toBe(400);
 });
 
+test('a token that is read-only may look at all of it, and have nothing forgotten', async () => {
+  const headers = { authorization: `Bearer ${READ_ONLY}` };
+  const paths = ['/v1/stats', '/v1/stats/history', '/v1/events', '/v1/accounts', '/v1/cache', '/v1/cache/entries'];
+  for (const path of [...paths, '/v1/hosts', '/metrics'])
+    expect([path, (await its.call('GET', path, undefined, headers)).status]).toEqual([path, 200]);
+  expect((await its.call('DELETE', '/v1/cache?pattern=*', undefined, headers)).status).toBe(403);
+});
+
 test('what is remembered is forgotten on request, by a token for some hosts only of these', async () => {
   let calls = 0;
   const ask = async (key: string) => {
@@ -216,6 +228,10 @@ test('what is remembered is forgotten on request, by a token for some hosts only
   expect(await (await forget('key:other-4')).json()).toEqual({ forgotten: 1 });
   expect((await its.call('DELETE', '/v1/cache')).status).toBe(400);
 });
+
+function digestOf(token: string): string {
+  return `sha256:${createHash('sha256').update(token).digest('hex')}`;
+}
 
 async function run(request: object): Promise<void> {
   await its.call('POST', '/v1/run', { driver: 'echo', request });
