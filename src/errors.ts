@@ -111,6 +111,7 @@ const MAY_PASS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_SHARD_DIED',
   'ERR_SHARD_UNAVAILABLE',
   'ERR_STORE_BUSY',
+  'ERR_QUOTA',
 ]);
 
 /**

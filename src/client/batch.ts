@@ -147,11 +147,10 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
           await this.#changed.wait();
           continue;
         }
-        this.#iterator ??= iteratorOf(this.#input);
-        const step = this.#iterator.next();
+        const step = this.#take();
         const { done, value } = isThenable(step) ? await step : step;
         if (done) {
-          this.#isExhausted = true;
+          this.#isExhausted = this.#failure === undefined;
           break;
         }
         if (this.#state !== 'feeding') return;
@@ -160,6 +159,21 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
       this.#fed();
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  /** An input that fails is at its end: what was sent ends and is handed out, then the loop throws its error. */
+  #take(): Step<Req> | Promise<Step<Req>> {
+    const broke = (error: unknown): Step<Req> => {
+      this.#failure ??= error;
+      return { done: true, value: undefined };
+    };
+    try {
+      this.#iterator ??= iteratorOf(this.#input);
+      const step = this.#iterator.next();
+      return isThenable(step) ? step.then(undefined, broke) : step;
+    } catch (error) {
+      return broke(error);
     }
   }
 
@@ -298,6 +312,8 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
     this.#changed.ring();
   }
 }
+
+type Step<Req> = IteratorResult<Req, unknown>;
 
 function iteratorOf<Req>(input: Iterable<Req> | AsyncIterable<Req>): Iterator<Req> | AsyncIterator<Req> {
   return Symbol.asyncIterator in input ? input[Symbol.asyncIterator]() : input[Symbol.iterator]();
