@@ -37,6 +37,9 @@ const BOUNDS_MS: readonly number[] = Object.freeze([
   0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
 ]);
 const BOUNDS_US = Float64Array.from(BOUNDS_MS, (ms) => ms * 1_000);
+/** More than there are in docs/errors.md. */
+const MOST_CODES = 64;
+const OTHERS = 'other';
 const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'not_started', 'unknown', 'canceled'];
 
 /**
@@ -45,7 +48,6 @@ const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'not_started', 'unknown', 
  */
 export class RequestMeter {
   readonly #outcomes = new Float64Array(OUTCOMES.length);
-  /** Bounded: the table of errors is. */
   readonly #errors = new Map<string, number>();
   readonly #queued = new Times();
   readonly #open = new Times();
@@ -91,7 +93,15 @@ export class RequestMeter {
   #count(outcome: Outcome, error: KeylaneError | undefined, attempts: number): void {
     this.#outcomes[OUTCOMES.indexOf(outcome)]!++;
     if (attempts > 1) this.#retries += attempts - 1;
-    if (error) this.#errors.set(error.code, (this.#errors.get(error.code) ?? 0) + 1);
+    if (error) this.#countError(error.code);
+  }
+
+  #countError(code: string): void {
+    const there = this.#errors.get(code);
+    // What a driver of one's own throws may have any code.
+    if (there === undefined && this.#errors.size >= MOST_CODES)
+      this.#errors.set(OTHERS, (this.#errors.get(OTHERS) ?? 0) + 1);
+    else this.#errors.set(code, (there ?? 0) + 1);
   }
 
   #took(outcome: Outcome, queuedUs: number, openUs: number, runUs: number, shard: number): void {

@@ -335,8 +335,8 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     let spawned = 0;
     for (const driver of this.#drivers.values()) {
       if (driver instanceof Promise) continue;
-      subprocesses += driver.subprocesses?.() ?? 0;
-      spawned += driver.spawned?.() ?? 0;
+      subprocesses += countOf(() => driver.subprocesses?.());
+      spawned += countOf(() => driver.spawned?.());
     }
     return { subprocesses, spawned };
   }
@@ -366,6 +366,16 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
 function ratesOf({ ratePerKey = Number.POSITIVE_INFINITY, burstPerKey = 1, ratesSpent }: Limits, clock: Clock) {
   if (ratePerKey === Number.POSITIVE_INFINITY) return undefined;
   return new Rates(clock, ratePerKey, burstPerKey, ratesSpent);
+}
+
+/** A driver that cannot tell has none: to be looked at must not cost the shard. */
+function countOf(told: () => number | undefined): number {
+  try {
+    const count = told();
+    return count !== undefined && Number.isSafeInteger(count) ? count : 0;
+  } catch {
+    return 0;
+  }
 }
 
 function timedOut(run: Flight): KeylaneError {

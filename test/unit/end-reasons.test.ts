@@ -5,6 +5,7 @@ import type { Limits } from '../../src/wire/limits.ts';
 import type { EndReason } from '../../src/wire/protocol.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { call, FakeDriver, poolsWith } from '../support/fake-driver.ts';
+import { InsideShard } from '../support/inside-shard.ts';
 
 function setUp(limits: Partial<Limits> = {}) {
   const clock = new FakeClock(1_000_000);
@@ -101,4 +102,18 @@ test('streams are counted as they are now, and who gets a connection that has se
   expect(pools.streams).toEqual({ total: 6, leased: 0 });
   call(lane('a'));
   expect([pools.streams.leased, pools.totals.reused]).toEqual([1, 1]);
+});
+
+test('a driver that throws when it is asked for its processes, or tells nonsense, costs its shard nothing', async () => {
+  const shard = new InsideShard();
+  Object.assign(shard.driver, {
+    subprocesses: () => {
+      throw new Error('a bug');
+    },
+    spawned: () => 'many',
+  });
+  await shard.ask('a');
+  expect(await shard.stats()).toMatchObject({ subprocesses: 0, spawned: 0 });
+  Object.assign(shard.driver, { subprocesses: () => 2, spawned: () => 7 });
+  expect(await shard.stats()).toMatchObject({ subprocesses: 2, spawned: 7 });
 });

@@ -35,6 +35,17 @@ test('a request counts once by its outcome, its further tries apart, its error b
   });
 });
 
+test('codes are bounded: what a driver of one’s own makes up without end is `other`', () => {
+  const meter = new RequestMeter();
+  for (let i = 0; i < 500; i++)
+    meter.untried(new KeylaneError(`ERR_${i}` as 'ERR_INPUT', 'mine', { outcome: 'not_started' }));
+  meter.untried(new KeylaneError('ERR_0' as 'ERR_INPUT', 'mine', { outcome: 'not_started' }));
+  const { errors, outcomes } = meter.snapshot();
+  expect(Object.keys(errors).length).toBeLessThanOrEqual(65);
+  expect(errors).toMatchObject({ ERR_0: 2, other: 436 });
+  expect(outcomes.not_started).toBe(501);
+});
+
 test('a time stands under the first bound that it does not pass, or under none', () => {
   const meter = new RequestMeter();
   for (const runUs of [1, 500, 501, 999_999, 60_000_000, 60_000_001]) meter.call(callOf({ runUs }), 'ok', 1);
