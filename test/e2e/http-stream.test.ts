@@ -85,6 +85,14 @@ test('stdout and stderr are two channels; a code that is not 0 and a signal are 
   expect(killed.result).toMatchObject({ outcome: 'failed', response: { code: null, signal: 'SIGTERM' } });
 });
 
+test('bytes that are no text go in and come out as base64, in one request and in a stream', async () => {
+  const request = { host: '127.0.0.1', command: 'cat', stdin: { base64: '/wDx' } };
+  const answer = await at.call('POST', '/v1/run', { driver: 'ssh', request: { ...request, encoding: 'buffer' } });
+  expect(await answer.json()).toMatchObject({ outcome: 'ok', response: { stdout: { base64: '/wDx' } } });
+  const { output } = await HttpStream.oneWay(at.service, { driver: 'ssh', request }).rest();
+  expect(output.stdout?.toString('base64')).toBe('/wDx');
+});
+
 test('with one body for all the input is empty', async () => {
   const { result } = await HttpStream.oneWay(at.service, ssh('cat; echo end')).rest();
   expect(result).toMatchObject({ outcome: 'ok', response: { stdout: 'end\n' } });
