@@ -12,35 +12,33 @@ export interface ServiceRoute {
   readonly needs: Needs;
   /** It takes a body. */
   readonly hasBody: boolean;
-}
-
-/** With the schemas that check what comes. */
-export interface DescribedRoute extends ServiceRoute {
-  readonly schema: { body?: z.ZodType; querystring?: z.ZodType; params?: z.ZodType } | undefined;
+  /** What checks the parts of a request that come to it. */
+  readonly schema: { body?: z.ZodType; querystring?: z.ZodType; params?: z.ZodType };
 }
 
 /** All routes, as the router has been told of them: what is in no list by hand cannot be forgotten. */
 export class RouteTable {
   readonly routes: ServiceRoute[] = [];
-  readonly described: DescribedRoute[] = [];
   readonly #paths = new Map<string, RegExp>();
 
   /** Before the first route. */
   constructor(app: App) {
     app.addHook('onRoute', ({ method, url, config, schema }) => {
-      for (const one of [method].flat()) {
-        const hasBody = schema?.body !== undefined || config?.streams === true;
-        const route = { method: one, path: url, needs: config?.needs ?? 'admin', hasBody };
-        this.routes.push(route);
-        this.described.push({ ...route, schema: schema as DescribedRoute['schema'] });
-      }
+      for (const one of [method].flat())
+        this.routes.push({
+          method: one,
+          path: url,
+          needs: config?.needs ?? 'admin',
+          hasBody: schema?.body !== undefined || config?.streams === true,
+          schema: (schema ?? {}) as ServiceRoute['schema'],
+        });
       this.#paths.set(url, new RegExp(`^${url.split('/').map(segment).join('/')}$`));
     });
   }
 
   /** The methods of a path; none where there is no such path. */
   methodsOf(path: string): string[] {
-    const found = this.described.filter(({ path: known }) => this.#paths.get(known)!.test(path));
+    const found = this.routes.filter(({ path: known }) => this.#paths.get(known)!.test(path));
     return [...new Set(found.map(({ method }) => method))];
   }
 }

@@ -1,4 +1,5 @@
 import { KeylaneError } from '../../index.js';
+import { FieldError } from '../field-error.js';
 import type { App, Principal } from '../parts.js';
 
 /**
@@ -20,7 +21,16 @@ export function guard(app: App, identify: (authorization: string | undefined) =>
     } catch (error) {
       return done(error as Error);
     }
+    if (request.url.includes('?') && !request.is404 && !request.routeOptions.schema?.querystring) {
+      const [unknown] = Object.keys(request.query as object);
+      if (unknown !== undefined) return done(unknownQuery(unknown));
+    }
     request.principal = principal;
     done();
   });
+}
+
+/** Of a route that takes nothing there. */
+function unknownQuery(name: string): FieldError {
+  return new FieldError('ERR_INPUT', [{ field: `query.${name}`, detail: 'unknown field; this path takes none' }]);
 }

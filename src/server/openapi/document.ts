@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { type JsonSchema, requestSchema } from '../../index.js';
-import type { DescribedRoute } from '../route-table.js';
+import type { ServiceRoute } from '../route-table.js';
 import { COMPONENTS } from './components.js';
 import { type Answer, type RouteWords, WORDS } from './words.js';
 
 /** The API as OpenAPI 3.1 has it: what the router knows of each route, and what is told of it. */
-export function openApiDocument(routes: readonly DescribedRoute[], version: string): object {
+export function openApiDocument(routes: readonly ServiceRoute[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
     const path = route.path.replace(/:(\w+)/g, '{$1}');
@@ -41,7 +41,7 @@ export function openApiDocument(routes: readonly DescribedRoute[], version: stri
   };
 }
 
-function operation(route: DescribedRoute): object {
+function operation(route: ServiceRoute): object {
   const words = WORDS[`${route.method} ${route.path}`];
   const { needs } = route;
   const body = bodyOf(route, words);
@@ -66,13 +66,13 @@ const NEEDS = {
 } as const;
 
 /** `getBatchesIdResults` */
-function idOf({ method, path }: DescribedRoute): string {
+function idOf({ method, path }: ServiceRoute): string {
   const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== '' && word !== 'v1');
   const named = words.length > 0 ? words : ['dashboard'];
   return method.toLowerCase() + named.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
-function bodyOf({ schema }: DescribedRoute, words: RouteWords | undefined): object | undefined {
+function bodyOf({ schema }: ServiceRoute, words: RouteWords | undefined): object | undefined {
   const own = schema?.body ? { 'application/json': withRequest(jsonSchemaOf(schema.body, 'input')) } : {};
   const types = { ...own, ...words?.body };
   if (Object.keys(types).length === 0) return undefined;
@@ -95,7 +95,7 @@ function withRequest(schema: JsonSchema): JsonSchema {
   return { ...schema, properties: { ...properties, request } };
 }
 
-function parametersOf({ path, schema }: DescribedRoute, words: RouteWords | undefined): object[] {
+function parametersOf({ path, schema }: ServiceRoute, words: RouteWords | undefined): object[] {
   const of = (place: 'path' | 'query', part: z.ZodType | undefined) => {
     const shape = (part as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? {};
     return Object.entries(shape).map(([name, one]) => ({
@@ -156,7 +156,7 @@ const SAYS: Readonly<Record<number, string>> = {
   504: 'The deadline passed.',
 };
 
-function responsesOf({ needs, hasBody }: DescribedRoute, words: RouteWords | undefined): object {
+function responsesOf({ needs, hasBody }: ServiceRoute, words: RouteWords | undefined): object {
   const answers: Record<string, object> = {};
   for (const [status, answer] of Object.entries(words?.answers ?? { 200: { says: 'As asked.' } }))
     answers[status] = answerOf(answer);

@@ -8,7 +8,7 @@ export function openApiRoutes(app: App, table: RouteTable): void {
   app.get('/openapi.json', { config: { needs: 'nothing' } }, async (_request, reply) => {
     if (made === undefined) {
       const { openApiDocument } = await import('../openapi/document.js');
-      made = JSON.stringify(openApiDocument(table.described, versionHere()));
+      made = JSON.stringify(openApiDocument(table.routes, versionHere()));
     }
     return reply.type('application/json; charset=utf-8').send(made);
   });
