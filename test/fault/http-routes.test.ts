@@ -34,7 +34,8 @@ beforeAll(() => {
 });
 /** Nothing that is refused has done anything. */
 afterEach(() => {
-  expect(spy.calls).toEqual([]);
+  const calls = spy.calls.splice(0);
+  expect(calls).toEqual([]);
   expect(listing()).toEqual(before);
 });
 afterAll(() => own.stop());
@@ -69,7 +70,9 @@ async function ask(route: ServiceRoute, { query = '', headers = {}, body, method
   });
   const type = answer.headers.get('content-type') ?? '';
   const text = await answer.text();
-  const problem = (type.startsWith('application/problem+json') ? JSON.parse(text) : {}) as Answer['problem'];
+  const problem = (
+    type.startsWith('application/problem+json') && text !== '' ? JSON.parse(text) : {}
+  ) as Answer['problem'];
   return { status: answer.status, type, headers: answer.headers, problem };
 }
 
@@ -77,8 +80,8 @@ async function ask(route: ServiceRoute, { query = '', headers = {}, body, method
 function expectProblem(answer: Answer, status: number, code: string, field?: string): void {
   expect(answer).toMatchObject({ status, problem: { status, code } });
   if (field === undefined) return;
-  expect((answer.problem.errors ?? []).map((one) => one.field)).toContain(field);
-  expect(answer.problem.detail).toContain(field.replace(/^query\./, ''));
+  const named = (answer.problem.errors ?? []).map((one) => one.field);
+  expect(named.some((one) => one === field || one.startsWith(`${field}.`) || one.startsWith(`${field}[`))).toBe(true);
 }
 
 const json = { 'content-type': 'application/json' };
@@ -187,11 +190,7 @@ describe.each(guarded.map((route) => [name(route), route] as const))('%s', (_nam
       expect(wrong.length).toBeGreaterThan(0);
       for (const value of wrong) {
         const answer = await ask(route, { headers: json, body: JSON.stringify({ [field]: value }) });
-        expect(answer.status).toBe(400);
-        const named = (answer.problem.errors ?? []).map((one) => one.field);
-        expect(named.some((one) => one === field || one.startsWith(`${field}.`) || one.startsWith(`${field}[`))).toBe(
-          true,
-        );
+        expectProblem(answer, 400, 'ERR_INPUT', field);
       }
     });
   }

@@ -1,7 +1,8 @@
 import type { Engine } from 'keylane';
 
 /** What only looks, or is no request. */
-const HARMLESS = /^(constructor|stats|close|destroy|list|get|show|keys|report|results|open|progress|find)$/;
+const HARMLESS =
+  /^(constructor|stats|close|destroy|list|get|show|keys|report|results|open|progress|find|has|directory)$/;
 
 /** Notes each call of the engine, its batches, accounts and cache that does something; they are still done. */
 export class EngineSpy {
