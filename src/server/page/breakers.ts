@@ -1,64 +1,65 @@
+import { type Api, inWords } from './api.js';
 import { byId, el, KeyedList, type Row, setText, show } from './dom.js';
-import { counted, span } from './figures.js';
-import type { LoggedEvent } from './shapes.js';
+import { count, counted, span } from './figures.js';
+import type { Host } from './shapes.js';
 import { visible } from './text.js';
+import { wait } from './time.js';
 
-interface OpenBreaker {
-  key: string;
-  what: string;
-  message: string;
-  failures: number;
-  openedAt: number;
-  /** When it lets one try again. */
-  until: number;
-}
+type Stopped = Required<Host>;
 
-/** When its time is over the next request may try; where none comes, nobody tells that it is closed. */
-const FORGOTTEN_MS = 60_000;
+const LOOK_MS = 1_000;
+/** More of them is a matter for the API. */
+const MOST = 50;
 
-/** The peers that nobody may try for now. Known by what the engine tells as it opens and closes them. */
+/** The peers that nobody may try for now. The figures say how many there are; who they are is asked while there are some. */
 export class Breakers {
-  readonly #rows = new KeyedList<OpenBreaker>(byId('breaker-rows'), ({ key, what }) => `${what} ${key}`, breakerRow);
-  readonly #open = new Map<string, OpenBreaker>();
+  readonly #api: Api;
+  readonly #signal: AbortSignal;
+  readonly #rows = new KeyedList<Stopped>(byId('breaker-rows'), ({ key }) => key, breakerRow);
+  #isLooking = false;
 
-  /** Keys that the shards let alone, where they say so. */
-  update(stopped: number, now: number): void {
-    for (const [name, { until }] of this.#open) if (until < now - FORGOTTEN_MS) this.#open.delete(name);
-    this.#show(now);
+  constructor(api: Api, signal: AbortSignal) {
+    this.#api = api;
+    this.#signal = signal;
+  }
+
+  /** `stopped`: keys that the shards let alone. */
+  update(stopped: number): void {
     setText(byId('breakers-note'), stopped > 0 ? `${counted(stopped, 'key')} let alone` : '');
+    if (stopped > 0) void this.#look();
+    else this.#show([]);
   }
 
-  hear({ at, event }: LoggedEvent, now: number): void {
-    if (event.type !== 'breaker_open' && event.type !== 'breaker_closed') return;
-    const { key = '', what, forMs, failures, message } = event as unknown as OpenBreaker & { forMs: number };
-    const name = `${what} ${key}`;
-    if (event.type === 'breaker_closed') this.#open.delete(name);
-    else this.#open.set(name, { key, what, message, failures, openedAt: at, until: at + forMs });
-    this.#show(now);
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      const path = `/v1/hosts?stopped=true&limit=${MOST}`;
+      const { hosts } = await this.#api.json<{ hosts: Host[] }>(path, { signal: this.#signal });
+      this.#show(hosts.filter((host): host is Stopped => host.breaker !== undefined));
+    } catch (error) {
+      if (!this.#signal.aborted) setText(byId('breakers-note'), inWords(error));
+    }
+    await wait(LOOK_MS / 2, this.#signal);
+    this.#isLooking = false;
   }
 
-  #show(now: number): void {
-    const open = [...this.#open.values()].sort((one, other) => other.openedAt - one.openedAt);
-    this.#rows.update(open.map((one) => ({ ...one, until: one.until - now })));
-    show(byId('breakers-empty'), open.length === 0);
+  #show(hosts: readonly Stopped[]): void {
+    this.#rows.update(hosts);
+    show(byId('breakers-empty'), hosts.length === 0);
   }
 }
 
-function breakerRow({ key, what, message, failures }: OpenBreaker): Row<OpenBreaker> {
+function breakerRow({ key }: Stopped): Row<Stopped> {
+  const what = el('span', { class: 'state', 'data-level': 'bad' });
   const left = el('span', { class: 'aside' });
   const more = el('span', { class: 'more' });
-  const element = el(
-    'li',
-    {},
-    el('span', { class: 'state', 'data-level': 'bad', text: what === 'log_in' ? 'log-in' : 'connect' }),
-    el('code', { class: 'what', text: visible(key) }),
-    left,
-    more,
-  );
-  const update = (breaker: OpenBreaker) => {
-    setText(left, breaker.until > 0 ? `${span(breaker.until)} more` : 'next may try');
-    setText(more, visible(`${breaker.failures} failures: ${breaker.message}`));
+  const element = el('li', {}, what, el('code', { class: 'what', text: visible(key) }), left, more);
+  const update = ({ breaker }: Stopped) => {
+    setText(what, breaker.what === 'log_in' ? 'log-in' : 'connect');
+    const next = breaker.state === 'probing' ? 'being tried' : 'next may try';
+    setText(left, breaker.state === 'open' && breaker.forMs > 0 ? `${span(breaker.forMs)} more` : next);
+    setText(more, visible(`${count(breaker.failures)} failures: ${breaker.message}`));
   };
-  update({ key, what, message, failures, openedAt: 0, until: 0 });
   return { element, update };
 }

@@ -52,11 +52,9 @@ function watch(api: Api, signal: AbortSignal): void {
   const connections = new ConnectionStates();
   const keys = new HotKeys();
   const events = new Events();
-  const breakers = new Breakers();
-  let now = Date.now();
+  const breakers = new Breakers(api, signal);
 
   const showStats = (stats: Stats) => {
-    now = stats.at;
     setText(byId('about'), `${stats.version} · up ${span(stats.uptimeMs)}`);
     charts.add(stats);
     if (document.hidden) return;
@@ -113,9 +111,7 @@ function watch(api: Api, signal: AbortSignal): void {
     silentMs: SILENT_EVENTS_MS,
     onState: () => {},
     onEvent: ({ data }) => {
-      const event = JSON.parse(data) as LoggedEvent;
-      events.add(event);
-      breakers.hear(event, now);
+      events.add(JSON.parse(data) as LoggedEvent);
       return false;
     },
   }).catch(fail);

@@ -75,6 +75,12 @@ export interface LoggedEvent {
   event: { type: string; shard?: number | undefined; key?: string | undefined };
 }
 
+/** A key that the engine knows. */
+export interface Host {
+  key: string;
+  breaker?: { what: string; state: string; forMs: number; failures: number; message: string };
+}
+
 export type BatchState = 'running' | 'interrupted' | 'done' | 'stopped' | 'canceled';
 
 export interface Batch {

@@ -1,4 +1,4 @@
-import type { BatchReport, EngineStats, Result } from 'keylane';
+import type { BatchReport, Engine, EngineStats, Result } from 'keylane';
 import { expectTypeOf, test } from 'vitest';
 import type { ToldBatch } from '../../../../src/server/batches/told.js';
 import type { LoggedEvent } from '../../../../src/server/events.js';
@@ -11,6 +11,7 @@ test('the dashboard reads what the service tells', () => {
   expectTypeOf<EngineStats>().toExtend<page.Stats['engine']>();
   expectTypeOf<History>().toExtend<page.History>();
   expectTypeOf<LoggedEvent>().toExtend<page.LoggedEvent>();
+  expectTypeOf<Awaited<ReturnType<Engine['keys']>>[number]>().toExtend<page.Host>();
   expectTypeOf<ToldBatch>().toExtend<page.Batch>();
   expectTypeOf<BatchReport>().toExtend<page.BatchReport>();
   expectTypeOf<Result>().toExtend<Omit<page.Result, 'host'>>();
