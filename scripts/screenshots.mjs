@@ -83,7 +83,7 @@ async function batch(name, count, concurrency) {
 }
 
 async function picture(colours) {
-  const page = await browser.newPage({ viewport: { width: 1_280, height: 1_240 }, colorScheme: colours });
+  const page = await browser.newPage({ viewport: { width: 1_280, height: 1_150 }, colorScheme: colours });
   await page.goto(service.url);
   await page.fill('#token', service.token);
   await page.click('#sign-in button');

@@ -14,8 +14,10 @@ const WATCHER = 'a-token-that-may-only-look';
 let sshd: Sshd;
 let at: TestService;
 let browser: Browser;
-/** Signed in, 1,280 px wide. */
+/** Signed in with the first token. */
 let main: Dashboard;
+/** Signed out between two tests. */
+let visitor: Dashboard;
 beforeAll(async () => {
   [sshd, browser] = await Promise.all([startSshd(), startBrowser()]);
   const { port, user, identity, knownHosts } = sshd;
@@ -24,10 +26,14 @@ beforeAll(async () => {
     tokens: [{ name: 'watcher', token, readOnly: true }],
     engine: { shards: 2, ssh: { port, user, identity, knownHosts } },
   });
-  main = await Dashboard.open(browser, at.service.url);
+  [main, visitor] = (await Promise.all(
+    [at.service.url, at.service.url].map((url) => Dashboard.open(browser, url)),
+  )) as [Dashboard, Dashboard];
   await main.signIn(at.service.token);
 });
-afterEach(() => expect(main.complaints).toEqual([]));
+afterEach(() => {
+  for (const { complaints } of [main, visitor]) expect(complaints.splice(0)).toEqual([]);
+});
 afterAll(async () => {
   await browser?.close();
   await at?.stop();
@@ -77,6 +83,11 @@ function waitsFor(name: string): { command: string; open: () => void } {
   return { command: `until [ -e ${gate} ]; do sleep 0.05; done`, open: () => writeFileSync(gate, '') };
 }
 
+async function signOut(): Promise<void> {
+  await visitor.page.click('#sign-out');
+  await visitor.page.waitForSelector('#sign-in');
+}
+
 const MARKUP = '<img src=x onerror=alert(1)><script>alert(2)</script>';
 
 test('the page is there for everybody, by strict rules, and is not sent twice', async () => {
@@ -101,36 +112,62 @@ test('the page is there for everybody, by strict rules, and is not sent twice', 
 });
 
 test('a token is asked for, a wrong one is told, and the right one stays in the tab', async () => {
-  await using dashboard = await Dashboard.open(browser, at.service.url);
-  const { page } = dashboard;
+  const { page } = visitor;
   await page.waitForSelector('#sign-in');
   expect(await page.locator('#panels').isVisible()).toBe(false);
   await page.fill('#token', 'not-the-token');
   await page.keyboard.press('Enter');
-  await dashboard.says('#token-error', 'does not know this token');
-  await dashboard.signIn(at.service.token);
+  await visitor.says('#token-error', 'does not know this token');
+  await visitor.signIn(at.service.token);
   expect(await page.locator('#sign-in').isVisible()).toBe(false);
-  expect(await dashboard.text('#who')).toBe('admin');
+  expect(await visitor.text('#who')).toBe('admin');
   expect(page.url()).toBe(`${at.service.url}/`);
   expect(await page.evaluate('Object.values(localStorage)')).toEqual([]);
   expect(await page.evaluate('Object.values(sessionStorage)')).toEqual([at.service.token]);
   await page.reload();
   await page.waitForSelector('#link[data-state="live"]');
-  await page.click('#sign-out');
-  await page.waitForSelector('#sign-in');
+  await signOut();
   expect(await page.evaluate('Object.values(sessionStorage)')).not.toContain(at.service.token);
-  expect(dashboard.complaints).toEqual([]);
+});
+
+test('a request is run by keyboard alone, and the focus is always to be seen', async () => {
+  const { page } = visitor;
+  await page.waitForSelector('#sign-in');
+  await page.keyboard.type(at.service.token);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#link[data-state="live"]');
+  const tabTo = async (id: string) => {
+    for (let i = 0; i < 60; i++) {
+      await page.keyboard.press('Tab');
+      const [now, tag, outline] = await page.evaluate<[string, string, string]>(
+        '[document.activeElement.id, document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]',
+      );
+      // After the last one it is the browser's turn.
+      if (tag !== 'BODY') expect([now, outline]).not.toEqual([now, 'none']);
+      if (now === id) return;
+    }
+    throw new Error(`no Tab leads to ${id}`);
+  };
+  await tabTo('run-host');
+  await page.keyboard.type('127.0.0.1');
+  await tabTo('run-command');
+  await page.keyboard.type('echo typed');
+  await page.keyboard.press('Enter');
+  await visitor.says('#run-state', 'ok · exit 0');
+  await visitor.says('#run-output .line', 'typed');
+  // And on to the end of the page and around: nothing holds the focus.
+  await tabTo('theme');
+  await signOut();
 });
 
 test('a token that may only look sees the figures, and is offered nothing else', async () => {
-  await using dashboard = await Dashboard.open(browser, at.service.url);
-  await dashboard.signIn(WATCHER);
-  await dashboard.says('#who', 'watcher · read-only');
-  await dashboard.says('#run-denied', 'This token may read only');
-  expect(await dashboard.page.locator('#run-command').isDisabled()).toBe(true);
-  expect(await dashboard.page.locator('#run-go').isDisabled()).toBe(true);
-  await dashboard.says('#shard-rows', 'serving');
-  expect(dashboard.complaints).toEqual([]);
+  await visitor.signIn(WATCHER);
+  await visitor.says('#who', 'watcher · read-only');
+  await visitor.says('#run-denied', 'This token may read only');
+  expect(await visitor.page.locator('#run-command').isDisabled()).toBe(true);
+  expect(await visitor.page.locator('#run-go').isDisabled()).toBe(true);
+  await visitor.says('#shard-rows', 'serving');
+  await signOut();
 });
 
 test('the figures change while requests run', async () => {
@@ -233,37 +270,6 @@ test('of a flood of output the last 5,000 lines are kept', async () => {
   await main.says('#run-output .dropped', '25,000 earlier lines not shown');
 });
 
-test('a request is run by keyboard alone, and the focus is always to be seen', async () => {
-  await using dashboard = await Dashboard.open(browser, at.service.url);
-  const { page } = dashboard;
-  await page.waitForSelector('#sign-in');
-  await page.keyboard.type(at.service.token);
-  await page.keyboard.press('Enter');
-  await page.waitForSelector('#link[data-state="live"]');
-  const tabTo = async (id: string) => {
-    for (let i = 0; i < 60; i++) {
-      await page.keyboard.press('Tab');
-      const [now, tag, outline] = await page.evaluate<[string, string, string]>(
-        '[document.activeElement.id, document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]',
-      );
-      // After the last one it is the browser's turn.
-      if (tag !== 'BODY') expect([now, outline]).not.toEqual([now, 'none']);
-      if (now === id) return;
-    }
-    throw new Error(`no Tab leads to ${id}`);
-  };
-  await tabTo('run-host');
-  await page.keyboard.type('127.0.0.1');
-  await tabTo('run-command');
-  await page.keyboard.type('echo typed');
-  await page.keyboard.press('Enter');
-  await dashboard.says('#run-state', 'ok · exit 0');
-  await dashboard.says('#run-output .line', 'typed');
-  // And on to the end of the page and around: nothing holds the focus.
-  await tabTo('theme');
-  expect(dashboard.complaints).toEqual([]);
-});
-
 test('at 400 and 2,000 px, light and dark, nothing is cut off sideways and all text has contrast', async () => {
   await runSsh(main, `echo ${'long'.repeat(200)}; echo wrong >&2; exit 1`);
   await main.says('#run-state', 'failed · exit 1');
@@ -301,12 +307,13 @@ test('a service that goes away and comes again is told, and watched again', asyn
 });
 
 test('the rules of the page hold: code that got into it would not run', async () => {
-  await using dashboard = await Dashboard.open(browser, at.service.url);
-  const { page } = dashboard;
+  const { page } = visitor;
   await page.evaluate(`
     document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = 1' }));
     document.body.insertAdjacentHTML('beforeend', '<img src="/page/none.png" onerror="window.ran = 1">');
   `);
-  await until(() => dashboard.complaints.filter((one) => one.includes('Content Security Policy')).length >= 2);
+  const refusals = () => visitor.complaints.filter((one) => one.includes('Content Security Policy'));
+  await until(() => refusals().length >= 2);
   expect(await page.evaluate('window.ran')).toBe(undefined);
+  visitor.complaints.length = 0;
 });

@@ -119,7 +119,7 @@ export class Chart {
         {
           ...axis,
           space: 70,
-          size: 24,
+          size: 20,
           gap: 4,
           values: (_, times, __, ___, step) => times.map((time) => clock(time, step)),
         },

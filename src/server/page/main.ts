@@ -59,10 +59,7 @@ function watch(api: Api, signal: AbortSignal): void {
     charts.add(stats);
     if (document.hidden) return;
     for (const part of [overview, shards, connections, keys]) part.update(stats);
-    breakers.update(
-      stats.engine.shards.reduce((sum, { inside }) => sum + (inside?.stopped ?? 0), 0),
-      now,
-    );
+    breakers.update(stats.engine.shards.reduce((sum, { inside }) => sum + (inside?.stopped ?? 0), 0));
   };
   const showLink = (state: FeedState) => {
     const link = byId('link');
