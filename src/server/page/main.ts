@@ -6,7 +6,7 @@ import { ConnectionStates } from './connections.js';
 import { byId, setText, show } from './dom.js';
 import { Events } from './events.js';
 import { type FeedState, follow } from './feed.js';
-import { span } from './figures.js';
+import { clockTime, span } from './figures.js';
 import { HotKeys } from './hot-keys.js';
 import { Overview } from './overview.js';
 import { RunForm } from './run-form.js';
@@ -54,7 +54,10 @@ function watch(api: Api, signal: AbortSignal): void {
   const events = new Events();
   const breakers = new Breakers(api, signal);
 
+  let shownAt = 0;
+
   const showStats = (stats: Stats) => {
+    shownAt = stats.at;
     setText(byId('about'), `${stats.version} · up ${span(stats.uptimeMs)}`);
     charts.add(stats);
     if (document.hidden) return;
@@ -68,7 +71,10 @@ function watch(api: Api, signal: AbortSignal): void {
     const words = { live: 'live', connecting: 'connecting…', waiting: 'not connected' };
     const isWaiting = state.state === 'waiting';
     setText(byId('link-text'), isWaiting ? `${words.waiting}: ${state.why}` : words[state.state]);
-    setText(byId('link-wait'), isWaiting && state.seconds > 0 ? `again in ${state.seconds} s` : '');
+    const again = isWaiting && state.seconds > 0 ? `again in ${state.seconds} s` : '';
+    // What is shown is old from here on.
+    const asOf = isWaiting && shownAt > 0 ? `the figures are of ${clockTime(shownAt)}` : '';
+    setText(byId('link-wait'), [again, asOf].filter(Boolean).join(' · '));
   };
   const fail = (error: unknown) => {
     if (signal.aborted) return;
