@@ -25,6 +25,7 @@ import { loadSpecs } from './registry.js';
 import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
+import type { TotalLimits } from './total.js';
 import type { CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Result, Spec } from './types.js';
 import { type Clock, systemClock } from './util/clock.js';
 import type { RunMode } from './wire/protocol.js';
@@ -105,6 +106,8 @@ export interface EngineStats {
   queued: number;
   /** Of those in flight, as `limits.bytesInFlight` counts. */
   bytesInFlight: number;
+  /** The most that each of these may be (`maxInFlight`, `maxQueued`, `limits.bytesInFlight`). */
+  limits: TotalLimits;
   /** Of each of `limits.groups`, the requests in flight. */
   groups: Record<string, GroupSnapshot>;
   /** By driver, what became of requests that were asked for: by `run`, `result`, `stream` and batches. */

@@ -16,6 +16,7 @@ import { type ShardState, Supervisor } from './host/supervisor.js';
 import { type KeyState, type KeysOptions, keyStates, type LimitsLearned } from './key-states.js';
 import { Moves } from './moves.js';
 import type { ResolvedOptions } from './options.js';
+import type { TotalLimits } from './total.js';
 import type { Clock } from './util/clock.js';
 import { Deadlines } from './util/deadlines.js';
 import type { ShardCacheStats, ShardStats } from './wire/protocol.js';
@@ -35,6 +36,15 @@ export interface ShardSnapshot {
   hint: string | undefined;
   /** What the shard says of itself; undefined while it does not serve. */
   inside: ShardStats | undefined;
+}
+
+/** What is in use of the bounds of the whole engine. */
+interface InUse {
+  inFlight: number;
+  queued: number;
+  bytesInFlight: number;
+  limits: TotalLimits;
+  groups: Record<string, GroupSnapshot>;
 }
 
 /** The shards of an engine: sends each call to the one that owns its key, and sees to it that each call is settled. */
@@ -169,10 +179,10 @@ export class Shards {
   }
 
   /** What is in use of the bounds that are never split. */
-  get inUse(): { inFlight: number; queued: number; bytesInFlight: number; groups: Record<string, GroupSnapshot> } {
+  get inUse(): InUse {
     const { total, groups } = this.#shared;
-    const { inFlight, queued, bytes } = total;
-    return { inFlight, queued, bytesInFlight: bytes, groups: groups.snapshot() };
+    const { inFlight, queued, bytes, limits } = total;
+    return { inFlight, queued, bytesInFlight: bytes, limits: { ...limits }, groups: groups.snapshot() };
   }
 
   snapshots(): Promise<ShardSnapshot[]> {

@@ -37,6 +37,9 @@ export const METRICS = {
   keylane_requests_queued: gauge('Requests that wait for admission to the shard.', 'shard'),
   keylane_requests_waiting: gauge('Requests in the shard that wait for a stream.', 'shard'),
   keylane_request_bytes_in_flight: gauge('Bytes of the requests in flight, as limits.bytesInFlight counts them.'),
+  keylane_requests_in_flight_limit: gauge('Requests that may be in flight, in all shards together (maxInFlight).'),
+  keylane_requests_queued_limit: gauge('Requests that may wait, in all shards together (maxQueued).'),
+  keylane_request_bytes_in_flight_limit: gauge('Bytes that may be in flight (limits.bytesInFlight).'),
   keylane_group_requests_in_flight: gauge('Requests in flight of a group of limits.groups.', 'group'),
   keylane_group_limit: gauge('Requests that a group of limits.groups may have in flight.', 'group'),
   // Connections

@@ -12,6 +12,9 @@ export function noteShards(totals: Totals, { shards }: EngineStats): void {
 export function writeEngine(out: Exposition, stats: EngineStats, totals: Totals): void {
   writeRequests(out, stats);
   out.add('keylane_request_bytes_in_flight', undefined, stats.bytesInFlight);
+  out.add('keylane_requests_in_flight_limit', undefined, stats.limits.inFlight);
+  out.add('keylane_requests_queued_limit', undefined, stats.limits.queued);
+  out.add('keylane_request_bytes_in_flight_limit', undefined, stats.limits.bytesInFlight);
   for (const [group, { inFlight, limit }] of Object.entries(stats.groups)) {
     out.add('keylane_group_requests_in_flight', { group }, inFlight);
     out.add('keylane_group_limit', { group }, limit);

@@ -10,7 +10,9 @@ interface Seen {
   readonly http: Pick<HttpStats, 'refused'>;
 }
 
-/** The engine's own bounds: it may be asked again. */
+/** The service's bounds. What it refuses because it is wrong, or nobody's who may, is no sign of load. */
+const BOUNDS = ['ERR_QUOTA', 'connections', 'connections_per_address'];
+/** The engine's: it may be asked again. */
 const REFUSALS = ['ERR_SATURATED', 'ERR_BREAKER_OPEN', 'ERR_SHARD_UNAVAILABLE', 'ERR_QUARANTINED'];
 const NOTHING: LatelyStats = {
   perSecond: 0,
@@ -59,7 +61,13 @@ interface Sum {
 }
 
 function sumOf({ requests }: Pick<EngineStats, 'requests'>, { refused }: Pick<HttpStats, 'refused'>): Sum {
-  const sum: Sum = { settled: 0, notOk: 0, refused: total(Object.values(refused)), boundsMs: [], counts: [] };
+  const sum: Sum = {
+    settled: 0,
+    notOk: 0,
+    refused: total(BOUNDS.map((why) => refused[why] ?? 0)),
+    boundsMs: [],
+    counts: [],
+  };
   for (const { outcomes, errors, total: took } of Object.values(requests)) {
     const settled = total(Object.values(outcomes));
     sum.settled += settled;

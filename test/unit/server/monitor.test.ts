@@ -92,7 +92,7 @@ test('rates and quantiles are of what was settled in the last second', async () 
   settle(100, [100, 0, 0, 0]);
   await second();
   settle(150, [100, 50, 0, 0], { ERR_CONNECT: 5, ERR_SATURATED: 20 });
-  refuse({ ERR_QUOTA: 3 });
+  refuse({ ERR_QUOTA: 3, ERR_INPUT: 100 });
   const { lately } = await second();
   expect(lately).toMatchObject({ perSecond: 75, notOkPerSecond: 25, refusedPerSecond: 23, p50Ms: 5.5 });
   expect(lately.p99Ms).toBeCloseTo(9.91);
