@@ -6,7 +6,7 @@ const LOOK_AHEAD = 4;
 const MOST_AUTO = 2_000;
 
 /** Options that are numbers, true or false, or words: each is a parameter of its own name. */
-const PLAIN = [
+export const PLAIN_OPTIONS = [
   'concurrency',
   'concurrencyPerKey',
   'rate',
@@ -19,11 +19,8 @@ const PLAIN = [
   'timeoutCeilingMs',
   'idempotent',
   'priority',
-  'id',
   'maxOutputTotal',
 ] as const;
-/** These are JSON. */
-const AS_JSON = ['cache', 'settings', 'invalidates'] as const;
 
 /** Options of a batch as the query of `POST /v1/batches`. */
 export function batchQuery(
@@ -33,15 +30,11 @@ export function batchQuery(
 ): string {
   const query = new URLSearchParams(more);
   if (driver !== undefined) query.set('driver', driver);
-  for (const name of PLAIN) {
+  for (const name of PLAIN_OPTIONS) {
     const value = options[name];
     if (value !== undefined) query.set(name, String(value));
   }
   for (const wave of options.waves ?? []) query.append('waves', wave);
-  for (const name of AS_JSON) {
-    const value = options[name];
-    if (value !== undefined) query.set(name, JSON.stringify(value));
-  }
   return query.toString();
 }
 

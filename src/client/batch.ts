@@ -59,11 +59,7 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
   ) {
     checkCallOptions(options, BATCH_OPTIONS);
     checkIterable(input);
-    if (options.journal || options.id !== undefined)
-      throw new KeylaneError(
-        'ERR_INPUT',
-        '`journal` is not for `batch` of a client: `batches.submit` makes a batch that is kept',
-      );
+    refuseWhatIsKept(options);
     this.#link = link;
     this.#driver = driver;
     this.#input = input;
@@ -311,6 +307,22 @@ export class ServiceBatch<Req, Res> implements ClientBatch<Req, Res> {
     if (isFeeding && !this.#isExhausted) void letGo(this.#iterator);
     this.#changed.ring();
   }
+}
+
+/** What a service does with batches of its journal, or with single requests, and not over one connection. */
+function refuseWhatIsKept({
+  journal,
+  cache,
+  invalidates,
+}: Pick<BatchOptions, 'journal' | 'cache' | 'invalidates'>): void {
+  if (journal)
+    throw new KeylaneError(
+      'ERR_INPUT',
+      '`journal` is not for `batch` of a client: `batches.submit` makes a batch that is kept',
+    );
+  const name = cache ? 'cache' : invalidates ? 'invalidates' : undefined;
+  if (name)
+    throw new KeylaneError('ERR_INPUT', `\`${name}\` is not for \`batch\` of a client: \`run\` and \`result\` take it`);
 }
 
 type Step<Req> = IteratorResult<Req, unknown>;

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { checkIterable, checkJob } from '../call-options.js';
+import { checkCallOptions, checkIterable, checkJob, JOBS_OPTIONS } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import type { BatchLine, BatchOptions, BatchReport, Job, Outcome } from '../index.js';
 import type { ToldBatch } from '../server/batches/told.js';
 import { deferred } from '../util/deferred.js';
 import { jsonOf } from './answer.js';
-import { batchQuery } from './batch-query.js';
+import { batchQuery, PLAIN_OPTIONS } from './batch-query.js';
 import { requestJson } from './json.js';
 import { LineReader } from './line-reader.js';
 import type { ServiceLink } from './link.js';
@@ -27,6 +27,7 @@ export interface SubmitOptions
     | 'settings'
     | 'cache'
     | 'invalidates'
+    | 'traceparent'
   > {
   /** Of jobs that name none. @default 'ssh' */
   driver?: string;
@@ -50,6 +51,9 @@ export interface KeptResultsOptions {
   signal?: AbortSignal;
 }
 
+const SUBMIT_OPTIONS = new Set([...PLAIN_OPTIONS, ...['waves', 'labels', 'driver', 'idempotencyKey', 'signal']]);
+const RETRY_OPTIONS = new Set([...SUBMIT_OPTIONS, 'outcomes']);
+RETRY_OPTIONS.delete('driver');
 const NDJSON = 'application/x-ndjson';
 
 /** The batches that a service keeps. */
@@ -63,11 +67,27 @@ export class ServiceBatches {
 
   /**
    * Hands jobs over, however many, as fast as the service takes them, and resolves when it has all of them on disk: the
-   * batch goes on without this client. Rejects with KeylaneError; with the same `idempotencyKey` it may be tried again.
+   * batch goes on without this client. Rejects with KeylaneError; with the same `idempotencyKey` it may be tried again, as
+   * is done here with an array whose connection was lost.
    */
   async submit(jobs: Iterable<Job> | AsyncIterable<Job>, options: SubmitOptions = {}): Promise<ToldBatch> {
     checkIterable(jobs);
-    const { driver, idempotencyKey = randomUUID(), signal, labels, ...rest } = options;
+    checkSubmit(options, SUBMIT_OPTIONS);
+    const keyed = { ...options, idempotencyKey: options.idempotencyKey ?? randomUUID() };
+    try {
+      return await this.#submit(jobs, keyed);
+    } catch (error) {
+      const isLost = error instanceof KeylaneError && error.code === 'ERR_CONNECTION_LOST';
+      if (isLost && Array.isArray(jobs)) return this.#submit(jobs, keyed);
+      throw error;
+    }
+  }
+
+  async #submit(
+    jobs: Iterable<Job> | AsyncIterable<Job>,
+    options: SubmitOptions & { idempotencyKey: string },
+  ): Promise<ToldBatch> {
+    const { driver, idempotencyKey, signal, labels, ...rest } = options;
     const query = batchQuery(driver, rest, labels ? { labels: labels.join(',') } : {});
     const opened = await this.#link.open({
       method: 'POST',
@@ -167,10 +187,12 @@ export class ServiceBatches {
   }
 
   /** A batch of those that ended so. @default those that are `failed` or `not_started` */
-  async retry(id: string, options: SubmitOptions & { outcomes?: readonly Outcome[] } = {}): Promise<ToldBatch> {
-    const { driver, idempotencyKey = randomUUID(), signal, labels, outcomes, ...rest } = options;
-    if (driver !== undefined)
-      throw new KeylaneError('ERR_INPUT', '`driver` is not for `retry`: the jobs are those of the batch');
+  async retry(
+    id: string,
+    options: Omit<SubmitOptions, 'driver'> & { outcomes?: readonly Outcome[] } = {},
+  ): Promise<ToldBatch> {
+    checkSubmit(options, RETRY_OPTIONS);
+    const { idempotencyKey = randomUUID(), signal, labels, outcomes, ...rest } = options;
     const more = { ...(outcomes && { outcomes: outcomes.join(',') }), ...(labels && { labels: labels.join(',') }) };
     const path = `${pathOf(id)}/retry?${batchQuery(undefined, rest, more)}`;
     return this.#post(path, { 'idempotency-key': idempotencyKey }, signal);
@@ -188,6 +210,15 @@ export class ServiceBatches {
 
 function pathOf(id: string): string {
   return `/v1/batches/${encodeURIComponent(id)}`;
+}
+
+/** Refused here where it can be: of what is handed over, the service would see a part first. */
+function checkSubmit(options: object, known: ReadonlySet<string>): void {
+  for (const name of Object.keys(options))
+    if (!known.has(name))
+      throw new KeylaneError('ERR_INPUT', `unknown option \`${name}\`: this call takes ${[...known].join(', ')}`);
+  const { idempotencyKey: _, outcomes: __, ...rest } = options as Record<string, unknown>;
+  checkCallOptions({ ...rest, journal: true }, JOBS_OPTIONS);
 }
 
 /** Throws `ERR_INPUT` that names the job: nothing of the batch is kept then. */

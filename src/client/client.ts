@@ -179,13 +179,14 @@ export class ServiceClient implements Client {
   async #settled(driver: string, request: unknown, options: CallOptions): Promise<Result> {
     checkCallOptions(options, RUN_OPTIONS);
     this.#link.refuseClosed();
-    const { signal, timeoutMs = this.#link.options.timeoutMs, ...rest } = options;
+    const { signal, traceparent, timeoutMs = this.#link.options.timeoutMs, ...rest } = options;
     const asked = requestJson(driver, request);
     const isAuto = timeoutMs === 'auto';
     const longestMs = isAuto ? (options.timeoutCeilingMs ?? DEFAULT_CEILING_MS) : timeoutMs;
     const answer = await this.#link.ask({
       method: 'POST',
       path: '/v1/run',
+      ...(traceparent !== undefined && { headers: { traceparent } }),
       // Its time runs while it waits for a connection, too.
       body: (waitedMs) => {
         const left = isAuto || timeoutMs === 0 ? timeoutMs : Math.max(1, Math.ceil(timeoutMs - waitedMs));

@@ -18,7 +18,7 @@ export function itemOf<Req>(
   index: number,
   place: number,
   request: Req,
-  options: Pick<BatchOptions<Req>, 'each' | 'labels'>,
+  options: Pick<BatchOptions<Req>, 'each' | 'labels' | 'traceparent'>,
 ): Item {
   const item: Item = { index, id: String(index), driver, request, line: '', refused: undefined };
   try {
@@ -36,7 +36,7 @@ export function itemOf<Req>(
 function ownOf<Req>(
   request: Req,
   index: number,
-  { each, labels }: Pick<BatchOptions<Req>, 'each' | 'labels'>,
+  { each, labels, traceparent }: Pick<BatchOptions<Req>, 'each' | 'labels' | 'traceparent'>,
 ): JobOptions {
   const own: JobOptions = {};
   if (each) {
@@ -49,5 +49,6 @@ function ownOf<Req>(
     const said = typeof labels === 'function' ? checkLabels(labels(request, index)) : labels;
     if (said) own.labels = said;
   }
+  if (traceparent !== undefined) own.traceparent ??= traceparent;
   return own;
 }

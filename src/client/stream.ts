@@ -103,7 +103,7 @@ export class ServiceStream<Response> implements ClientStream<Response> {
     return this;
   }
 
-  async #start({ signal, timeoutMs = 0, priority, labels }: StreamOptions): Promise<void> {
+  async #start({ signal, timeoutMs = 0, priority, labels, traceparent }: StreamOptions): Promise<void> {
     try {
       const { driver, request } = this.#about;
       const options = JSON.stringify({ driver, timeoutMs, priority, labels });
@@ -111,7 +111,11 @@ export class ServiceStream<Response> implements ClientStream<Response> {
       const opened = await this.#link.open({
         method: 'POST',
         path: '/v1/stream',
-        headers: { accept: `${NDJSON}, application/problem+json`, 'content-type': NDJSON },
+        headers: {
+          accept: `${NDJSON}, application/problem+json`,
+          'content-type': NDJSON,
+          ...(traceparent !== undefined && { traceparent }),
+        },
         timeoutMs: timeoutMs === 0 ? 0 : timeoutMs + MARGIN_MS,
         signal,
         runs: true,

@@ -192,3 +192,25 @@ test('of a batch that loses its connection each request that was sent may have r
   expect(seen.length).toBeGreaterThan(0);
   expect(new Set(seen)).toEqual(new Set(['unknown ERR_CONNECTION_LOST']));
 });
+
+test('an array of jobs whose connection is lost is handed over again under the same key; another input is not', async () => {
+  const told = JSON.stringify({ id: 's-1', state: 'running' });
+  const heads: string[] = [];
+  const server = await startRawServer({
+    piece: (socket, bytes) => {
+      const head = bytes.toString();
+      if (head.startsWith('POST')) heads.push(head);
+      if (heads.length % 2 === 1) socket.resetAndDestroy();
+      else if (head.includes('0\r\n\r\n')) socket.write(rawAnswer(201, told));
+    },
+  });
+  const client = await clientOf(server.url);
+  const jobs = [{ request: echo }];
+  expect(await client.batches.submit(jobs, { driver: 'echo' })).toMatchObject({ id: 's-1' });
+  const keys = heads.map((head) => /^idempotency-key: (.+)\r$/im.exec(head)?.[1]);
+  expect(keys).toHaveLength(2);
+  expect(keys[0]).toBe(keys[1]);
+  const once = client.batches.submit(jobs.values(), { driver: 'echo' });
+  expect(await verdict(once)).toMatch(/^ERR_CONNECTION_LOST/);
+  expect(heads).toHaveLength(3);
+});

@@ -58,6 +58,7 @@ test('what is left of a batch can be paused, canceled and run again', async () =
   const { id } = await client.batches.submit(jobs(50, hangs), { driver: 'echo', concurrency: 4 });
   expect((await client.batches.pause(id)).paused).toBe(true);
   expect((await client.batches.resume(id)).paused).toBe(false);
+  await until(async () => (await client.batches.show(id)).counts.failed === 5);
   expect((await client.batches.cancel(id)).state).toBe('canceled');
   const again = await client.batches.retry(id, { outcomes: ['failed'], attempts: 1 });
   expect(again).toMatchObject({ total: 5, retryOf: { id, outcomes: ['failed'] } });
@@ -86,6 +87,7 @@ test('of an input that is broken nothing is kept', async () => {
   const unknown = [{ request: { key: 'a' }, reqest: 1 } as Job];
   expect((await failure(client.batches.submit(unknown, { driver: 'echo' }))).message).toContain('`reqest`');
   expect(await verdict(client.batches.submit([], { driver: 'echo', concurrency: 0 }))).toBe('ERR_INPUT not_started');
+  expect(await verdict(client.batches.submit([], { concurency: 3 } as never))).toBe('ERR_INPUT not_started');
   const controller = new AbortController();
   const endless = async function* (): AsyncGenerator<Job> {
     for (let i = 0; ; i++) {
