@@ -31,6 +31,14 @@ const TOLD = {
   'groups.*.ssh': GROUP_SSH,
   'groups.*.ssh.jump.*': [['src/ssh-types.ts', 'SshAccess']],
   'inventories.*': [['src/config/types.ts', 'ConfigInventory']],
+  serve: [['src/server/section.ts', 'ServeSection']],
+  'serve.tls': [['src/server/section.ts', 'TlsOptions']],
+  'serve.log': [['src/server/section.ts', 'LogSection']],
+  'serve.metrics': [['src/server/section.ts', 'MetricsOptions']],
+  'serve.tracing': [['src/server/section.ts', 'TracingOptions']],
+  'serve.http': [['src/server/access/limits.ts', 'HttpLimits']],
+  'serve.tokens.*': [['src/server/access/token-options.ts', 'TokenOptions']],
+  'serve.tokens.*.quota': [['src/server/access/token-options.ts', 'TokenQuota']],
 };
 
 const schema = {

@@ -73,6 +73,12 @@ export const RULES = [
     may: [...BASE, 'src/call-options.ts', 'src/client/'],
     types: ['src/index.ts', 'src/server/'],
   },
+  // What keylane.yaml says of the service is checked with the rest of it, by the service's own schema.
+  {
+    files: ['src/config/schema.ts', 'src/config/types.ts'],
+    may: ['src/'],
+    not: ['src/cli/', 'src/client/'],
+  },
   { files: ['src/'], may: ['src/'], not: ['src/cli/', 'src/server/', 'src/client/'] },
   // A driver knows its own folder (`*`) and, of its spec, the types of what it is given.
   {

@@ -51,13 +51,15 @@ async function isAlive({ engine }: Service): Promise<boolean> {
 async function serviceOptions(flags: ServeFlags, io: Io): Promise<ServiceOptions> {
   const { listen, tlsCert, tlsKey, allowInsecure, allowHost, allowOrigin, audit, resume, closeTimeout, drainDelay } =
     flags;
-  const { options } = await configured({ ...flags, inventory: [] }, io);
+  const { config, options } = await configured({ ...flags, inventory: [] }, io);
+  const { serve } = config;
   const { confirmHostKey: _, ...ssh } = options.ssh ?? {};
   if (ssh.hostKeys === 'ask')
     throw new UsageError('--host-keys ask: a service has nobody to ask; write strict, accept-new or insecure');
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new UsageError('--tls-cert and --tls-key go together: give both or neither');
   return {
+    ...serve,
     engine: { ...options, ssh },
     ...listen,
     ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { cert: resolve(tlsCert), key: resolve(tlsKey) } }),
@@ -70,8 +72,8 @@ async function serviceOptions(flags: ServeFlags, io: Io): Promise<ServiceOptions
     ...(closeTimeout !== undefined && { closeTimeoutMs: closeTimeout }),
     ...(drainDelay !== undefined && { drainDelayMs: drainDelay }),
     log: {
-      level: flags.logLevel ?? 'info',
-      format: flags.logFormat ?? (io.stderr.isTTY ? 'pretty' : 'json'),
+      level: flags.logLevel ?? serve.log?.level ?? 'info',
+      format: flags.logFormat ?? serve.log?.format ?? (io.stderr.isTTY ? 'pretty' : 'json'),
       write: (line) => io.stderr.write(line),
     },
   };

@@ -101,7 +101,7 @@ export async function readConfig(
 
 function configOf(merged: Merged, files: readonly string[]): Config {
   refuse(problemsIn(merged.values, merged.originOf));
-  const { groups = {}, inventories = [], ...rest } = merged.values as ConfigFile;
+  const { groups = {}, inventories = [], serve = {}, ...rest } = merged.values as ConfigFile;
   refuse([...contradictions(groups, rest, merged), ...told(problemsOfGroups(merged.values), merged.originOf)]);
   const limits = Object.entries(groups).flatMap(([name, { limit }]) => (limit === undefined ? [] : [[name, limit]]));
   const engine: EngineOptions = {
@@ -121,6 +121,7 @@ function configOf(merged: Merged, files: readonly string[]): Config {
     engine,
     groups,
     inventories,
+    serve,
     allowCommands: rest.allowCommands ?? false,
     files,
     entries: () => entriesOf(merged, all, Object.keys(configSchema.shape)),

@@ -7,6 +7,10 @@ const PATHS: readonly (readonly string[])[] = [
   ['drivers', '*'],
   ['inventories', '*', 'file'],
   ['inventories', '*', 'cwd'],
+  ['serve', 'tls', 'cert'],
+  ['serve', 'tls', 'key'],
+  ['serve', 'audit'],
+  ['serve', 'tokens', '*', 'token'],
   ...[['ssh'], ['groups', '*', 'ssh'], ['ssh', 'jump', '*'], ['groups', '*', 'ssh', 'jump', '*']].flatMap((access) =>
     ['config', 'identity', 'knownHosts', 'agent', 'forwardAgent', 'password', 'passphrase'].flatMap((field) => [
       [...access, field],
@@ -14,7 +18,7 @@ const PATHS: readonly (readonly string[])[] = [
     ]),
   ),
 ];
-const REFERENCES = new Set(['password', 'passphrase']);
+const REFERENCES = new Set(['password', 'passphrase', 'token']);
 
 /** Makes the files that values name absolute: relative ones are below `folder`, where they were written, `~/` is home. */
 export function absolutePaths(values: Tree, folder: string, home: string): void {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LONGEST_LABEL } from '../call-options.js';
 import { engineOptions } from '../options.js';
+import { serveSection } from '../server/section.js';
 import { sshAccess, sshOptions } from '../specs/ssh.js';
 
 const MOST_PATTERNS = 100_000;
@@ -57,13 +58,14 @@ const groupName = z
   .string()
   .regex(/^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,127}$/u, 'a name of letters, digits, _, . and -, at most 128');
 
-/** The one schema of `keylane.yaml`. Options of the engine are the engine's own. */
+/** The one schema of `keylane.yaml`. Options of the engine are the engine's own, those of the service the service's. */
 export const configSchema = z.strictObject({
   ...engineOptions.omit({ onEvent: true, config: true }).shape,
   ssh: sshOptions.omit({ confirmHostKey: true }).optional(),
   drivers: z.array(path).optional(),
   groups: z.record(groupName, group).optional(),
   inventories: z.array(inventory).max(100).optional(),
+  serve: serveSection.optional(),
 });
 
 /** The same for editors, as JSON Schema, without descriptions: scripts/config-schema.mjs adds them. */

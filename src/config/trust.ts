@@ -12,8 +12,9 @@ const FIX = 'name the file (--config, KEYLANE_CONFIG)';
 
 /** What a found file asks for that it may not have. */
 export function untrusted({ values, originOf }: Layer): string[] {
-  const { ssh, drivers, allowCommands } = values;
+  const { ssh, drivers, allowCommands, serve } = values;
   const asked: [Path, string][] = [];
+  if (serve !== undefined) asked.push([['serve'], 'say who may have requests run here']);
   if (drivers !== undefined) asked.push([['drivers'], 'run code']);
   if (isObject(ssh) && ssh.allowExec === true) asked.push([['ssh', 'allowExec'], 'run code']);
   if (allowCommands === true) asked.push([['allowCommands'], 'run code']);

@@ -1,4 +1,5 @@
 import type { EngineOptions } from '../options.js';
+import type { ServeSection } from '../server/section.js';
 import type { SshOptions } from '../specs/ssh.js';
 import type { SshAccess } from '../ssh-types.js';
 
@@ -8,6 +9,8 @@ export interface ConfigFile extends Omit<EngineOptions, 'onEvent' | 'ssh' | 'dri
   ssh?: Omit<SshOptions, 'confirmHostKey'>;
   /** Modules of drivers of one's own: paths or `file:` URLs. Not taken from a file that was found in the project. */
   drivers?: readonly string[];
+  /** Of `keylane serve`. Not taken from a file that was found in the project. */
+  serve?: ServeSection;
 }
 
 /** The hosts and how they are called. */
@@ -77,6 +80,8 @@ export interface Config {
   readonly engine: EngineOptions;
   readonly groups: Readonly<Record<string, ConfigGroup>>;
   readonly inventories: readonly ConfigInventory[];
+  /** For `createService`. */
+  readonly serve: ServeSection;
   /** Whether commands of inventories may be run: `engine.allowCommands`. */
   readonly allowCommands: boolean;
   /** The files that were read, the one that weighs least first. */

@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
-import { LOG_LEVELS, type LogLevel, type ServiceLogOptions } from './options.js';
+import type { ServiceLogOptions } from './options.js';
 import { pretty } from './pretty.js';
+import { LOG_LEVELS, type LogLevel } from './section.js';
 
 /**
  * The service's log, and its level, which can be changed while it runs. What is only of use for debugging is made where

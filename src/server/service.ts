@@ -4,8 +4,9 @@ import { openAccess } from './access/access.js';
 import { logEvent } from './engine-log.js';
 import { Events } from './events.js';
 import { ServiceLog } from './log.js';
-import { type LogLevel, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
+import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { ServiceRoute } from './route-table.js';
+import type { LogLevel } from './section.js';
 
 /** An engine behind HTTP. `close()` it in a `finally`: it keeps the process alive. */
 export interface Service extends AsyncDisposable {

@@ -11,17 +11,12 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Attempt, Result } from '../index.js';
+import type { TracingOptions } from './section.js';
 
 /** What of a settled request a span tells. */
 type Told = Pick<Result, 'key' | 'outcome' | 'error' | 'attempts' | 'shard' | 'reused' | 'cache' | 'timing'> & {
   readonly history: readonly Attempt[];
 };
-
-/** Options of spans. */
-export interface TracingOptions {
-  /** Spans name the key of their request. @default true */
-  keys?: boolean;
-}
 
 /** https://www.w3.org/TR/trace-context/: version, trace, parent, flags. Later versions may go on after a dash. */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;

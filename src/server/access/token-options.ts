@@ -23,6 +23,7 @@ export interface TokenOptions {
    * the like. @default false
    */
   files?: boolean;
+  /** How much of it. @default no bound */
   quota?: TokenQuota;
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { LOG_LEVELS } from '../options.js';
 import type { App, Parts } from '../parts.js';
+import { LOG_LEVELS } from '../section.js';
 
 const levelBody = z.strictObject({ level: z.enum(LOG_LEVELS) });
 
