@@ -106,6 +106,8 @@ export function sendProblem(
 export function errorHandler(log: Logger) {
   return (error: FastifyError | KeylaneError, request: FastifyRequest, reply: FastifyReply): void => {
     const found = knownError(error);
+    if (found?.error.cause === error && error instanceof KeylaneError)
+      log.error({ code: error.code, reason: error.message }, 'a store cannot be used');
     if (found && (found.status ?? statusOf(found.error)) !== 500) {
       sendProblem(reply, found.error, found.status);
       return;
@@ -121,7 +123,7 @@ export function errorHandler(log: Logger) {
 
 /** Errors of ours, and those of Fastify that are the client's. */
 function knownError(error: FastifyError | KeylaneError): { error: KeylaneError; status?: number } | undefined {
-  if (error instanceof KeylaneError) return { error };
+  if (error instanceof KeylaneError) return { error: placeless(error) };
   const { statusCode, code } = error;
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return { error: new KeylaneError('ERR_STORE_FULL', undefined, { cause: error }) };
@@ -133,6 +135,18 @@ function statusOf(error: KeylaneError): number {
   const { status } = error as { status?: unknown };
   return typeof status === 'number' ? status : STATUS[error.code];
 }
+
+/** Where a store lies is nobody's business but the log's. */
+function placeless(error: KeylaneError): KeylaneError {
+  const says = STORE_SAYS[error.code];
+  return says === undefined || 'status' in error ? error : new KeylaneError(error.code, says, { cause: error });
+}
+
+const STORE_SAYS: Partial<Record<ErrorCode, string>> = {
+  ERR_STORE_BUSY: 'the service cannot use its store now; its log says why',
+  ERR_STORE_CORRUPT: 'what the service has stored is damaged; its log says where',
+  ERR_STORE_FULL: 'the disk of the service is full',
+};
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { KeylaneError } from '../../index.js';
+import { type Clock, KeylaneError } from '../../index.js';
 import { Refusal } from '../refusal.js';
 
 /** The body as it comes, up to so many bytes; ends when the service does. */
@@ -11,7 +11,8 @@ export async function* bounded(body: Readable, mostBytes: number, stopping: Abor
   stopping.addEventListener('abort', stop);
   let bytes = 0;
   try {
-    for await (const piece of body as AsyncIterable<Buffer>) {
+    // The stream stays: with it the socket would go, and nobody would hear why.
+    for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += piece.length;
       if (bytes > mostBytes) {
         const text = `the body may have ${mostBytes.toLocaleString('en-US')} bytes; send it in several batches`;
@@ -29,4 +30,16 @@ export async function digestOf(body: AsyncIterable<Buffer>): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of body) hash.update(piece);
   return hash.digest('hex');
+}
+
+/** Milliseconds that a client has to send the rest of a body that was refused, so that it comes to read the answer. */
+const REST_MS = 5_000;
+
+/** Reads the rest and keeps nothing of it; who sends on and on is cut. */
+export function discard(body: Readable, clock: Clock): void {
+  if (body.readableEnded || body.destroyed) return;
+  const late = clock.timer(REST_MS, () => body.destroy());
+  body.once('close', () => late.cancel());
+  body.once('error', () => {});
+  body.resume();
 }

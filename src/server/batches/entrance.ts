@@ -122,7 +122,7 @@ export class Entrance {
     if (code === 'ERR_EXISTS')
       return new Refusal(409, code, 'another process takes this batch in; ask again when it has');
     const what = code === 'ERR_STORE_FULL' ? 'the disk of the service is full' : 'the service cannot use its store';
-    return new KeylaneError(code, `${what}; nothing of this batch was kept, and nothing of it was run`);
+    return new Refusal(503, code, `${what}; nothing of this batch was kept, and nothing of it was run`);
   }
 }
 

@@ -29,7 +29,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   #isEnded = false;
 
   constructor(body: Readable, { longest, check }: { longest: number; check: Check }) {
-    this.#pieces = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#pieces = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
     this.#longest = longest;
     this.#check = check;
   }
@@ -46,7 +46,8 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   async return(): Promise<Read> {
     this.#isEnded = true;
     this.#lines = [];
-    // Not the body: whoever answers ends that.
+    // Not the body: whoever answers ends that. Not awaited: it may wait for a piece that never comes.
+    void this.#pieces.return?.();
     return { done: true, value: undefined };
   }
 

@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { type Batch, type Chunk, type JobsOptions, KeylaneError, lineOf } from '../../index.js';
 import type { LiveWriter } from '../live-writer.js';
 import type { Parts, Principal } from '../parts.js';
+import { discard } from './body.js';
 import { JobLines } from './job-lines.js';
 import type { RunOptions } from './query.js';
 import { within } from './within.js';
@@ -26,12 +27,17 @@ const DEFAULT_DRIVER = 'ssh';
  * the other side allows. It ends when all is settled; when the client goes, what is left of it is cut. What ends it early is
  * the last line: `{"error":{…}}`.
  */
-export async function runUnkept(asked: Unkept, reply: FastifyReply, { engine, live, stopping }: Parts): Promise<void> {
+export async function runUnkept(
+  asked: Unkept,
+  reply: FastifyReply,
+  { engine, clock, live, stopping }: Parts,
+): Promise<void> {
   const { principal, driver = DEFAULT_DRIVER, options, chunks, body, longestLine } = asked;
   const check = (of = driver, request: unknown) => principal.checkRequest(of, request);
   const gone = new AbortController();
   let lines: Lines | undefined;
-  const batch = engine.batches.run(new JobLines(body, { longest: longestLine, check }), {
+  const jobs = new JobLines(body, { longest: longestLine, check });
+  const batch = engine.batches.run(jobs, {
     ...(within(options, principal) as JobsOptions),
     driver,
     signal: gone.signal,
@@ -57,7 +63,8 @@ export async function runUnkept(asked: Unkept, reply: FastifyReply, { engine, li
     writer.end(undefined, JSON.stringify({ error: { code, message } }));
   } finally {
     stopping.removeEventListener('abort', leave);
-    body.destroy();
+    void jobs.return();
+    discard(body, clock);
   }
 }
 

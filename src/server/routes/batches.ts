@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BatchSummary, InputIdentity } from '../../index.js';
 import { KeylaneError } from '../../index.js';
+import { discard } from '../batches/body.js';
 import type { Made } from '../batches/entrance.js';
 import { idempotencyKey } from '../batches/idempotency.js';
 import {
@@ -57,9 +58,15 @@ function makeRoute(app: FastifyInstance, parts: Parts, batches: ServiceBatches):
       const format = FORMATS[(request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()];
       if (!body || !format) throw new KeylaneError('ERR_INPUT', `the body is missing: give jobs, a line each`);
       if (journal) {
-        const key = idempotencyKey(request.headers['idempotency-key']);
-        const made = await batches.create({ principal, key, format, driver, options, body });
-        return answer(made, request, reply, parts);
+        try {
+          const key = idempotencyKey(request.headers['idempotency-key']);
+          const made = await batches.create({ principal, key, format, driver, options, body });
+          return answer(made, request, reply, parts);
+        } catch (error) {
+          if (!body.readableEnded) reply.header('connection', 'close');
+          discard(body, parts.clock);
+          throw error;
+        }
       }
       if (format !== 'ndjson')
         throw new Refusal(415, 'ERR_INPUT', 'without a journal the body is read as it is needed: application/x-ndjson');
