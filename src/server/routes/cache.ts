@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KeylaneError } from '../../index.js';
+import { checkPatterns } from '../access/own-patterns.js';
 import type { App, Parts } from '../parts.js';
 
 const listQuery = z.strictObject({
@@ -31,18 +31,8 @@ export function cacheRoutes(app: App, { engine }: Parts): void {
     { config: { needs: 'run' }, schema: { querystring: forgetQuery } },
     async ({ principal, query: { pattern } }) => {
       const patterns = [pattern].flat();
-      if (principal.limited) for (const one of patterns) checkOwn(one, (key) => principal.seesKey(key));
+      checkPatterns(principal, patterns, 'query.pattern');
       return { forgotten: await engine.cache.invalidate(...patterns) };
     },
-  );
-}
-
-/** Tags and globs name answers of whatever key. */
-function checkOwn(pattern: string, seesKey: (key: string) => boolean): void {
-  const key = pattern.startsWith('key:') ? pattern.slice(4) : undefined;
-  if (key !== undefined && !key.includes('*') && seesKey(key)) return;
-  throw new KeylaneError(
-    'ERR_FORBIDDEN',
-    `pattern: this token is for some hosts: it may have \`key:<key>\` of one of these forgotten, and not ${JSON.stringify(pattern)}`,
   );
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type CallOptions, type KeylaneError, lineOf, type Result } from '../../index.js';
+import { checkPatterns } from '../access/own-patterns.js';
 import { goneSignal } from '../gone.js';
 import type { App, Parts } from '../parts.js';
 import { sendProblem } from '../problem.js';
@@ -18,6 +19,7 @@ export function runRoutes(app: App, parts: Parts): void {
     (request, reply): undefined => {
       const { driver, request: asked, ...options } = request.body;
       request.principal.checkRequest(driver, asked);
+      if (options.invalidates) checkPatterns(request.principal, options.invalidates, 'invalidates');
       const how: CallOptions = options as CallOptions;
       how.signal = goneSignal(request.raw.socket);
       const traceparent = traceparentOf(request.headers);
