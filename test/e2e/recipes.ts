@@ -21,6 +21,11 @@ export function recipe(title: string): Recipe {
   const page = readFileSync(join(ROOT, 'docs/batch.md'), 'utf8');
   const section = page.split(/^### /m).find((text) => text.startsWith(`${title}\n`));
   if (section === undefined) throw new Error(`docs/batch.md has no section ${title}`);
+  return examplesIn(section);
+}
+
+/** What a page says to run and to make. */
+export function examplesIn(section: string): Recipe {
   const blocks = [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({
     language,
     text: text!,
