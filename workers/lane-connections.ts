@@ -64,13 +64,12 @@ export class LaneConnections {
     for (const state in this.#lists) states[state as ConnectionState] += this.#lists[state as ConnectionState].size;
   }
 
-  /** Streams that are leased of those that take more leases. */
-  get leased(): number {
-    const { busy, full } = this.#lists;
-    let leased = 0;
-    if (busy.size > 0) for (const connection of busy) leased += connection.leased;
-    if (full.size > 0) for (const connection of full) leased += connection.leased;
-    return leased;
+  /** Adds the streams of those that are open, and those in use. One that is not in use has as many as a new one, `each`. */
+  countStreams(sum: { total: number; leased: number }, each: number): void {
+    const { idle, checking, busy, full } = this.#lists;
+    sum.total += (idle.size + checking.size) * each;
+    if (busy.size > 0) add(busy, sum);
+    if (full.size > 0) add(full, sum);
   }
 
   /** One that is opening. */
@@ -88,5 +87,12 @@ export class LaneConnections {
   /** One that is closed. */
   remove(connection: Connection): void {
     this.#lists.closing.remove(connection.inState);
+  }
+}
+
+function add(connections: Iterable<Connection>, sum: { total: number; leased: number }): void {
+  for (const { streams, leased } of connections) {
+    sum.total += streams;
+    sum.leased += leased;
   }
 }

@@ -90,10 +90,7 @@ export class Pools {
   get streams(): { total: number; leased: number } {
     const sum = { total: 0, leased: 0 };
     for (const lanes of this.#pools.values())
-      for (const { connections, streams } of lanes.values()) {
-        sum.total += connections.open * streams;
-        sum.leased += connections.leased;
-      }
+      for (const { connections, streams } of lanes.values()) connections.countStreams(sum, streams);
     return sum;
   }
 

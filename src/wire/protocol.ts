@@ -187,7 +187,7 @@ export interface ShardStats {
   livedMs: number;
   /** Times that a request got a connection which had served another before, since the shard started. */
   reused: number;
-  /** Streams of the connections that are open, and those of them that are leased now. */
+  /** Streams of the connections that are open, and those of them that are leased now: more, where a peer has just allowed fewer. */
   streams: { total: number; leased: number };
   /** By what failed: connecting, logging in. */
   breakers: { connect: BreakerCounts; log_in: BreakerCounts };

@@ -190,6 +190,8 @@ class Model {
       if (pool.live + pool.waiting === 0) pool.shut(AUTH); // made by looking: leaves again
     }
     expect(live).toBe(total - counts.closing);
+    const inUse = this.holding.filter(({ lease }) => lease.connection.state !== 'closing');
+    expect(this.pools.streams.leased).toBe(inUse.length);
     expect(keys.size).toBeLessThanOrEqual(4);
     expect(this.faults).toEqual([]);
   }
@@ -222,6 +224,10 @@ class Model {
     await settled();
     await this.clock.advanceSettling(5_000);
     await ended;
+    // Each that was open has ended, for one reason.
+    const { closedBy, totals } = this.pools;
+    const reasons = Object.values(closedBy).reduce((sum, count) => sum + count, 0);
+    expect({ closed: totals.closed, reasons }).toEqual({ closed: totals.opened, reasons: totals.opened });
   }
 }
 
