@@ -1,4 +1,4 @@
-import { ShardedEngine } from '../../../src/engine.ts';
+import { type EngineStats, ShardedEngine } from '../../../src/engine.ts';
 import type { KeylaneError } from '../../../src/errors.ts';
 import { resolveOptions } from '../../../src/options.ts';
 import { Shards } from '../../../src/shards.ts';
@@ -58,6 +58,9 @@ class Play {
   #submitted = 0;
   /** Calls and batches that have not ended. */
   #going = 0;
+  /** As they were told to whoever asked; and whether some were told to nobody. */
+  readonly #told: Record<string, number> = { ok: 0, failed: 0, not_started: 0, unknown: 0, canceled: 0 };
+  #unread = false;
 
   constructor(world: World) {
     this.#world = world;
@@ -188,6 +191,7 @@ class Play {
         this.#settle({ number, idempotent, outcome, code: error?.code, attempts });
         if (++results > most) {
           world.sometimes.add('a batch was left early');
+          this.#unread = true;
           break;
         }
       }
@@ -244,6 +248,7 @@ class Play {
     this.#world.sometimes.add(`outcome ${outcome}${code === undefined ? '' : ` ${code}`}`);
     if ((attempts ?? 1) > 1) this.#world.sometimes.add('a request was tried again');
     this.#settled.push(settled);
+    this.#told[outcome]!++;
   }
 
   /** What must hold at any moment. (The bound of a lane is the pool model's: what is closing does not count there.) */
@@ -274,6 +279,7 @@ class Play {
         options,
       )) {
         left--;
+        this.#told[outcome]!++;
         if (outcome === 'ok') continue;
         bad++;
         world.note(`${key} is not served: ${error?.code} ${error?.message}`);
@@ -286,7 +292,12 @@ class Play {
 
   async #close(): Promise<void> {
     const world = this.#world;
-    const { inFlight, queued } = await this.#stats();
+    const { inFlight, queued, requests } = await this.#stats();
+    for (const [outcome, counted] of Object.entries(requests.world?.outcomes ?? {})) {
+      const told = this.#told[outcome] ?? 0;
+      if (counted < told || (counted > told && !this.#unread))
+        world.never(`${counted} requests were counted as ${outcome}, and ${told} told`);
+    }
     if (inFlight + queued > 0) world.never(`${inFlight} in flight and ${queued} queued when all had ended`);
     let closed = false;
     void this.#engine.close().then(() => {
@@ -300,14 +311,14 @@ class Play {
     if (world.clock.pending > 0) world.never(`${world.clock.pending} timers are left`);
   }
 
-  async #stats(): Promise<{ inFlight: number; queued: number }> {
-    let found: { inFlight: number; queued: number } | undefined;
+  async #stats(): Promise<Pick<EngineStats, 'inFlight' | 'queued' | 'requests'>> {
+    let found: EngineStats | undefined;
     void this.#engine.stats().then((stats) => {
       found = stats;
     });
     await this.#world.live(10_000, () => found !== undefined);
     if (!found) this.#world.never('stats gave no answer');
-    return found ?? { inFlight: 0, queued: 0 };
+    return found ?? { inFlight: 0, queued: 0, requests: {} };
   }
 
   /** Outcomes against what the hosts have seen. */
