@@ -270,6 +270,26 @@ test('of a flood of output the last 5,000 lines are kept', async () => {
   await main.says('#run-output .dropped', '25,000 earlier lines not shown');
 });
 
+test('a page that is out of sight asks for nothing, and is up to date as soon as it is looked at', async () => {
+  const streams = async () => {
+    const { http } = (await (await at.call('GET', '/v1/stats')).json()) as { http: { streams: number } };
+    return http.streams;
+  };
+  const turn = (isHidden: boolean) =>
+    main.page.evaluate(`
+      Object.defineProperty(document, 'hidden', { configurable: true, value: ${isHidden} });
+      document.dispatchEvent(new Event('visibilitychange'));
+    `);
+  // The figures, and the batch that is open.
+  await main.page.click('article.batch .open[aria-expanded="true"]');
+  await until(async () => (await streams()) === 1);
+  await turn(true);
+  await until(async () => (await streams()) === 0);
+  await turn(false);
+  await until(async () => (await streams()) === 1);
+  await main.says('#link', 'live');
+});
+
 test('at 400 and 2,000 px, light and dark, nothing is cut off sideways and all text has contrast', async () => {
   await runSsh(main, `echo ${'long'.repeat(200)}; echo wrong >&2; exit 1`);
   await main.says('#run-state', 'failed · exit 1');

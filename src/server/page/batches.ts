@@ -25,6 +25,8 @@ export class Batches {
   readonly #principal: Principal;
   readonly #signal: AbortSignal;
   readonly #rows: KeyedList<Batch>;
+  /** Of the one that is open. */
+  #close: () => void = () => {};
 
   constructor(api: Api, principal: Principal, signal: AbortSignal) {
     this.#api = api;
@@ -93,14 +95,21 @@ export class Batches {
     );
     const pace = new Pace();
     let detail: BatchDetail | undefined;
+    const close = () => {
+      detail?.close();
+      detail = undefined;
+      opener.setAttribute('aria-expanded', 'false');
+    };
     opener.addEventListener('click', () => {
-      if (detail) detail.close();
-      else {
-        detail = new BatchDetail(this.#api, this.#principal, last, this.#signal, update);
-        element.append(detail.element);
-      }
-      if (opener.getAttribute('aria-expanded') === 'true') detail = undefined;
-      opener.setAttribute('aria-expanded', String(detail !== undefined));
+      const wasOpen = detail !== undefined;
+      // One at a time: each that is followed takes a connection of the few that a browser opens.
+      this.#close();
+      if (wasOpen) return;
+      this.#close = close;
+      detail = new BatchDetail(this.#api, this.#principal, last, this.#signal, update);
+      element.append(detail.element);
+      opener.setAttribute('aria-expanded', 'true');
+      update(last);
     });
     let last = first;
     const update = (batch: Batch) => {

@@ -17,6 +17,9 @@ const SPAN_S = 15 * 60;
 /** Of a service that has just started: its few seconds are not to be a speck at the edge. */
 const LEAST_SPAN_S = 2 * 60;
 
+/** Half of a time with seconds. */
+const LABEL_PX = 28;
+
 /** Curves over the last 15 minutes. The legend tells the last values, or those under the pointer. */
 export class Chart {
   readonly #curves: readonly Curve[];
@@ -68,8 +71,6 @@ export class Chart {
   #draw(): void {
     const times = this.#columns[0] as number[];
     show(this.#empty, times.length === 0);
-    // A page that nobody sees draws nothing.
-    if (document.hidden) return;
     const drawn = this.#columns.map((column, i) => (this.#curves[i - 1]?.calm ? withoutRest(column) : column));
     this.#plot.setData(drawn as uPlot.AlignedData);
     this.#tell();
@@ -121,7 +122,12 @@ export class Chart {
           space: 70,
           size: 20,
           gap: 4,
-          values: (_, times, __, ___, step) => times.map((time) => clock(time, step)),
+          // One that would be cut off at the edge is left out.
+          values: ({ scales, width }, times, _, __, step) => {
+            const { min = 0, max = 0 } = scales.x ?? {};
+            const last = max - ((max - min) * LABEL_PX) / width;
+            return times.map((time) => (time > last ? '' : clock(time, step)));
+          },
         },
         { ...axis, space: 28, size: 46, gap: 4, values: (_, values) => values.map((value) => short(value)) },
       ],

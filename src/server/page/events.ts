@@ -28,14 +28,26 @@ const WORDS: Readonly<Record<string, { words: string; level: 'ok' | 'warn' | 'ba
 /** What the engine told of itself, the last first. */
 export class Events {
   readonly #rows = new KeyedList<LoggedEvent>(byId('event-rows'), ({ seq }) => String(seq), eventRow);
-  #events: LoggedEvent[] = [];
+  #events: readonly LoggedEvent[] = [];
 
-  add(event: LoggedEvent): void {
-    // Of a service that was started again the first is the first again.
-    if (event.seq <= (this.#events[0]?.seq ?? 0)) this.#events = [];
-    this.#events = [event, ...this.#events].slice(0, MOST);
+  /** The number of the last one; 0: there was none. */
+  get last(): number {
+    return this.#events[0]?.seq ?? 0;
+  }
+
+  /** All that the service knows, the oldest first: it may be another one than before, which counts from 1 again. */
+  begin(events: readonly LoggedEvent[]): void {
+    this.#rows.update([]);
+    this.#events = [];
+    this.add(events);
+  }
+
+  /** Those that came after the last one. */
+  add(events: readonly LoggedEvent[]): void {
+    const later = events.filter(({ seq }) => seq > this.last);
+    this.#events = [...later.reverse(), ...this.#events].slice(0, MOST);
     this.#rows.update(this.#events);
-    show(byId('events-empty'), false);
+    show(byId('events-empty'), this.#events.length === 0);
   }
 }
 
