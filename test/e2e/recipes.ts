@@ -16,11 +16,11 @@ export interface Recipe {
   files: Record<string, string>;
 }
 
-/** A section of docs/batch.md, as it stands there. */
-export function recipe(title: string): Recipe {
-  const page = readFileSync(join(ROOT, 'docs/batch.md'), 'utf8');
+/** A section of a page of docs/, as it stands there. */
+export function recipe(title: string, name = 'batch.md'): Recipe {
+  const page = readFileSync(join(ROOT, 'docs', name), 'utf8');
   const section = page.split(/^### /m).find((text) => text.startsWith(`${title}\n`));
-  if (section === undefined) throw new Error(`docs/batch.md has no section ${title}`);
+  if (section === undefined) throw new Error(`docs/${name} has no section ${title}`);
   return examplesIn(section);
 }
 
