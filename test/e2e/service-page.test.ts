@@ -20,7 +20,7 @@ beforeAll(async () => {
   service = spawn(process.execPath, [MAIN, 'serve', '--listen', '127.0.0.1:0', '--shards', '1', '--no-restart'], {
     cwd: desk.dir,
     env: { ...env, HOME: join(desk.dir, 'home'), KEYLANE_CONFIG: 'none' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [line] = (await once(service.stdout!.setEncoding('utf8'), 'data')) as [string];
   url = /http:\S+/.exec(line)![0];

@@ -41,8 +41,7 @@ test('the document has every route of the router, and nothing else', () => {
 
 test('each route is told of in words, and no words are left of routes that are gone', () => {
   const routes = at.service.routes.map(({ method, path }) => `${method} ${path}`);
-  expect(routes.filter((route) => WORDS[route] === undefined)).toEqual([]);
-  expect(Object.keys(WORDS).filter((route) => !routes.includes(route) && route !== 'GET /v1/hosts')).toEqual([]);
+  expect(Object.keys(WORDS).sort()).toEqual(routes.sort());
 });
 
 test('what needs a token says so, and what takes a body says what it takes', () => {
