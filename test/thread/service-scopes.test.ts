@@ -9,17 +9,17 @@ const sha256 = (text: string) => `sha256:${createHash('sha256').update(text).dig
 const textOf = (name: string) => `token-of-${name}-for-the-tests`;
 const token = (name: string, about: object) => ({ name, token: sha256(textOf(name)), ...about });
 
+const TOKENS = [
+  token('tenant', { hosts: ['a-*'] }),
+  token('other', {}),
+  token('hasty', { quota: { perSecond: 2 } }),
+  token('single', { quota: { inFlight: 1, batches: 1 } }),
+];
+
 let own: TestService;
 let spy: EngineSpy;
 beforeAll(async () => {
-  own = await TestService.start({
-    tokens: [
-      token('tenant', { hosts: ['a-*'] }),
-      token('other', {}),
-      token('hasty', { quota: { perSecond: 2 } }),
-      token('single', { quota: { inFlight: 1, batches: 1 } }),
-    ],
-  });
+  own = await TestService.start({ tokens: TOKENS });
   spy = new EngineSpy(own.service.engine);
 });
 afterAll(() => own.stop());
@@ -83,6 +83,20 @@ test('of a batch each job is looked at, whoever says the driver; nothing of it i
   const live = await batch('tenant', '?journal=false&driver=echo', [{ request: { key: 'b-1' } }], 'scope-4');
   expect(live.text).toContain('is not for this key');
   expect(live.text).not.toContain('"outcome":"ok"');
+});
+
+test('what a token may not run any more it may not retry either', async () => {
+  const narrowed = (about: object) => own.service.setTokens([...TOKENS, token('narrowed', about)]);
+  narrowed({});
+  const made = await batch('narrowed', '?driver=echo', [{ request: { key: 'b-1', fault: 'failed' } }], 'narrow-1');
+  const { id } = JSON.parse(made.text) as { id: string };
+  await until(async () => (await call('narrowed', 'GET', `/v1/batches/${id}`)).said.state === 'done');
+  narrowed({ hosts: ['a-*'] });
+  const retry = () => call('narrowed', 'POST', `/v1/batches/${id}/retry`, undefined, { 'idempotency-key': 'narrow-2' });
+  expect(await retry()).toMatchObject({ status: 403, said: { field: 'request.key' } });
+  expect((await call('narrowed', 'GET', '/v1/batches')).said.total).toBe(1);
+  narrowed({});
+  expect((await retry()).status).toBe(201);
 });
 
 test('what is of other keys is not shown to a token for some', async () => {

@@ -11,6 +11,7 @@ import {
   type Outcome,
   openJobs,
   type Result,
+  type RetriedJobs,
   reopenJobs,
   retryJobs,
   spoolJobs,
@@ -191,7 +192,7 @@ export class ServiceBatches {
         const jobs = await retryJobs(source, of.id, outcomes, batches);
         if (jobs.count === 0)
           throw new Refusal(409, 'ERR_INPUT', `batch ${of.id} has none to run again of ${outcomes.join(', ')}`);
-        return spoolJobs(batches.directory(id), jobs.read(), jobs);
+        return spoolJobs(batches.directory(id), allowed(jobs, principal), jobs);
       },
     });
   }
@@ -204,9 +205,7 @@ export class ServiceBatches {
       const giveBack = principal.take('batch');
       try {
         const source = await this.#inputOf(summary);
-        // What its bearer may do may be less than it was.
-        for await (const { driver = source.identity.driver, request } of source.read(() => true))
-          principal.checkRequest(driver, request);
+        for await (const _ of allowed({ read: () => source.read(() => true), ...source.identity }, principal));
         return await this.#begin(id, source, { settings, principal, giveBack, resume: true });
       } catch (error) {
         giveBack();
@@ -292,6 +291,14 @@ export class ServiceBatches {
   #leave(): void {
     for (const running of this.#running.values()) running.leave();
     this.#followers.end();
+  }
+}
+
+/** Jobs that were taken in before: what their bearer may do may be less than it was. */
+async function* allowed({ read, driver: usual }: Pick<RetriedJobs, 'read' | 'driver'>, principal: Principal) {
+  for await (const job of read()) {
+    principal.checkRequest(job.driver ?? usual, job.request);
+    yield job;
   }
 }
 
