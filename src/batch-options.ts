@@ -15,7 +15,10 @@ export interface BatchOptions<Req = unknown> extends Omit<CallOptions, 'labels'>
    * @default 'auto' where `concurrency` is, else no bound but `concurrency`
    */
   concurrencyPerKey?: number | 'auto';
-  /** Live output, as it comes. `index` is the request's place in the input. A throw here cancels the batch. */
+  /**
+   * Live output, as it comes. `index` is the request's place in the input. A throw here cancels the batch. Where it gives a
+   * promise, no more of that request's output is read until that resolves.
+   */
   onChunk?: (index: number, chunk: Chunk) => void;
   /** Called when a request is taken from the input. */
   onStart?: (index: number, request: Req) => void;

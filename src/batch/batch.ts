@@ -228,7 +228,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     this.#active++;
     this.#preparing++;
     item.isPrepared = false;
-    if (!item.isAgain) this.#shown(() => this.#options.onStart?.(item.index, item.request));
+    if (!item.isAgain) void this.#shown(() => this.#options.onStart?.(item.index, item.request));
     let result: Result<Req, Res>;
     try {
       if (item.refused) throw item.refused;
@@ -315,7 +315,7 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     );
   }
 
-  #failed(error: Error): void {
+  #failed(error: Error): undefined {
     this.#course.fail(error);
     this.#cut('interrupted');
   }
@@ -329,11 +329,11 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
   }
 
   /** A caller's function that throws ends the batch with its error; it must not end the shard's conversation. */
-  #shown(call: () => void): void {
+  #shown(call: () => unknown): Promise<void> | undefined {
     try {
-      call();
+      return (call() as Promise<void> | undefined)?.catch?.((error: Error) => this.#failed(error));
     } catch (error) {
-      this.#failed(error as Error);
+      return this.#failed(error as Error);
     }
   }
 

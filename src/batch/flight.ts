@@ -22,7 +22,8 @@ export interface FlightControl<Req> {
   waits(): void;
   /** Its first try is about to leave. Throws what keeps it from that; a promise is waited for. */
   starting(item: Item<Req>, hasWaited: boolean): Promise<void> | undefined;
-  chunk(item: Item<Req>, chunk: Chunk): void;
+  /** Where a promise comes back the reader is behind: until it resolves the peer gets no credit for more. */
+  chunk(item: Item<Req>, chunk: Chunk): Promise<void> | undefined;
   /** A try has its answer; what it has in use is free when this returns. */
   heard(item: Item<Req>, call: Call): void;
 }
@@ -124,8 +125,9 @@ export class Flight<Req> {
         resolve(call);
       };
       const chunk = (piece: Chunk, call: Call) => {
-        this.#control.chunk(item, piece);
-        host.credit(call, piece.data.length);
+        const read = this.#control.chunk(item, piece);
+        if (read) void read.then(() => host.credit(call, piece.data.length));
+        else host.credit(call, piece.data.length);
       };
       try {
         host.submit(parsed, { deadline, signal, priority, labels, cache: plan?.part }, { settled, chunk });

@@ -199,3 +199,29 @@ test('an error in place of a job is the result of that one, and the others run',
     [2, 'c', 'ok', undefined],
   ]);
 });
+
+test('whoever gives a promise for live output holds the peer back until it resolves', async () => {
+  const engine = await startEngine({ drivers: [FLOOD] });
+  const bytes = 16 * 1024 * 1024;
+  let open: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let taken = 0;
+  const onChunk = (_: number, { data }: { data: Buffer }) => {
+    taken += data.length;
+    return gate;
+  };
+  const first = engine.batch('flood', [{ key: 'a', bytes }], { onChunk }).next();
+  let before = -1;
+  await until(async () => {
+    const isStill = taken === before && taken > 0;
+    before = taken;
+    await engine.stats();
+    return isStill;
+  });
+  expect(taken).toBeLessThan(bytes / 4);
+  open();
+  expect((await first).value).toMatchObject({ outcome: 'ok' });
+  expect(taken).toBe(bytes);
+});
