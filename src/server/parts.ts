@@ -32,6 +32,8 @@ export interface Principal {
   sees(owner: string | undefined): boolean;
   /** Is it for some hosts only? Then it is told nothing of other keys. */
   readonly limited: boolean;
+  /** Globs (`*` any characters, `?` one) that all keys match which it sees, and others may; undefined where it sees all. */
+  readonly keyGlobs: readonly string[] | undefined;
   /** May it see that the engine knows this key? What a token for some hosts is not for, it sees nothing of. */
   seesKey(key: string): boolean;
 }

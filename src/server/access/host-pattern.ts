@@ -30,6 +30,19 @@ export class HostPatterns {
     this.#patterns = patterns.map(taken);
   }
 
+  /**
+   * Globs as the engine has them (`*` any characters, `?` one), one for each pattern: whatever `hasKey` says yes to matches
+   * one of them, and more does.
+   */
+  get keyGlobs(): readonly string[] {
+    return this.#texts.map((text, at) => {
+      const host = text.slice(text.lastIndexOf('@') + 1).replace(/[A-Z]/g, '?');
+      // What has a port, or is an address with colons, as its parts say.
+      const loose = host.includes(':') || host.includes('[') ? (this.#patterns[at]?.host ?? '') : host;
+      return `*${loose}*`.replace(/\*+/g, '*');
+    });
+  }
+
   /** Of a name as it stands: a key of `echo`. */
   hasName(name: string): boolean {
     return this.#texts.some((text) => glob(text, name));

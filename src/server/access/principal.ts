@@ -15,6 +15,7 @@ export const admin: Principal = {
   most: {},
   sees: () => true,
   limited: false,
+  keyGlobs: undefined,
   seesKey: () => true,
 };
 
@@ -61,6 +62,10 @@ class Bearer implements Principal {
 
   sees(owner: string | undefined): boolean {
     return this.#admin || owner === this.name;
+  }
+
+  get keyGlobs(): readonly string[] | undefined {
+    return this.#scope?.keyGlobs;
   }
 
   seesKey(key: string): boolean {

@@ -7,6 +7,8 @@ export interface Scope {
   /** Throws `ERR_FORBIDDEN`, which names the field. */
   check(driver: string, request: unknown): void;
   seesKey(key: string): boolean;
+  /** Globs that all keys match which it sees; undefined where it sees all. */
+  readonly keyGlobs: readonly string[] | undefined;
 }
 
 type Request = Readonly<Record<string, unknown>>;
@@ -120,6 +122,7 @@ export function scopeOf({ name, hosts, drivers = BUILT_IN, files = false }: Toke
     },
 
     seesKey: (key) => patterns === undefined || patterns.hasKey(key),
+    keyGlobs: patterns?.keyGlobs,
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { HostPatterns } from '../../../src/server/access/host-pattern.ts';
+import { globMatches } from '../../../src/util/glob.ts';
 import { seeded } from '../../support/seed.ts';
 
 const has = (pattern: string, host: string, port?: number, user?: string) =>
@@ -85,4 +86,25 @@ test('a glob means what the same regular expression means', () => {
     const found = new HostPatterns([pattern]).hasName(text);
     expect(found, `${pattern} of ${text}`).toBe(new RegExp(`^${same}$`).test(text));
   }
+});
+
+test('whatever key a token sees, one of its globs matches it', () => {
+  const texts = [
+    'web-*',
+    'db-**.example',
+    '10.0.0.?',
+    'deploy@Host-1:2222',
+    '[2001:DB8::1]:22',
+    '2001:db8::2',
+    '*',
+    'Shard-A',
+  ];
+  const keys = ['web-1:22', 'db-1.eu.example:22', '10.0.0.7:22', 'host-1:2222', '[2001:db8::1]:22', '[2001:db8::2]:22'];
+  for (const text of texts)
+    for (const key of [...keys, 'Shard-A', 'web-1', 'x']) {
+      const patterns = new HostPatterns([text]);
+      if (!patterns.hasKey(key)) continue;
+      expect([text, key, patterns.keyGlobs.some((glob) => globMatches(glob, key))]).toEqual([text, key, true]);
+    }
+  expect(new HostPatterns(['web-*', 'db-**.example']).keyGlobs).toEqual(['*web-*', '*db-*.example*']);
 });
