@@ -219,11 +219,12 @@ test('a batch is followed to its end, with why requests are not ok, and what fai
   await until(async () => (await main.page.locator('article.batch').count()) === 2);
 });
 
-test('a running batch is canceled by a button', async () => {
+test('a running batch is canceled by a button, which asks once whether that is meant', async () => {
   const hung = Array.from({ length: 50 }, (_, i) => ({ request: { key: `hung-${i}`, fault: 'hang' } }));
   const row = `article[aria-label="${await makeBatch('canceled', hung)}"]`;
   await main.page.click(`${row} .open`);
   await main.page.click(`${row} button:text-is("Cancel")`);
+  await main.page.click(`${row} button:text-is("Cancel for good?")`);
   await main.says(`${row} .batch-line`, 'canceled');
   await main.says(`${row} .detail`, '50 results, that was the last one');
 });

@@ -6,9 +6,12 @@ import { Output } from './output.js';
 import { textOf } from './run-form.js';
 import type { Answered, Batch, BatchReport, Principal, Result } from './shapes.js';
 import { visible } from './text.js';
-import { every } from './time.js';
+import { wait } from './time.js';
 
 const REPORT_MS = 3_000;
+const REST = 10;
+/** Within which a button is to be pressed again that asks for that. */
+const SURE_MS = 5_000;
 const SILENT_MS = 60_000;
 /** More of them is for the report. */
 const MOST_REASONS = 20;
@@ -24,6 +27,8 @@ interface Action {
   fits(batch: Batch): boolean;
   /** It makes a batch of its own. */
   isMade?: true;
+  /** It cannot be taken back: what is asked first. */
+  sure?: string;
 }
 
 const ACTIONS: readonly Action[] = [
@@ -38,6 +43,7 @@ const ACTIONS: readonly Action[] = [
     name: 'cancel',
     text: 'Cancel',
     done: 'canceled',
+    sure: 'Cancel for good?',
     fits: ({ state }) => state === 'running' || state === 'interrupted',
   },
   {
@@ -58,7 +64,7 @@ export class BatchDetail {
   readonly #open = new AbortController();
   readonly #says = el('p', { class: 'says', role: 'status' });
   readonly #actions: readonly { button: HTMLButtonElement; fits: Action['fits'] }[];
-  readonly #following = el('p', { class: 'unit', role: 'status' });
+  readonly #following = el('p', { class: 'unit' });
   readonly #results: Output;
   readonly #reasons = el('div', { class: 'reasons' });
   #state = '';
@@ -89,13 +95,27 @@ export class BatchDetail {
       this.#reasons,
       el('div', {}, el('h3', { text: 'Results' }), this.#following, this.#results.element),
     );
-    void every(REPORT_MS, this.#open.signal, () => this.#report());
+    void this.#reports();
     void this.#follow();
+  }
+
+  /** Why requests are not ok: while the batch runs, and once more when it has ended. */
+  async #reports(): Promise<void> {
+    let of: string | undefined;
+    while (!this.#open.signal.aborted) {
+      const began = performance.now();
+      if (this.#state === 'running' || this.#state !== of) {
+        of = this.#state;
+        await this.#report();
+      }
+      // A report of a large batch takes the service a while.
+      await wait(Math.max(REPORT_MS, REST * (performance.now() - began)), this.#open.signal);
+    }
   }
 
   update(batch: Batch): void {
     for (const { button, fits } of this.#actions) show(button, fits(batch));
-    if (this.#state !== '' && this.#state !== batch.state) void this.#report();
+    if (this.#state === 'running' && batch.state !== 'running') void this.#report();
     this.#state = batch.state;
   }
 
@@ -104,12 +124,17 @@ export class BatchDetail {
     this.element.remove();
   }
 
-  #button({ name, text, done, isMade }: Action): HTMLButtonElement {
+  #button({ name, text, done, isMade, sure }: Action): HTMLButtonElement {
     const button = el('button', { type: 'button', class: 'small', text });
     // Asked twice, it is made once.
     const headers = isMade ? { 'idempotency-key': `"${randomHex()}"` } : {};
     show(button, false);
     button.addEventListener('click', async () => {
+      if (sure !== undefined && button.textContent !== sure) {
+        setText(button, sure);
+        await wait(SURE_MS, this.#open.signal);
+        return setText(button, text);
+      }
       button.disabled = true;
       this.#say(`${text.toLowerCase()}…`);
       try {
@@ -161,6 +186,8 @@ export class BatchDetail {
         },
       });
       this.#results.end();
+      // Only the end is read out.
+      this.#following.setAttribute('role', 'status');
       this.#tell('that was the last one');
     } catch (error) {
       this.#tell(inWords(error));

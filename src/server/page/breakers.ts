@@ -46,6 +46,7 @@ export class Breakers {
 
   #show(hosts: readonly Stopped[]): void {
     this.#rows.update(hosts);
+    show(byId('breaker-rows'), hosts.length > 0);
     show(byId('breakers-empty'), hosts.length === 0);
   }
 }

@@ -47,6 +47,7 @@ export class Events {
     const later = events.filter(({ seq }) => seq > this.last);
     this.#events = [...later.reverse(), ...this.#events].slice(0, MOST);
     this.#rows.update(this.#events);
+    show(byId('event-rows'), this.#events.length > 0);
     show(byId('events-empty'), this.#events.length === 0);
   }
 }
