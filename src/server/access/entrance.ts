@@ -22,7 +22,7 @@ export function entranceOptions({ options: { http, tls } }: Parts, https?: { cer
     bodyLimit: bodyBytes,
     keepAliveTimeout: keepAliveMs,
     clientErrorHandler,
-    ...(tls && https ? { https: { ...server, ...https } } : { http: server }),
+    ...(tls && https ? { https: { ...server, ...https, handshakeTimeout: headersTimeoutMs } } : { http: server }),
   } as FastifyHttpOptions<Server>;
 }
 
@@ -48,10 +48,17 @@ const SAYS: Readonly<Record<string, readonly [number, string, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'the request did not come in time'],
 };
 
-/** Answers what is no request. Nothing goes between the parts of an answer that has begun. */
+/**
+ * Answers what is no request. Nothing goes between the parts of an answer that has begun, nor into a connection that was
+ * never encrypted as it should be: there a write would wait for ever, and the connection with it.
+ */
 function clientErrorHandler(error: ConnectionError, socket: Socket): void {
   const { _httpMessage: answer } = socket as { _httpMessage?: { headersSent: boolean } | null };
-  if (error.code !== 'ECONNRESET' && socket.writable && !answer?.headersSent) {
+  if (!/^HPE_|^ERR_HTTP_/.test(error.code)) {
+    socket.destroy();
+    return;
+  }
+  if (socket.writable && !answer?.headersSent) {
     const [status, reason, detail] = SAYS[error.code] ?? [400, 'Bad Request', 'this is no HTTP/1.1'];
     socket.write(rawProblem(status, reason, detail));
   }
