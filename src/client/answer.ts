@@ -67,8 +67,10 @@ function textOf(exchange: Exchange, answer: IncomingMessage, mostBytes: number):
       const [first] = pieces;
       resolve(pieces.length === 1 && first ? first.toString() : Buffer.concat(pieces).toString());
     });
-    // A connection that is lost within a body: 'aborted' in Node's words, an error in some versions, a close in all.
-    answer.once('close', () => reject(exchange.errorOf(undefined)));
+    // A connection that is lost within a body is an error in some versions of Node, and a close without an end in all.
+    answer.once('close', () => {
+      if (!answer.readableEnded) reject(exchange.errorOf(undefined));
+    });
     answer.once('error', (cause: Error) => reject(exchange.errorOf(cause)));
   });
 }

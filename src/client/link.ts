@@ -35,7 +35,13 @@ export interface Opened {
 
 /** How much longer than the service this side waits: for the way there and back, and for the last words of a driver. */
 export const MARGIN_MS = 5_000;
-const AGENT = { keepAlive: true, scheduling: 'lifo' } as const;
+/**
+ * An idle connection is closed after this time, or 1 s before the time that the service has told (`Keep-Alive`), which Node
+ * looks at only where there is one of ours: a request that meets the service's close on its way may have run for all that
+ * is known. A connection in use is not closed by it.
+ */
+const IDLE_MS = 30_000;
+const AGENT = { keepAlive: true, scheduling: 'lifo', timeout: IDLE_MS } as const;
 
 /** The way to the service: its connections, who we are there, and what is in flight. */
 export class ServiceLink {

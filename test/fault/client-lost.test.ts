@@ -2,7 +2,7 @@ import { connect } from 'keylane/client';
 import { expect, onTestFinished, test } from 'vitest';
 import { failure, until, verdict } from '../support/engine.js';
 import { freePort } from '../support/ports.js';
-import { okAnswer, rawAnswer, startRawServer } from '../support/raw-http.js';
+import { okAnswer, okLine, rawAnswer, startRawServer } from '../support/raw-http.js';
 import { seeded } from '../support/seed.js';
 
 /** A client for the running test. */
@@ -98,6 +98,21 @@ test('connections are kept and used again, and are no more than were asked for',
   await Promise.all(Array.from({ length: 50 }, () => client.run('echo', echo)));
   expect(server.accepted).toBeLessThanOrEqual(3);
   expect(server.requests).toHaveLength(55);
+});
+
+test('an idle connection is closed before the service closes it', async () => {
+  let closed = 0;
+  const server = await startRawServer({
+    connected: (socket) => void socket.once('end', () => closed++),
+    request: (socket) => socket.write(rawAnswer(200, JSON.stringify(okLine()), undefined, ['keep-alive: timeout=2'])),
+  });
+  const client = await clientOf(server.url);
+  await client.run('echo', echo);
+  await client.run('echo', echo);
+  expect(server.accepted).toBe(1);
+  await until(() => closed === 1);
+  expect(await client.run('echo', echo)).toEqual({ payload: 1 });
+  expect(server.accepted).toBe(2);
 });
 
 test('a caller who calls off ends the connection, and what waits for one is not sent', async () => {
