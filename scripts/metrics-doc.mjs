@@ -37,6 +37,15 @@ same figures are in \`GET /v1/stats\` as JSON, and as one server-sent event a se
 | metric | type | labels | what it is |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
+
+## Traces
+
+A request to the service may say its place in a trace by the headers \`traceparent\` and \`tracestate\` (W3C Trace Context); a job of
+a batch has a field \`traceparent\`. It comes back with the result. Where the program that calls \`createService\` has registered a
+tracer provider of OpenTelemetry (keylane brings no SDK), each settled request is a span \`keylane <driver>\` below it, with the
+attributes \`keylane.driver\`, \`keylane.key\` (not with \`tracing: { keys: false }\`), \`keylane.outcome\`, \`keylane.attempts\`,
+\`keylane.shard\`, \`keylane.reused\`, \`keylane.cache\` and \`error.type\`, an event \`keylane.open\` where it waited for a connection to be
+opened, and one \`keylane.retry\` for each try before the last. Without a provider none of this is made.
 `;
 
 if (!process.argv.includes('--check')) {
