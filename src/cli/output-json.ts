@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import type { KeylaneError, SshResponse } from '../index.js';
+import { lineOf } from '../index.js';
 import type { HostResult, Item } from './item.js';
 import { InOrder, type Output } from './output.js';
 import type { Screen } from './screen.js';
@@ -18,9 +17,9 @@ export class Ndjson implements Output {
   chunk(): void {}
 
   result(item: Item, result: HostResult): void {
-    const line = `${JSON.stringify(record(item, result))}\n`;
-    if (this.#inOrder) this.#inOrder.put(item.index, line);
-    else this.#screen.write('out', line);
+    const text = `${line(item, result)}\n`;
+    if (this.#inOrder) this.#inOrder.put(item.index, text);
+    else this.#screen.write('out', text);
   }
 
   end(): void {}
@@ -41,7 +40,7 @@ export class Json implements Output {
   chunk(): void {}
 
   result(item: Item, result: HostResult): void {
-    this.#inOrder.put(item.index, JSON.stringify(record(item, result)));
+    this.#inOrder.put(item.index, line(item, result));
   }
 
   end(): void {
@@ -49,49 +48,7 @@ export class Json implements Output {
   }
 }
 
-/** A result as JSON. The order of the members is part of the format. */
-function record(item: Item, result: HostResult): Record<string, unknown> {
-  const { key, outcome, response, error, attempts, shard, reused, cache, cached, timing, history } = result;
-  return {
-    index: item.index,
-    id: item.id,
-    host: item.address?.host ?? item.id,
-    key,
-    outcome,
-    ...(response ? { response: responseRecord(response) } : { error: errorRecord(error) }),
-    attempts,
-    shard,
-    reused,
-    cache,
-    ...(cached && { cached }),
-    timing: { queuedMs: rounded(timing.queuedMs), openMs: rounded(timing.openMs), runMs: rounded(timing.runMs) },
-    history,
-  };
-}
-
-function responseRecord({ stdout, stderr, ...others }: SshResponse): Record<string, unknown> {
-  const { code, signal, truncated, bytes, detached } = others;
-  return {
-    code,
-    signal,
-    stdout: textOrBase64(stdout),
-    stderr: textOrBase64(stderr),
-    truncated,
-    ...(bytes !== undefined && { bytes }),
-    ...(detached && { detached }),
-  };
-}
-
-function errorRecord(error: KeylaneError | undefined): Record<string, unknown> {
-  return { code: error?.code, message: error?.message, ...(error?.stopped && { stopped: error.stopped }) };
-}
-
-/** Bytes as text where they are UTF-8, so that nothing is lost where they are not. */
-function textOrBase64(output: string | Buffer): string | { base64: string } {
-  if (typeof output === 'string') return output;
-  return isUtf8(output) ? output.toString() : { base64: output.toString('base64') };
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
+/** The same line as of a batch, for a host: its id is the host as typed. */
+function line({ index, id, address }: Item, result: HostResult): string {
+  return lineOf({ ...result, index, id, request: { host: address?.host ?? id } });
 }
