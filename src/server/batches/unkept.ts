@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import { type Batch, type Chunk, type JobsOptions, KeylaneError, lineOf } from '../../index.js';
+import { type Batch, type Chunk, type JobsOptions, KeylaneError, lineOf, type Result } from '../../index.js';
 import type { LiveWriter } from '../live-writer.js';
 import type { Parts, Principal } from '../parts.js';
 import { discard } from './body.js';
@@ -30,7 +30,7 @@ const DEFAULT_DRIVER = 'ssh';
 export async function runUnkept(
   asked: Unkept,
   reply: FastifyReply,
-  { engine, clock, live, stopping }: Parts,
+  { engine, clock, live, stopping, tracing }: Parts,
 ): Promise<void> {
   const { principal, driver = DEFAULT_DRIVER, options, chunks, body, longestLine } = asked;
   const check = (of = driver, request: unknown) => principal.checkRequest(of, request);
@@ -52,7 +52,7 @@ export async function runUnkept(
   if (stopping.aborted) leave();
   writer.signal.addEventListener('abort', () => gone.abort(), { once: true });
   try {
-    await write(batch, lines, writer);
+    await write(batch, lines, writer, (result) => tracing.ofBatch({ driver, ...result }));
     await lines.flush();
     if (stopping.aborted)
       throw new KeylaneError('ERR_CLOSED', 'the service is closing; what has no result was not run');
@@ -68,8 +68,14 @@ export async function runUnkept(
   }
 }
 
-async function write(batch: Batch<unknown, unknown>, lines: Lines, writer: LiveWriter): Promise<void> {
+async function write(
+  batch: Batch<unknown, unknown>,
+  lines: Lines,
+  writer: LiveWriter,
+  settled: (result: Result) => void,
+): Promise<void> {
   for await (const result of batch) {
+    settled(result);
     if (!writer.isOpen) break;
     const full = lines.add(lineOf(result));
     if (full) await full;
