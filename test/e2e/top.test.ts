@@ -162,6 +162,9 @@ test('a service that dies is said to be away, and is seen again when it is back'
   const other = await Serving.start(['--no-restart']);
   const terminal = new OnTerminal(argv(other));
   await terminal.until('SHARD');
+  const hanging = [{ driver: 'echo', request: { key: 'a', fault: 'hang' } }];
+  await other.ask('/v1/batches', { body: hanging, headers: { 'idempotency-key': 'one' } });
+  await terminal.until('BATCHES  1 running');
   const { port } = other;
   other.child.kill('SIGKILL');
   await terminal.until('no answer, asking again');
@@ -179,7 +182,7 @@ test('a service that dies is said to be away, and is seen again when it is back'
   ]);
   onTestFinished(() => void back.child.kill('SIGKILL'));
   await back.until('out', '\n');
-  await terminal.until(/up \d s(?![\s\S]*no answer)/);
+  await terminal.until(/up \d+ s(?![\s\S]*no answer)/);
   terminal.press('q');
   expect(await terminal.end()).toBe(0);
   expect(readdirSync(other.dataDir)).toContain('serve.token');
