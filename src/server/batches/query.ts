@@ -96,6 +96,9 @@ export const resultsQuery = z
 
 export const nothing = z.strictObject({});
 
+/** A body of a route that needs none: none, or an empty one. */
+export const noBody = nothing.nullish();
+
 export const batchParams = z.strictObject({
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected the id of a batch'),
 });

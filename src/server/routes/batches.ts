@@ -11,6 +11,7 @@ import {
   batchQuery,
   type ListQuery,
   listQuery,
+  noBody,
   nothing,
   type ResultsQuery,
   type RetryQuery,
@@ -126,7 +127,7 @@ function lookRoutes(app: App, parts: Parts): void {
 function controlRoutes(app: App, parts: Parts): void {
   const { engine, batches } = parts;
   const config = { needs: 'run', audits: true } as const;
-  const schema = { params: batchParams, querystring: nothing };
+  const schema = { params: batchParams, querystring: nothing, body: noBody };
   const done = (request: FastifyRequest<OfBatch>, reply: FastifyReply, summary: BatchSummary): ToldBatch => {
     audit(request, reply, parts, summary.id);
     batches.changed(summary.id);
@@ -160,7 +161,7 @@ function controlRoutes(app: App, parts: Parts): void {
 
   app.post<OfBatch & { Querystring: RetryQuery }>(
     '/v1/batches/:id/retry',
-    { config, schema: { params: batchParams, querystring: retryQuery } },
+    { config, schema: { params: batchParams, querystring: retryQuery, body: noBody } },
     async (request, reply) => {
       const of = await seen(request, parts);
       const { outcomes = ['failed', 'not_started'], ...options } = request.query;
