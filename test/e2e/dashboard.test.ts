@@ -327,6 +327,14 @@ test('a service that goes away and comes again is told, and watched again', asyn
   await first.stop();
 });
 
+test('the page of the API is made by the same rules', async () => {
+  await visitor.page.goto(`${at.service.url}/docs`);
+  await visitor.says('main', '/v1/run');
+  await visitor.page.setViewportSize({ width: 400, height: 900 });
+  expect(await visitor.overflow()).toBe(0);
+  expect(await visitor.faint()).toEqual([]);
+});
+
 test('the rules of the page hold: code that got into it would not run', async () => {
   const { page } = visitor;
   await page.evaluate(`

@@ -17,7 +17,9 @@
   apply(chosen());
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => apply(chosen()));
   addEventListener('DOMContentLoaded', () => {
-    const select = document.getElementById('theme') as HTMLSelectElement;
+    const select = document.getElementById('theme');
+    // A page that offers no choice follows the one that was made.
+    if (!(select instanceof HTMLSelectElement)) return;
     select.value = chosen();
     select.addEventListener('change', () => {
       try {
