@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { KeylaneError } from '../errors.js';
+import { Pieces } from '../util/pieces.js';
 import type { Exchange } from './exchange.js';
 import { errorOfAnswer, isObject } from './problem.js';
 
@@ -51,22 +52,17 @@ function parsed(text: string): unknown {
 /** By events: an iteration over an answer costs more than all else of a small one. */
 function textOf(exchange: Exchange, answer: IncomingMessage, mostBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    let bytes = 0;
+    const pieces = new Pieces();
     answer.on('data', (piece: Buffer) => {
-      bytes += piece.length;
-      if (bytes <= mostBytes) {
-        pieces.push(piece);
+      if (pieces.bytes + piece.length <= mostBytes) {
+        pieces.add(piece);
         return;
       }
       const error = broken(exchange, `the answer is longer than ${mostBytes} bytes`);
       exchange.cut(error);
       reject(error);
     });
-    answer.once('end', () => {
-      const [first] = pieces;
-      resolve(pieces.length === 1 && first ? first.toString() : Buffer.concat(pieces).toString());
-    });
+    answer.once('end', () => resolve(pieces.take().toString()));
     // A connection that is lost within a body is an error in some versions of Node, and a close without an end in all.
     answer.once('close', () => {
       if (!answer.readableEnded) reject(exchange.errorOf(undefined));

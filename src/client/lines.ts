@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { KeylaneError } from '../errors.js';
+import { Pieces } from '../util/pieces.js';
 import { broken, refusalOf, sample } from './answer.js';
 import type { Exchange } from './exchange.js';
 import { isObject } from './problem.js';
@@ -22,8 +23,7 @@ export class Lines {
   readonly #mostBytes: number;
   readonly #events: LineEvents;
   /** Of a line that is not whole yet. */
-  #pieces: Buffer[] = [];
-  #bytes = 0;
+  readonly #rest = new Pieces();
   #isOver = false;
 
   /** Waits for the answer's headers; an answer that is no such one is told as `ended`. */
@@ -49,7 +49,7 @@ export class Lines {
     this.#events = events;
     answer.on('data', (piece: Buffer) => this.#take(piece));
     answer.once('end', () => {
-      if (this.#bytes > 0) this.#line(Buffer.concat(this.#pieces));
+      if (this.#rest.bytes > 0) this.#line(this.#rest.take());
       this.#end(undefined);
     });
     answer.once('error', (cause: Error) => this.#end(exchange.errorOf(cause)));
@@ -68,21 +68,17 @@ export class Lines {
     let from = 0;
     for (let at = piece.indexOf(LINE_END); at >= 0; at = piece.indexOf(LINE_END, from)) {
       const rest = piece.subarray(from, at);
-      if (this.#bytes === 0) this.#line(rest);
+      if (this.#rest.bytes === 0) this.#line(rest);
       else {
-        this.#pieces.push(rest);
-        const line = Buffer.concat(this.#pieces);
-        this.#pieces = [];
-        this.#bytes = 0;
-        this.#line(line);
+        this.#rest.add(rest);
+        this.#line(this.#rest.take());
       }
       from = at + 1;
       if (this.#isOver) return;
     }
     if (from === piece.length) return;
-    this.#pieces.push(from === 0 ? piece : piece.subarray(from));
-    this.#bytes += piece.length - from;
-    if (this.#bytes > this.#mostBytes) this.#break(`a line of the answer is longer than ${this.#mostBytes} bytes`);
+    this.#rest.add(from === 0 ? piece : piece.subarray(from));
+    if (this.#rest.bytes > this.#mostBytes) this.#break(`a line of the answer is longer than ${this.#mostBytes} bytes`);
   }
 
   #line(bytes: Buffer): void {
@@ -107,7 +103,7 @@ export class Lines {
   #end(error: KeylaneError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#pieces = [];
+    this.#rest.clear();
     this.#events.ended(error);
   }
 }

@@ -2,10 +2,13 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { KeylaneError } from '../index.js';
 import { Bell } from '../util/bell.js';
+import { Pieces } from '../util/pieces.js';
 import { FieldError } from './field-error.js';
 
 /** Bytes of the body that may lie here; then the client has to wait. */
 const MOST_WAITING_BYTES = 65_536;
+/** What a chunk takes however short it is. */
+const CHUNK_BYTES = 200;
 const LINE_END = 0x0a;
 
 /** A line of a body, and which it is: from 1. */
@@ -27,8 +30,7 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
   readonly #changed = new Bell();
   readonly #chunks: Buffer[] = [];
   /** Pieces of the line that is being read. */
-  #begun: Buffer[] = [];
-  #begunBytes = 0;
+  readonly #begun = new Pieces();
   #number = 0;
   #waitingBytes = 0;
   #state: 'open' | 'ended' | 'cut' | 'left' = 'open';
@@ -57,7 +59,7 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
   async return(): Promise<IteratorResult<BodyLine, undefined>> {
     this.#state = 'left';
     this.#chunks.length = 0;
-    this.#begun = [];
+    this.#begun.clear();
     this.#body.off('data', this.#take).off('end', this.#end).off('close', this.#cut);
     this.#body.resume();
     this.#changed.ring();
@@ -70,7 +72,7 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
 
   readonly #take = (chunk: Buffer): void => {
     this.#chunks.push(chunk);
-    this.#waitingBytes += chunk.length;
+    this.#waitingBytes += CHUNK_BYTES + chunk.length;
     if (this.#waitingBytes >= MOST_WAITING_BYTES) this.#body.pause();
     this.#changed.ring();
   };
@@ -91,30 +93,29 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
     const end = chunk.indexOf(LINE_END);
     if (end < 0) {
       this.#chunks.shift();
-      this.#waitingBytes -= chunk.length;
+      this.#waitingBytes -= CHUNK_BYTES + chunk.length;
       this.#begin(chunk);
       return undefined;
     }
     this.#waitingBytes -= end + 1;
-    if (end + 1 === chunk.length) this.#chunks.shift();
-    else this.#chunks[0] = chunk.subarray(end + 1);
+    if (end + 1 === chunk.length) {
+      this.#chunks.shift();
+      this.#waitingBytes -= CHUNK_BYTES;
+    } else this.#chunks[0] = chunk.subarray(end + 1);
     this.#begin(chunk.subarray(0, end));
     return this.#whole();
   }
 
   #begin(piece: Buffer): void {
     if (piece.length === 0) return;
-    this.#begunBytes += piece.length;
-    if (this.#begunBytes > this.#mostBytes)
+    if (this.#begun.bytes + piece.length > this.#mostBytes)
       throw lineError(this.#number + 1, `longer than ${this.#mostBytes} bytes`, 413);
-    this.#begun.push(piece);
+    this.#begun.add(piece);
   }
 
   /** The line that is read to its end; undefined for an empty one. */
   #whole(): BodyLine | undefined {
-    const bytes = this.#begun.length === 1 ? (this.#begun[0] as Buffer) : Buffer.concat(this.#begun);
-    this.#begun = [];
-    this.#begunBytes = 0;
+    const bytes = this.#begun.take();
     const number = ++this.#number;
     if (!isUtf8(bytes)) throw lineError(number, 'it is not UTF-8');
     const text = bytes.toString();
@@ -123,7 +124,7 @@ export class BodyLines implements AsyncIterableIterator<BodyLine> {
 
   /** The last line need not have an end. */
   #last(): IteratorResult<BodyLine, undefined> {
-    const line = this.#begun.length > 0 ? this.#whole() : undefined;
+    const line = this.#begun.bytes > 0 ? this.#whole() : undefined;
     return line ? { done: false, value: line } : { done: true, value: undefined };
   }
 }

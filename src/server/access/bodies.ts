@@ -1,3 +1,6 @@
+import type { IncomingMessage } from 'node:http';
+import { KeylaneError } from '../../index.js';
+import { Pieces } from '../../util/pieces.js';
 import { FieldError } from '../field-error.js';
 import { parseJson } from '../json.js';
 import type { App } from '../parts.js';
@@ -6,14 +9,19 @@ import type { App } from '../parts.js';
  * What a body may be: JSON, and what a route says for itself. Nothing that is compressed: a few bytes of it can be
  * gigabytes, and programs send what is small.
  */
-export function bodies(app: App): void {
+export function bodies(app: App, mostBytes: number): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
-    try {
-      done(null, text === '' ? undefined : parseJson(text as string));
-    } catch (error) {
-      done(error as Error);
-    }
+  app.addContentTypeParser('application/json', (_request, payload, done) => {
+    readText(payload as IncomingMessage, mostBytes, (error, text = '') => {
+      if (error) return done(error);
+      let value: unknown;
+      try {
+        value = text === '' ? undefined : parseJson(text);
+      } catch (wrong) {
+        return done(wrong as Error);
+      }
+      done(null, value);
+    });
   });
   app.addHook('onRequest', (request, reply, done) => {
     const encoding = request.headers['content-encoding'];
@@ -27,4 +35,30 @@ export function bodies(app: App): void {
       ),
     );
   });
+}
+
+/** Not Fastify's own: that keeps each piece as it comes. */
+function readText(body: IncomingMessage, most: number, done: (error: Error | null, text?: string) => void): void {
+  const tooLarge = () =>
+    new FieldError(
+      'ERR_INPUT',
+      [{ field: 'body', detail: `is larger than ${most.toLocaleString('en-US')} bytes` }],
+      413,
+    );
+  // Not before it comes, where it says how large it is.
+  if (Number(body.headers['content-length'] ?? 0) > most) {
+    done(tooLarge());
+    return;
+  }
+  const pieces = new Pieces();
+  const take = (piece: Buffer) => {
+    pieces.add(piece);
+    if (pieces.bytes <= most) return;
+    body.off('data', take).off('end', end);
+    pieces.clear();
+    done(tooLarge());
+  };
+  const end = () => done(null, pieces.take().toString());
+  const gone = () => done(new KeylaneError('ERR_CANCELED', 'the client went before the end of its body'));
+  body.on('data', take).on('end', end).once('error', gone);
 }

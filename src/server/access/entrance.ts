@@ -30,7 +30,7 @@ export function entranceOptions({ options: { http, tls } }: Parts, https?: { cer
 export function entrance(app: App, { options, clock, http }: Parts): void {
   boundConnections(app.server, options.http, (why) => http.refused(why));
   origins(app, options);
-  bodies(app);
+  bodies(app, options.http.bodyBytes);
   const uploads = new Uploads(options.http.bodyTimeoutMs, clock);
   app.addHook('onClose', () => uploads.stop());
   app.addHook('onRequest', (request, reply, done) => {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import { type Job, KeylaneError } from '../../index.js';
+import { Pieces } from '../../util/pieces.js';
 
 type Read = IteratorResult<Job | KeylaneError, undefined>;
 /** Asked for each job before it is handed on; throws where it is refused. */
@@ -23,8 +24,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   #lines: Lines = [];
   #at = 0;
   /** Begun, and not ended yet. */
-  #rest: Buffer[] = [];
-  #restBytes = 0;
+  readonly #rest = new Pieces();
   #line = 0;
   #isEnded = false;
 
@@ -77,8 +77,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   }
 
   #end(): void {
-    this.#lines = this.#restBytes > 0 ? linesIn(Buffer.concat(this.#rest)) : [];
-    this.#rest = [];
+    this.#lines = this.#rest.bytes > 0 ? linesIn(this.#rest.take()) : [];
     this.#isEnded = true;
   }
 
@@ -86,18 +85,15 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
     const end = piece.lastIndexOf(NEWLINE);
     this.#lines = [];
     // The one that has begun before may end here, and be too long all the same.
-    const isTooLong = this.#restBytes + piece.indexOf(NEWLINE) > this.#longest;
+    const isTooLong = this.#rest.bytes + piece.indexOf(NEWLINE) > this.#longest;
     if (end >= 0 && !isTooLong) {
-      const whole = piece.subarray(0, end);
-      this.#lines = linesIn(this.#rest.length === 0 ? whole : Buffer.concat([...this.#rest, whole]));
-      this.#rest = [];
-      this.#restBytes = 0;
+      this.#rest.add(piece.subarray(0, end));
+      this.#lines = linesIn(this.#rest.take());
     }
-    if (end + 1 < piece.length) this.#rest.push(piece.subarray(end + 1));
-    this.#restBytes += piece.length - end - 1;
-    if (!isTooLong && this.#restBytes <= this.#longest) return;
+    if (end + 1 < piece.length) this.#rest.add(piece.subarray(end + 1));
+    if (!isTooLong && this.#rest.bytes <= this.#longest) return;
     this.#lines.push(null);
-    this.#rest = [];
+    this.#rest.clear();
     this.#isEnded = true;
   }
 
