@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import { type Engine, systemClock } from '../index.js';
 import type { Access } from './access/access.js';
+import { readCertificate } from './access/certificate.js';
 import { checkTokens } from './access/token-options.js';
 import { buildApp } from './app.js';
 import { Audit } from './audit.js';
@@ -82,6 +84,8 @@ class RunningService implements Service {
   readonly routes: readonly ServiceRoute[];
   readonly token: string;
   readonly #access: Access;
+  /** As they were given last. */
+  #tokens: NonNullable<ServiceOptions['tokens']>;
   readonly tokenFile: string;
   readonly #running: Running;
   readonly #stop: Stopping;
@@ -93,6 +97,7 @@ class RunningService implements Service {
     this.tokenFile = access.tokenFile;
     this.engine = parts.engine;
     this.#access = access;
+    this.#tokens = parts.options.tokens;
     this.#running = running;
     this.#stop = stop;
     const { host, tls } = parts.options;
@@ -113,8 +118,13 @@ class RunningService implements Service {
     this.#running.parts.serviceLog.cycle();
   }
 
-  setTokens(tokens: NonNullable<ServiceOptions['tokens']>): void {
+  reload({ tokens = this.#tokens, tls = this.#running.parts.options.tls }: Parameters<Service['reload']>[0]): void {
+    const { server } = this.#running.app;
+    const certificate = tls && readCertificate(tls);
     this.#access.tokens.replace(checkTokens(tokens));
+    this.#tokens = tokens;
+    if (certificate && server instanceof TlsServer) server.setSecureContext(certificate);
+    this.#running.parts.log.info({ tokens: tokens.length }, 'reloaded');
   }
 
   close(): Promise<void> {

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { createEngine, type Engine, KeylaneError, systemClock } from '../index.js';
+import { createEngine, type Engine, systemClock } from '../index.js';
 import { openAccess } from './access/access.js';
+import { readCertificate } from './access/certificate.js';
 import { logEvent } from './engine-log.js';
 import { Events } from './events.js';
 import { ServiceLog } from './log.js';
-import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.js';
+import { resolveServiceOptions, type ServiceOptions } from './options.js';
 import type { ServiceRoute } from './route-table.js';
 import type { LogLevel } from './section.js';
 
@@ -20,11 +20,12 @@ export interface Service extends AsyncDisposable {
   /** The file of that token. */
   readonly tokenFile: string;
   /**
-   * Takes other tokens from now on (`tokens` of the options); references are read anew. What is in flight goes on.
+   * Takes other tokens from now on, and the certificate of these files; references are read anew. What is in flight goes on,
+   * and so do connections that are there. Without `tls` the certificate is read anew from where it was.
    *
-   * @throws KeylaneError `ERR_CONFIG`: the tokens are those of before.
+   * @throws KeylaneError `ERR_CONFIG`: all is as it was before.
    */
-  setTokens(tokens: NonNullable<ServiceOptions['tokens']>): void;
+  reload(options: Pick<ServiceOptions, 'tokens' | 'tls'>): void;
   /** Of its log; it may be changed at any time. */
   logLevel: LogLevel;
   /** The log's level becomes `debug`, and what it was at the start when this is called again. */
@@ -45,7 +46,7 @@ export interface Service extends AsyncDisposable {
  */
 export async function createService(options: ServiceOptions = {}): Promise<Service> {
   const resolved = resolveServiceOptions(options);
-  const https = resolved.tls && secretsOf(resolved.tls);
+  const https = resolved.tls && readCertificate(resolved.tls);
   const serviceLog = new ServiceLog(resolved.log);
   const { log } = serviceLog;
   const access = await openAccess(resolved, systemClock);
@@ -69,18 +70,5 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
   } catch (error) {
     await engine.destroy('the service did not start');
     throw error;
-  }
-}
-
-function secretsOf({ cert, key }: NonNullable<ResolvedServiceOptions['tls']>): { cert: Buffer; key: Buffer } {
-  return { cert: readPem('cert', cert), key: readPem('key', key) };
-}
-
-function readPem(what: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new KeylaneError('ERR_CONFIG', `createService.tls.${what}: ${path} cannot be read: ${code}`, { cause });
   }
 }

@@ -86,7 +86,7 @@ test('of a batch each job is looked at, whoever says the driver; nothing of it i
 });
 
 test('what a token may not run any more it may not retry either', async () => {
-  const narrowed = (about: object) => own.service.setTokens([...TOKENS, token('narrowed', about)]);
+  const narrowed = (about: object) => own.service.reload({ tokens: [...TOKENS, token('narrowed', about)] });
   narrowed({});
   const made = await batch('narrowed', '?driver=echo', [{ request: { key: 'b-1', fault: 'failed' } }], 'narrow-1');
   const { id } = JSON.parse(made.text) as { id: string };
