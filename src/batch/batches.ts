@@ -15,7 +15,7 @@ import { leftOver } from './journal/left-over.js';
 import { anyoneListens, askToCancel, OwnerSocket } from './journal/owner.js';
 import { Reader } from './journal/reader.js';
 import { jsonRecord, OWNER, readState, STATE } from './journal/records.js';
-import { asSettled, chained, inOrder, inTurns, merged } from './journal/results.js';
+import { A_TURN, asSettled, chained, inOrder, inTurns, merged, nextTurn } from './journal/results.js';
 import { type BatchSelection, selectionOf } from './journal/selection.js';
 import { marksOf, summaryOf } from './journal/summary.js';
 import { type BatchReport, ReportBuilder } from './report/report.js';
@@ -85,7 +85,14 @@ export class Batches {
       const report = new ReportBuilder();
       const reader = new Reader(store);
       try {
-        for (const commit of reader.commits()) report.add(commit);
+        let count = 0;
+        for (const commit of reader.commits()) {
+          report.add(commit);
+          count += commit.count;
+          if (count < A_TURN) continue;
+          count = 0;
+          await nextTurn();
+        }
       } finally {
         reader.close();
       }

@@ -65,7 +65,11 @@ export async function* merged(one: Iterable<BatchLine>, other: AsyncIterable<Bat
 }
 
 /** So many lines are read in one turn of the event loop: nothing of it waits for a disk, and others want their turn. */
-const A_TURN = 1_000;
+export const A_TURN = 1_000;
+
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 export async function* inTurns(
   lines: Iterable<BatchLine> | AsyncIterable<BatchLine>,
@@ -74,7 +78,7 @@ export async function* inTurns(
   let count = 0;
   for await (const line of lines) {
     if (count++ >= skip) yield line;
-    if (count % A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (count % A_TURN === 0) await nextTurn();
   }
 }
 
