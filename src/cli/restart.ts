@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 
 /** Set for the process that does the work: it has one like us above it. */
 export const RESTARTED = 'KEYLANE_RESTARTED';
@@ -55,6 +56,11 @@ export async function restarting(main: string, args: readonly string[]): Promise
   }
 }
 
+/** Then SIGHUP is the terminal's end; without one it is what a service is told by to read its configuration anew. */
+export function hasTerminal(): boolean {
+  return [0, 1, 2].some(isatty);
+}
+
 /** One process, from its start to its end. */
 class Life {
   goOn: readonly string[] | undefined;
@@ -70,7 +76,8 @@ class Life {
     child.on('message', ({ goOn }: GoOn) => {
       this.goOn = goOn;
     });
-    const listeners = [...ENDS, ...OTHERS].map((signal) => [signal, this.#teller(child, signal)] as const);
+    const isReload = args[0] === 'serve' && !hasTerminal();
+    const listeners = [...ENDS, ...OTHERS].map((signal) => [signal, this.#teller(child, signal, isReload)] as const);
     for (const [signal, listener] of listeners) process.on(signal, listener);
     this.end = new Promise((resolve, reject) => {
       child.once('error', reject);
@@ -81,11 +88,11 @@ class Life {
     });
   }
 
-  #teller(child: ChildProcess, signal: NodeJS.Signals): () => void {
+  #teller(child: ChildProcess, signal: NodeJS.Signals, isReload: boolean): () => void {
     let times = 0;
     return () => {
       times++;
-      if (ENDS.includes(signal)) this.ending ??= signal;
+      if (ENDS.includes(signal) && !(signal === 'SIGHUP' && isReload)) this.ending ??= signal;
       // It may be gone already.
       if (child.connected) child.send({ signal, times } satisfies Told, () => {});
     };

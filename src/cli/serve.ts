@@ -5,6 +5,7 @@ import { keptSettings } from './batch-settings.js';
 import { configured } from './configured.js';
 import { signalStatus } from './exit-status.js';
 import { type Io, UsageError } from './io.js';
+import { hasTerminal } from './restart.js';
 import type { ServeFlags } from './serve-flags.js';
 import { SupervisorNotes } from './supervisor-notes.js';
 import { visible } from './visible.js';
@@ -18,7 +19,11 @@ export async function serve(flags: ServeFlags, args: readonly string[], io: Io):
   });
   const options = await serviceOptions(flags, io);
   if (flags.check) return checked(options, io);
-  const ending = new Ending(io, () => notes.stopping());
+  const ending = new Ending(
+    io,
+    () => notes.stopping(),
+    (service) => reload(service, flags, io),
+  );
   try {
     const service = await started(options);
     io.goOn?.(['serve', ...listeningOn(args, service.url)]);
@@ -27,6 +32,16 @@ export async function serve(flags: ServeFlags, args: readonly string[], io: Io):
     return await ending.of(service);
   } finally {
     ending.stop();
+  }
+}
+
+/** Takes tokens and certificate anew. What is wrong with them is told, and all goes on as it was. */
+async function reload(service: Service, flags: ServeFlags, io: Io): Promise<void> {
+  try {
+    const { tokens = [], tls } = await serviceOptions(flags, io);
+    service.reload({ tokens, ...(tls && { tls }) });
+  } catch (error) {
+    io.stderr.write(`keylane serve: not reloaded: ${visible((error as Error).message)}\n`);
   }
 }
 
@@ -105,7 +120,8 @@ function listeningOn(args: readonly string[], url: string): string[] {
 }
 
 /**
- * What signals do to a service. SIGHUP is what the end of a terminal sends: it ends, too.
+ * What signals do to a service. SIGHUP is what the end of a terminal sends: it ends, too. Without a terminal it is how a
+ * service is told to read tokens and certificate anew.
  *
  *     serving ── SIGTERM, SIGINT, SIGHUP ──▶ closing ── again ──▶ cut ── again ──▶ the process ends at once
  */
@@ -125,10 +141,14 @@ class Ending {
 
   readonly #onStop: () => void;
 
-  constructor(io: Io, onStop: () => void) {
+  constructor(io: Io, onStop: () => void, reload: (service: Service) => Promise<void>) {
     this.#io = io;
     this.#onStop = onStop;
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) this.#on(signal, () => this.#ends(signal));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) this.#on(signal, () => this.#ends(signal));
+    this.#on('SIGHUP', () => {
+      if (hasTerminal()) this.#ends('SIGHUP');
+      else if (this.#service && this.#state === 'serving') void reload(this.#service);
+    });
     this.#on('SIGUSR2', () => this.#service?.cycleLogLevel());
   }
 
