@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../index.js';
 import type { Timer } from '../util/clock.js';
 import type { Connections } from './connections.js';
@@ -37,6 +38,8 @@ export class Stopping {
   constructor(timeouts: Pick<ResolvedServiceOptions, 'closeTimeoutMs' | 'drainDelayMs'>, clock: Clock) {
     this.#timeouts = timeouts;
     this.#clock = clock;
+    // As many hear it as batches come in at once: Node would warn of a leak.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Aborted when what has no end is to end. */

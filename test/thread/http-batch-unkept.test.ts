@@ -49,6 +49,23 @@ async function answer(body: string, query = '', headers = {}): Promise<Line[]> {
 }
 
 describe('a batch without a journal', () => {
+  test('is one of as many as come: none is taken for a leak', async () => {
+    const warnings: string[] = [];
+    const note = ({ message }: Error) => warnings.push(message);
+    process.on('warning', note);
+    const streams = Array.from({ length: 15 }, () => open());
+    await Promise.all(
+      streams.map(async (stream) => {
+        await stream.send(echo('here'));
+        await stream.lines().next();
+      }),
+    );
+    for (const stream of streams) stream.end();
+    await Promise.all(streams.map(all));
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   test('answers as the jobs come: the result of one is there before the next is sent', async () => {
     const stream = open();
     const lines = stream.lines();

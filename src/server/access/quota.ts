@@ -23,7 +23,7 @@ export class Quota {
 
   /** Takes one, or throws `ERR_QUOTA`. What comes back gives it back; a second call of it does nothing. */
   take(what: 'request' | 'batch'): () => void {
-    const most = what === 'batch' ? this.#bounds.batches : this.#bounds.inFlight;
+    const most = what === 'batch' ? batchesOf(this.#bounds) : this.#bounds.inFlight;
     if (most !== undefined && this.#held[what] >= most) throw usedUp(HELD[what], most, SOON_MS);
     if (what === 'request') this.#spend();
     if (most === undefined) return NOTHING_TO_GIVE_BACK;
@@ -52,6 +52,11 @@ const HELD = { request: 'requests in flight', batch: 'batches that are not ended
 
 function burstOf({ perSecond = 1 }: TokenQuota): number {
   return Math.max(1, perSecond);
+}
+
+/** Each batch may have as much as its bearer: of batches without number the other bounds would be none. */
+function batchesOf({ batches, perSecond, inFlight }: TokenQuota): number | undefined {
+  return batches ?? (perSecond === undefined && inFlight === undefined ? undefined : 1);
 }
 
 function usedUp(what: string, most: number, retryAfterMs: number): KeylaneError {

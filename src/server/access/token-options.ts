@@ -29,11 +29,11 @@ export interface TokenOptions {
 
 /** What a token's bearer may have; past it `ERR_QUOTA`. */
 export interface TokenQuota {
-  /** Requests in a second; may be a fraction. A second's worth may come at once. @default no bound */
+  /** Requests in a second; may be a fraction. A second's worth may come at once. A batch has as many of its own. @default no bound */
   perSecond?: number;
-  /** Requests in flight. @default no bound */
+  /** Requests in flight. A batch has as many of its own. @default no bound */
   inFlight?: number;
-  /** Batches that are not ended. @default no bound */
+  /** Batches that are not ended. @default 1 where `perSecond` or `inFlight` is said, else no bound */
   batches?: number;
 }
 

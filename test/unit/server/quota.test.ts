@@ -54,3 +54,19 @@ test('what is in flight is counted until it is given back, once', () => {
   batch();
   quota.take('batch');
 });
+
+test('who may have so many requests has one batch with as many of its own, where no more is said', () => {
+  for (const bounds of [{ perSecond: 5 }, { inFlight: 5 }]) {
+    const quota = new Quota(bounds, new FakeClock());
+    const giveBack = quota.take('batch');
+    expect(refusal(() => quota.take('batch'))?.message).toBe('the token may have 1 batches that are not ended');
+    giveBack();
+    quota.take('batch');
+    const more = new Quota({ ...bounds, batches: 2 }, new FakeClock());
+    more.take('batch');
+    more.take('batch');
+    expect(refusal(() => more.take('batch'))?.code).toBe('ERR_QUOTA');
+  }
+  const unbound = new Quota({}, new FakeClock());
+  for (let i = 0; i < 100; i++) unbound.take('batch');
+});
