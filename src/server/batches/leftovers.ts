@@ -1,12 +1,19 @@
 import type { Logger } from 'pino';
-import { type BatchSummary, KeylaneError } from '../../index.js';
+import { type BatchSummary, type Clock, KeylaneError } from '../../index.js';
+import type { Timer } from '../../util/clock.js';
 import type { Principal } from '../parts.js';
 import { settingsOf } from './settings.js';
 import type { Summaries } from './summaries.js';
 
+/** What is in the way of one goes away at times that nobody tells: a quota, the last of a request for the same batch. */
+const AGAIN_MS = 1_000;
+/** It can be gone on with later: past a quota, past what may come in at once, while a request with its key is looked at. */
+const LATER: ReadonlySet<string> = new Set(['ERR_QUOTA', 'ERR_SATURATED', 'ERR_EXISTS']);
+
 export interface LeftoversHost {
-  summaries: Summaries;
+  summaries: Pick<Summaries, 'list'>;
   log: Logger;
+  clock: Clock;
   stopping: AbortSignal;
   principalNamed(name: string): Principal | undefined;
   /** May another one run? */
@@ -22,9 +29,11 @@ export class Leftovers {
   /** What was left is not known yet. */
   #isStarting = false;
   #isGoingOn = false;
+  #again: Timer | undefined = undefined;
 
   constructor(host: LeftoversHost) {
     this.#host = host;
+    host.stopping.addEventListener('abort', () => this.#again?.cancel(), { once: true });
   }
 
   /** How many wait. */
@@ -50,17 +59,19 @@ export class Leftovers {
     return this.#isStarting || this.#left.some((one) => one.id === id);
   }
 
-  /** As many as may run. Those whose bearer's quota is used up wait for the end of another one. */
+  /** As many as may run. Those that cannot yet are tried again. */
   async next(): Promise<void> {
-    const { stopping, hasRoom, changed } = this.#host;
+    const { stopping, hasRoom, changed, clock } = this.#host;
     if (this.#isGoingOn) return;
     this.#isGoingOn = true;
+    this.#again?.cancel();
     for (const next of [...this.#left]) {
       if (stopping.aborted || !hasRoom()) break;
       if (await this.#goesOn(next)) this.#left = this.#left.filter((one) => one !== next);
       changed(next.id);
     }
     this.#isGoingOn = false;
+    if (this.#left.length > 0 && !stopping.aborted) this.#again = clock.timer(AGAIN_MS, () => void this.next());
   }
 
   /** False where it can later. */
@@ -76,7 +87,7 @@ export class Leftovers {
       log.info(about, 'goes on with a batch');
     } catch (error) {
       const { code, message } = error as KeylaneError;
-      if (code === 'ERR_QUOTA' || code === 'ERR_SATURATED') return false;
+      if (LATER.has(code)) return false;
       log.warn({ ...about, code, reason: message }, 'a batch that was interrupted is left as it is');
     }
     return true;
