@@ -1,12 +1,13 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../e2e/exec-cli.ts';
 import { brokenPromises, mixedJobs, type Promised, type Recorded, Witness } from '../support/batch-witness.ts';
 import { until } from '../support/engine.ts';
 import { NDJSON } from '../support/http-batches.ts';
 import { HttpStream } from '../support/http-stream.ts';
+import { descendants, kill } from '../support/process-tree.ts';
 import { Serving } from '../support/serve.ts';
 
 let witness: Witness;
@@ -17,12 +18,18 @@ afterAll(async () => {
   await witness?.sshd.stop();
 });
 
-const COUNT = process.env.KEYLANE_LONG ? 2_000 : 60;
+const COUNT = process.env.KEYLANE_LONG ? 2_000 : 36;
 const RESULTS = /^\{"index"/;
+
+/** The tests run at once. */
+const DIRS: string[] = [];
+afterAll(() => {
+  for (const dir of DIRS) rmSync(dir, { recursive: true, force: true });
+});
 
 function dataDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'keylane-http-batch-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  DIRS.push(dir);
   return dir;
 }
 
@@ -82,7 +89,7 @@ async function killed(serving: Serving): Promise<void> {
   await serving.end();
 }
 
-test('a service that is killed in a batch goes on with it when it is started again: 0 lost, 0 twice (R1, R2, W7)', async () => {
+test.concurrent('a service that is killed in a batch goes on with it when it is started again: 0 lost, 0 twice (R1, R2, W7)', async () => {
   const dir = dataDir();
   const batch = new Submitted('killed');
   let serving = await Serving.start(['--no-restart'], dir);
@@ -104,7 +111,21 @@ test('a service that is killed in a batch goes on with it when it is started aga
   expect(await batch.to(serving)).toMatchObject({ status: 200, id, state: 'done' });
 });
 
-test('what is left of a body whose service was killed blocks nobody: the same key makes its batch', async () => {
+test.concurrent('a service that dies of an abort in a batch is started again by the process above it, and goes on (W7)', async () => {
+  const serving = await Serving.start([], dataDir());
+  const batch = new Submitted('aborted');
+  const { id } = await batch.to(serving);
+  await batch.ran(COUNT / 2);
+  const [worker] = descendants(serving.child.pid!);
+  kill(worker!, 'SIGABRT');
+  await serving.until('out', '\n', 2);
+  const recorded = await results(serving, id);
+  expect(brokenPromises({ jobs: batch.jobs, counts: batch.counts(), acknowledged: [], recorded })).toEqual([]);
+  serving.child.kill('SIGTERM');
+  await serving.end();
+});
+
+test.concurrent('what is left of a body whose service was killed blocks nobody: the same key makes its batch', async () => {
   const dir = dataDir();
   let serving = await Serving.start(['--no-restart'], dir);
   const batch = new Submitted('upload');
@@ -122,7 +143,7 @@ test('what is left of a body whose service was killed blocks nobody: the same ke
   expect(left(dir).some((name) => name.endsWith('.part'))).toBe(false);
 });
 
-test('what a service leaves when it is stopped the command line goes on with, in the same way', async () => {
+test.concurrent('what a service leaves when it is stopped the command line goes on with, in the same way', async () => {
   const dir = dataDir();
   const serving = await Serving.start(['--no-restart'], dir);
   const batch = new Submitted('stopped');
