@@ -66,8 +66,9 @@ const OPTIONS: ReadonlySet<string> = new Set(Object.keys(runBody.shape));
 /** What is answered about an error. `status`: where HTTP knows better than the code. */
 function problemOf(error: KeylaneError, status = statusOf(error)): ProblemDetails {
   const { code, message, outcome, retryable, key } = error;
-  const fields =
-    error instanceof FieldError ? error.fields : code === 'ERR_INPUT' ? fieldsNamed(message, OPTIONS) : undefined;
+  // Lines of an input say themselves what is wrong with them.
+  const isNamed = code === 'ERR_INPUT' && error.errors === undefined;
+  const fields = error instanceof FieldError ? error.fields : isNamed ? fieldsNamed(message, OPTIONS) : undefined;
   const errors = error.errors ?? fields;
   const field = fields?.[0]?.field;
   return {

@@ -124,3 +124,10 @@ test('a full disk is no fault of the service, and what Fastify refuses is none e
     problem: { code: 'ERR_INPUT', detail: 'body is too large', status: 413 },
   });
 });
+
+test('where lines of an input are told of, no field is guessed from what is said of them', async () => {
+  const errors = [{ line: 1, detail: 'has a field `__proto__`' }];
+  const { problem } = await thrown(new KeylaneError('ERR_INPUT', 'body:1: has a field `__proto__`', { errors }));
+  expect(problem).toMatchObject({ errors });
+  expect(problem).not.toHaveProperty('field');
+});
