@@ -210,6 +210,23 @@ describe('a batch without a journal', () => {
   });
 });
 
+test('a service that closes says nothing where all that was asked for has its result', async () => {
+  const { dataDir, remove } = newDataDir();
+  const service = await createService({ port: 0, engine: { shards: 1, dataDir } });
+  try {
+    const stream = new HttpStream(service, {}, '/v1/batches?journal=false');
+    stream.request.end(`${JSON.stringify(echo(1, { delayMs: 500 }))}\n`);
+    await stream.head;
+    await until(async () => (await service.engine.stats()).inFlight === 1);
+    const closed = service.close();
+    expect(await all(stream)).toMatchObject([{ index: 0, outcome: 'ok' }]);
+    await closed;
+  } finally {
+    await service.destroy();
+    remove();
+  }
+});
+
 test('a service that closes lets what is in flight end, and says that the rest was not run', async () => {
   const { dataDir, remove } = newDataDir();
   const service = await createService({ port: 0, engine: { shards: 1, dataDir } });

@@ -27,6 +27,8 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   readonly #rest = new Pieces();
   #line = 0;
   #isEnded = false;
+  /** The body has been read to its end. */
+  #isWhole = false;
 
   constructor(body: Readable, { longest, check }: { longest: number; check: Check }) {
     this.#pieces = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
@@ -43,7 +45,13 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
     return this.#next() ?? this.#read();
   }
 
+  /** Every job of the body was handed on. */
+  get isExhausted(): boolean {
+    return this.#isWhole && this.#at >= this.#lines.length;
+  }
+
   async return(): Promise<Read> {
+    this.#isWhole = this.isExhausted;
     this.#isEnded = true;
     this.#lines = [];
     // Not the body: whoever answers ends that. Not awaited: it may wait for a piece that never comes.
@@ -79,6 +87,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
   #end(): void {
     this.#lines = this.#rest.bytes > 0 ? linesIn(this.#rest.take()) : [];
     this.#isEnded = true;
+    this.#isWhole = true;
   }
 
   #take(piece: Buffer): void {

@@ -54,7 +54,7 @@ export async function runUnkept(
   try {
     await write(batch, lines, writer, (result) => tracing.ofBatch({ driver, ...result }));
     await lines.flush();
-    if (stopping.aborted)
+    if (stopping.aborted && !jobs.isExhausted)
       throw new KeylaneError('ERR_CLOSED', 'the service is closing; what has no result was not run');
     writer.end();
   } catch (error) {
