@@ -68,6 +68,7 @@ export class Dashboard implements AsyncDisposable {
   }
 
   text(selector: string): Promise<string> {
+    // biome-ignore lint/performance/useDomNodeTextContent: it is what a person sees that is asked.
     return this.page.locator(selector).first().innerText();
   }
 

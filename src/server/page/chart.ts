@@ -61,7 +61,7 @@ export class Chart {
     const last = times.at(-1);
     if (last !== undefined && t <= last) return;
     times.push(t);
-    this.#curves.forEach((_, i) => this.#columns[i + 1]!.push(values[i] ?? null));
+    for (const [i, column] of this.#columns.entries()) if (i > 0) column.push(values[i - 1] ?? null);
     const old = times.findIndex((time) => time > t - SPAN_S);
     // The first sample outside stays: the curve goes on to the edge.
     if (old > 1) for (const column of this.#columns) column.splice(0, old - 1);
@@ -78,7 +78,8 @@ export class Chart {
 
   #tell(): void {
     const at = this.#pointed ?? (this.#columns[0]?.length ?? 0) - 1;
-    this.#curves.forEach(({ figure }, i) => setText(this.#values[i]!, figure(this.#columns[i + 1]?.[at] ?? undefined)));
+    for (const [i, { figure }] of this.#curves.entries())
+      setText(this.#values[i]!, figure(this.#columns[i + 1]?.[at] ?? undefined));
   }
 
   #fit(): void {

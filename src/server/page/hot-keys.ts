@@ -45,7 +45,7 @@ function rowOf({ key }: HotKey): Row<HotKey> {
   const element = el('tr', {}, el('th', { class: 'key', scope: 'row', text: key, title: key }), ...cells);
   const update = ({ share, perSecond, heldMs }: HotKey) => {
     const told = [percent(share), amount(perSecond), heldMs === undefined ? '–' : `${duration(heldMs)}/s`];
-    cells.forEach((cell, i) => setText(cell, told[i]!));
+    for (const [i, cell] of cells.entries()) setText(cell, told[i]!);
   };
   return { element, update };
 }

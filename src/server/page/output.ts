@@ -39,7 +39,10 @@ export class Output {
   /** A piece of a channel, cut anywhere. */
   write(channel: string, piece: string): void {
     let lines = this.#channels.get(channel);
-    if (!lines) this.#channels.set(channel, (lines = new Lines()));
+    if (!lines) {
+      lines = new Lines();
+      this.#channels.set(channel, lines);
+    }
     for (const text of lines.push(piece)) this.line(channel, text, channel);
     this.#drawSoon();
   }

@@ -107,7 +107,10 @@ export class RunForm {
         if ('outcome' in said) return said;
         const { channel } = said;
         let decoder = decoders.get(channel);
-        if (!decoder) decoders.set(channel, (decoder = new TextDecoder()));
+        if (!decoder) {
+          decoder = new TextDecoder();
+          decoders.set(channel, decoder);
+        }
         output.write(channel, said.data ?? decoder.decode(bytesOf(said.base64 ?? ''), { stream: true }));
       }
     }

@@ -71,7 +71,7 @@ function rowOf(first: Numbered): Row<Numbered> {
       duration(inside?.loopLagMs),
       ...[shard.inFlight, shard.queued, connections, inside?.keys, shard.restarts].map(count),
     ];
-    values.forEach((value, i) => setText(value, told[i] ?? ''));
+    for (const [i, value] of values.entries()) setText(value, told[i] ?? '');
     values[0]!.className = `level ${levelOf(inside?.loopLagMs ?? 0, LAG_MS)}`;
     values[5]!.className = `level ${shard.restarts > 0 ? 'warn' : ''}`;
   };
