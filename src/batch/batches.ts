@@ -43,6 +43,10 @@ export function openBatches(options: BatchesOptions = {}): Batches {
 
 export class Batches {
   readonly #dir: string;
+  /** By id: what is being done with it here, but for what reads its results. */
+  readonly #working = new Map<string, Set<Promise<unknown>>>();
+  /** Nobody opens them any more. */
+  readonly #removing = new Set<string>();
 
   /** @internal */
   constructor(batchesDir: string) {
@@ -156,6 +160,18 @@ export class Batches {
 
   /** Removes the batch and all that is kept of it. Rejects with `ERR_STORE_BUSY` while a process runs it. */
   async remove(id: string): Promise<void> {
+    if (this.#removing.has(id)) throw this.#unknown(id);
+    this.#removing.add(id);
+    try {
+      // LMDB ends the process where a store that it writes to is removed and made anew.
+      await Promise.allSettled(this.#working.get(id) ?? []);
+      await this.#remove(id);
+    } finally {
+      this.#removing.delete(id);
+    }
+  }
+
+  async #remove(id: string): Promise<void> {
     const dir = this.directory(id);
     // Without a journal, too: a process that was killed while it copied stdin leaves that.
     if (!existsSync(dir)) throw this.#unknown(id);
@@ -205,7 +221,20 @@ export class Batches {
   }
 
   async #with<T>(id: string, work: (store: Store) => Promise<T>): Promise<T> {
-    const store = await this.#open(id);
+    const dir = this.#dirOf(id);
+    const working = this.#worksIn(dir, work);
+    const others = this.#working.get(id) ?? new Set();
+    this.#working.set(id, others.add(working));
+    try {
+      return await working;
+    } finally {
+      others.delete(working);
+      if (others.size === 0) this.#working.delete(id);
+    }
+  }
+
+  async #worksIn<T>(dir: string, work: (store: Store) => Promise<T>): Promise<T> {
+    const store = await openBatchStore(dir);
     try {
       return await work(store);
     } finally {
@@ -220,7 +249,7 @@ export class Batches {
   /** Throws where there is none: opening one would make it. */
   #dirOf(id: string): string {
     const dir = this.directory(id);
-    if (!this.has(id)) throw this.#unknown(id);
+    if (this.#removing.has(id) || !this.has(id)) throw this.#unknown(id);
     return dir;
   }
 
@@ -230,7 +259,9 @@ export class Batches {
 
   #ids(): string[] {
     if (!existsSync(this.#dir)) return [];
-    return readdirSync(this.#dir).filter((name) => isId(name) && existsSync(join(this.#dir, name, DATA_FILE)));
+    return readdirSync(this.#dir).filter(
+      (name) => isId(name) && !this.#removing.has(name) && existsSync(join(this.#dir, name, DATA_FILE)),
+    );
   }
 }
 
