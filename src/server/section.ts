@@ -57,7 +57,7 @@ export interface ServeSection {
   resume?: boolean;
   /** Batches with a journal that run at once. @default 64 */
   maxBatches?: number;
-  /** Bodies of batches that are taken in at once. @default 8 */
+  /** Bodies of batches that are taken in at once; of one token half as many. @default 8 */
   maxBatchUploads?: number;
   /** Bytes of the body of one batch. @default 10 GiB */
   maxBatchBytes?: number;

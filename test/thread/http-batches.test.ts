@@ -164,25 +164,33 @@ describe('an Idempotency-Key (R9)', () => {
   });
 });
 
-test('bodies that come in at once are bounded: the next is told to come again', async () => {
+test('bodies that come in at once are bounded, and of one token half of that: the next is told to come again', async () => {
   const cut = new AbortController();
   const before = kept().length;
-  const open = Array.from({ length: 3 }, (_, i) => {
+  const open = (token: string, key: string) => {
     const pieces = new TransformStream<Uint8Array>();
     void pieces.writable.getWriter().write(Buffer.from(echoLines(1)));
     return fetch(`${at.service.url}/v1/batches`, {
       method: 'POST',
-      headers: { ...as(at.service.token), 'content-type': 'application/x-ndjson', 'idempotency-key': `open ${i}` },
+      headers: { ...as(token), 'content-type': 'application/x-ndjson', 'idempotency-key': key },
       body: pieces.readable,
       signal: cut.signal,
       ...{ duplex: 'half' },
     }).catch(() => {});
-  });
+  };
+  const more = async (token: string) => {
+    const { status, body } = await submit(at, 'one more', echoLines(1), { token });
+    return `${status} ${body.code} ${body.detail}`;
+  };
+  const opened = [open(at.service.token, 'open 0'), open(at.service.token, 'open 1')];
+  await until(() => kept().length === before + 2);
+  expect(await more(at.service.token)).toMatch(/^503 ERR_SATURATED .* 2 batches of this token that come in/);
+  opened.push(open(TOKENS.alice, 'open 2'));
   await until(() => kept().length === before + 3);
-  const refused = await submit(at, 'one more', echoLines(1));
-  expect([refused.status, refused.body.code]).toEqual([503, 'ERR_SATURATED']);
+  for (const token of [at.service.token, TOKENS.alice, TOKENS.bob])
+    expect(await more(token)).toMatch(/^503 ERR_SATURATED .* 3 batches that come in/);
   cut.abort();
-  await Promise.all(open);
+  await Promise.all(opened);
   await until(async () => (await submit(at, 'one more', echoLines(1))).status === 201);
 });
 

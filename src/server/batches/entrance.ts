@@ -32,14 +32,15 @@ export interface EntranceHost {
   engine: Engine;
   log: Logger;
   summaries: Summaries;
-  /** Throws where no more may come in, or run. */
-  refuseFull(entering: number): void;
+  /** Throws where no more may come in, or run. `own`: of those that come in, this one's. */
+  refuseFull(entering: number, own: number): void;
 }
 
 /** Takes batches in: of one key nothing is begun twice, and of what was not begun nothing stays. */
 export class Entrance {
   readonly #host: EntranceHost;
-  readonly #entering = new Set<string>();
+  /** By id, whose they are. */
+  readonly #entering = new Map<string, string>();
 
   constructor(host: EntranceHost) {
     this.#host = host;
@@ -57,14 +58,23 @@ export class Entrance {
   enter(how: Entering): Promise<Made> {
     const id = batchIdOf(how.principal.name, how.key);
     const busy = 'a request with this `Idempotency-Key` is being taken in; ask again when it is';
-    return this.hold(id, busy, () => this.#enter(id, how));
+    return this.hold(id, how.principal, busy, () => this.#enter(id, how));
   }
 
-  /** While the work goes on, nobody else enters with this id. */
-  async hold<T>(id: string, busy: string, work: () => Promise<T>): Promise<T> {
+  /** While the work goes on, which takes one of the places, nobody else enters with this id. */
+  hold<T>(id: string, principal: Principal, busy: string, work: () => Promise<T>): Promise<T> {
+    return this.alone(id, principal, busy, () => {
+      // This one is among them.
+      const own = [...this.#entering.values()].filter((name) => name === principal.name).length - 1;
+      this.#host.refuseFull(this.#entering.size - 1, own);
+      return work();
+    });
+  }
+
+  /** While the work goes on, nobody enters with this id. */
+  async alone<T>(id: string, { name }: Principal, busy: string, work: () => Promise<T>): Promise<T> {
     if (this.#entering.has(id)) throw new Refusal(409, 'ERR_EXISTS', busy);
-    this.#host.refuseFull(this.#entering.size);
-    this.#entering.add(id);
+    this.#entering.set(id, name);
     try {
       return await work();
     } finally {

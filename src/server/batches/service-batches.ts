@@ -110,7 +110,7 @@ export class ServiceBatches {
     const { engine, log, clock } = host;
     this.#entrance = new Entrance({
       ...{ engine, log, summaries: this.summaries },
-      refuseFull: (entering) => this.#refuseFull(entering),
+      refuseFull: (entering, own) => this.#refuseFull(entering, own),
     });
     this.#followers = new Followers({
       clock,
@@ -201,7 +201,7 @@ export class ServiceBatches {
   goOn(summary: BatchSummary, principal: Principal): Promise<BatchSummary> {
     const { id } = summary;
     const settings = settingsOf(summary) ?? refuseForeign(summary);
-    return this.#entrance.hold(id, `batch ${id} is being gone on with already`, async () => {
+    return this.#entrance.hold(id, principal, `batch ${id} is being gone on with already`, async () => {
       const giveBack = principal.take('batch');
       try {
         const source = await this.#inputOf(summary);
@@ -212,6 +212,12 @@ export class ServiceBatches {
         throw error;
       }
     });
+  }
+
+  /** Removes one, and all that is kept of it. */
+  remove(id: string, principal: Principal): Promise<void> {
+    const busy = `batch ${id} is being taken in, gone on with or removed`;
+    return this.#entrance.alone(id, principal, busy, () => this.#host.engine.batches.remove(id));
   }
 
   /** At start: goes on with all that a service before this one has left. */
@@ -274,12 +280,15 @@ export class ServiceBatches {
     };
   }
 
-  #refuseFull(entering: number): void {
+  #refuseFull(entering: number, own: number): void {
     const { limits, stopping } = this.#host;
     if (stopping.aborted) throw new KeylaneError('ERR_CLOSED', 'the service is closing');
     const full = (what: string, most: number) =>
       new KeylaneError('ERR_SATURATED', `the service has ${most} ${what} already; try again when one has ended`);
     if (entering >= limits.uploads) throw full('batches that come in', limits.uploads);
+    // Whoever sends slowly keeps its place for long: half are others'.
+    const share = Math.ceil(limits.uploads / 2);
+    if (own >= share) throw full('batches of this token that come in', share);
     if (this.#running.size >= limits.batches) throw full('batches that run', limits.batches);
   }
 

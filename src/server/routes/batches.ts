@@ -105,7 +105,7 @@ function lookRoutes(app: App, parts: Parts): void {
 
   app.get<OfBatch>('/v1/batches/:id/report', { config, schema }, async (request) => {
     const { id } = await seen(request, parts);
-    return engine.batches.report(id);
+    return await stillThere(id, engine.batches.report(id));
   });
 
   app.get<OfBatch & { Querystring: ResultsQuery }>(
@@ -136,7 +136,7 @@ function controlRoutes(app: App, parts: Parts): void {
 
   app.post<OfBatch>('/v1/batches/:id/cancel', { config, schema }, async (request, reply) => {
     const { id } = await seen(request, parts);
-    return done(request, reply, await notBusy(engine.batches.cancel(id)));
+    return done(request, reply, await stillThere(id, notBusy(engine.batches.cancel(id))));
   });
 
   app.post<OfBatch>('/v1/batches/:id/pause', { config, schema }, async (request, reply) => {
@@ -175,7 +175,7 @@ function controlRoutes(app: App, parts: Parts): void {
 
   app.delete<OfBatch>('/v1/batches/:id', { config, schema }, async (request, reply) => {
     const { id } = await seen(request, parts);
-    await notBusy(engine.batches.remove(id));
+    await stillThere(id, notBusy(batches.remove(id, request.principal)));
     reply.code(204);
     audit(request, reply, parts, id);
     return reply.send();
@@ -213,6 +213,17 @@ function answer({ isNew, summary }: Made, request: FastifyRequest, reply: Fastif
   reply.code(isNew ? 201 : 200).header('location', `/v1/batches/${summary.id}`);
   audit(request, reply, parts, summary.id);
   return toldOf(summary, parts);
+}
+
+/** Of what needs nothing but a batch that is there: it may have been removed since it was looked for. */
+async function stillThere<T>(id: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof KeylaneError && !(error instanceof Refusal) && error.code === 'ERR_INPUT')
+      throw new KeylaneError('ERR_NOT_FOUND', `there is no batch ${id}`);
+    throw error;
+  }
 }
 
 /** That a process runs it is no trouble of the service. */
