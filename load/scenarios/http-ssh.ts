@@ -8,8 +8,8 @@ import type { Measured, Scenario, Size } from '../scenario.js';
 
 const HOSTS = 100;
 const STREAMS = 2;
-const COMMANDS = 1_000;
-const ROUNDS = 7;
+const COMMANDS = 2_000;
+const ROUNDS = 6;
 
 /** `true` on 100 hosts, 200 at once, over connections that are there: through HTTP, and by the library. */
 export const scenario: Scenario = { name: 'http-ssh', fixture: 'loopback', limitSeconds: 120, binding: false, measure };
