@@ -85,10 +85,6 @@ export const METRICS = {
   keylane_heap_used_bytes: gauge('Used bytes of the JavaScript heap of a thread.', 'thread'),
   keylane_array_buffer_bytes: gauge('Bytes of buffers outside of the JavaScript heap of a thread.', 'thread'),
   keylane_heap_total_bytes: gauge('Bytes of the JavaScript heap of a thread.', 'thread'),
-  keylane_heap_allocated_bytes_total: counter(
-    'Bytes taken of the JavaScript heap of the main thread, what was freed meanwhile too.',
-    'thread',
-  ),
   // Cache
   keylane_cache_hits_total: counter('Answers given out of the memory of a shard.', 'shard'),
   keylane_cache_misses_total: counter('Answers that were asked of a shard and had to be fetched.', 'shard'),

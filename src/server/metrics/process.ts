@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Clock } from '../../index.js';
-import { Allocations } from './allocations.js';
 
 /** What is told of the process in `/v1/stats`. What cannot be known here, because this is not Linux, is not there. */
 export interface ProcessStats {
@@ -14,8 +13,6 @@ export interface ProcessStats {
   heapTotalBytes: number;
   externalBytes: number;
   arrayBufferBytes: number;
-  /** Taken of the main thread's heap since the start, what was freed meanwhile too. */
-  allocatedBytes: number;
   /** Seconds of CPU time of all threads since the start. */
   cpuSeconds: number;
   openFds?: number;
@@ -48,7 +45,6 @@ const SLOW_MS = 5_000;
 export class ProcessVitals {
   readonly #clock: Clock;
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  readonly #allocations = new Allocations();
   #spanSince: number;
   #lag: LoopLag | undefined = undefined;
   #loop = performance.eventLoopUtilization();
@@ -63,12 +59,10 @@ export class ProcessVitals {
 
   start(): void {
     this.#delay.enable();
-    this.#allocations.start();
   }
 
   stop(): void {
     this.#delay.disable();
-    this.#allocations.stop();
   }
 
   /** `busy` is of the time since it was last read, half a second at least. */
@@ -84,7 +78,6 @@ export class ProcessVitals {
       heapTotalBytes: heapTotal,
       externalBytes: external,
       arrayBufferBytes: arrayBuffers,
-      allocatedBytes: this.#allocations.read(),
       cpuSeconds: (user + system) / 1e6,
       ...this.#slowly(),
       loopLag: this.#lagNow(),

@@ -33,7 +33,6 @@ export function writeProcess(
   out.add('keylane_heap_used_bytes', main, its.heapUsedBytes);
   out.add('keylane_array_buffer_bytes', main, its.arrayBufferBytes);
   out.add('keylane_heap_total_bytes', main, its.heapTotalBytes);
-  out.add('keylane_heap_allocated_bytes_total', main, its.allocatedBytes);
   out.add('process_cpu_seconds_total', undefined, its.cpuSeconds);
   out.add('process_start_time_seconds', undefined, Math.round(at - uptimeMs) / 1_000);
   out.add('process_resident_memory_bytes', undefined, its.rssBytes);
