@@ -55,6 +55,8 @@ const PEERS = [
   ['postfix', '/usr/sbin/smtp-sink'],
   ['libxml2-utils', '/usr/bin/xmllint'],
   ['chromium', '/usr/bin/chromium'],
+  ['systemd', '/usr/bin/systemd-notify'],
+  ['systemd', '/usr/bin/systemd-analyze'],
 ];
 
 const passed = [];

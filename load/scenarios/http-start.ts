@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { plainEnvironment } from '../child.js';
+import { freePort } from '../free-port.js';
 import { median, round } from '../measure.js';
 import { cpuMsOf, rssAnon, treeOf } from '../proc.js';
 import type { Measured, Scenario, Size } from '../scenario.js';
@@ -97,13 +97,4 @@ function isReady(port: number): Promise<boolean> {
 /** Of all processes that it has started, too. */
 function cpuMs(child: ChildProcess): number {
   return treeOf(child.pid as number).reduce((sum, pid) => sum + cpuMsOf(pid), 0);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,8 +12,6 @@ import { Serving } from '../support/serve.ts';
 
 const LISTENER = fileURLToPath(new URL('../support/programs/notify-socket.pl', import.meta.url));
 const UNIT = fileURLToPath(new URL('../../docs/keylane.service', import.meta.url));
-/** A machine that has no systemd needs none of it. */
-const HERE = existsSync('/usr/bin/systemd-notify');
 
 const cleanups: (() => unknown)[] = [];
 afterAll(async () => {
@@ -38,7 +36,7 @@ const envOf = (socket: string, watchdogMs: number) => ({
   WATCHDOG_USEC: String(watchdogMs * 1_000),
 });
 
-test.skipIf(!HERE)('systemd is told when it is ready, that it lives, and that it stops', async () => {
+test('systemd is told when it is ready, that it lives, and that it stops', async () => {
   const { socket, heard } = await listener();
   const serving = await Serving.start(['--no-restart'], undefined, envOf(socket, 400));
   await until(() => heard.includes('READY=1') && heard.filter((note) => note === 'WATCHDOG=1').length >= 3);
@@ -47,7 +45,7 @@ test.skipIf(!HERE)('systemd is told when it is ready, that it lives, and that it
   expect((await serving.end()).status).toBe(0);
 });
 
-test.skipIf(!HERE)('a service that is started again tells that it is ready again', async () => {
+test('a service that is started again tells that it is ready again', async () => {
   const { socket, heard } = await listener();
   const serving = await Serving.start([], undefined, envOf(socket, 60_000));
   const times = () => heard.filter((note) => note === 'READY=1').length;
@@ -58,7 +56,7 @@ test.skipIf(!HERE)('a service that is started again tells that it is ready again
   expect((await serving.end()).status).toBe(0);
 });
 
-test.skipIf(!HERE)('a service that stands still gives no sign of life', async () => {
+test('a service that stands still gives no sign of life', async () => {
   const [still, living] = await Promise.all([listener(), listener()]);
   const [one, other] = await Promise.all(
     [still, living].map(({ socket }) => Serving.start(['--no-restart'], undefined, envOf(socket, 400))),
@@ -76,7 +74,7 @@ test.skipIf(!HERE)('a service that stands still gives no sign of life', async ()
   await Promise.all([once(one!.child, 'exit'), other!.end()]);
 });
 
-test.skipIf(!existsSync('/usr/bin/systemd-analyze'))('systemd finds nothing wrong with the unit', async () => {
+test('systemd finds nothing wrong with the unit', async () => {
   const { stderr } = await promisify(execFile)('systemd-analyze', ['verify', '--man=no', UNIT]).catch(
     (error: { stderr: string }) => error,
   );
