@@ -10,6 +10,9 @@ const BASE = [
   'src/batch-types.ts',
   'src/batch-options.ts',
   'src/ssh-types.ts',
+  'src/smtp-types.ts',
+  'src/stdio-types.ts',
+  'src/http-types.ts',
   'src/errors.ts',
   'src/events.ts',
   'src/routing.ts',
@@ -83,7 +86,7 @@ export const RULES = [
   // A driver knows its own folder (`*`) and, of its spec, the types of what it is given.
   {
     files: ['workers/drivers/*/'],
-    may: ['src/types.ts', 'src/ssh-types.ts', 'src/errors.ts', 'src/util/', 'workers/drivers/*/'],
+    may: [...BASE, 'workers/drivers/*/'],
     types: ['src/specs/'],
   },
   // What a pattern names is the same in every shard and on disk.
@@ -117,10 +120,12 @@ export const PACKAGES = {
   lmdb: ['src/store/environment.ts'],
   'lru-cache': ['workers/cache.ts'],
   msgpackr: ['src/wire/codec.ts'],
+  nodemailer: ['workers/drivers/smtp/'],
   'openid-client': ['src/tokens/oauth.ts'],
   pino: ['src/server/'],
   piscina: ['src/host/shard-thread.ts'],
   ssh2: ['workers/drivers/ssh/'],
+  undici: ['workers/drivers/http/'],
   yaml: ['src/util/yaml.ts'],
   zod: [
     'src/config/schema.ts',

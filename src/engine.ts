@@ -125,7 +125,7 @@ export async function createEngine(options?: EngineOptions): Promise<Engine> {
   // Anything else is refused with the other options.
   const isAsked = config === true || (typeof config === 'string' && config !== '');
   const resolved = resolveOptions(options && isAsked ? await configured(options) : options);
-  const registry = await loadSpecs(resolved.drivers, resolved.ssh);
+  const registry = await loadSpecs(resolved.drivers, resolved);
   const shards = new Shards(resolved, registry.own, systemClock);
   try {
     await shards.started();

@@ -52,11 +52,13 @@ export {
 export type { BatchStats, EngineBatches, JobsOptions } from './engine-batches.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
+export type { HttpAccess, HttpOptions, HttpRequest, HttpResponse } from './http-types.js';
 export type { KeyState, KeysOptions } from './key-states.js';
 export type { Histogram, RequestStats } from './meter.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';
 export type { Prewarmed, PrewarmOptions } from './prewarm.js';
 export { type OperationReport, readReport } from './report/report.js';
+export type { SmtpAccess, SmtpAttachment, SmtpOptions, SmtpRequest, SmtpResponse } from './smtp-types.js';
 export { type JsonSchema, requestSchema } from './specs/request-schema.js';
 export { describeSshConfig, type SshConfigDescription } from './specs/ssh-describe.js';
 export type {
@@ -70,6 +72,7 @@ export type {
   SshResponse,
   SshTransport,
 } from './ssh-types.js';
+export type { StdioOptions, StdioRequest, StdioResponse, StdioServer } from './stdio-types.js';
 export { dataDirectory, dataPath } from './store/data-dir.js';
 export type { EngineStream } from './stream.js';
 export { foldHosts } from './targets/fold.js';
@@ -95,6 +98,7 @@ export {
   type Chunk,
   type Driver,
   type DriverLease,
+  type DriverLimits,
   type DriverName,
   type Drivers,
   type EchoFault,
@@ -106,6 +110,7 @@ export {
   type OpenContext,
   type Outcome,
   type Parsed,
+  type Quota,
   type RequestOf,
   type ResponseOf,
   type Result,

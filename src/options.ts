@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { LONGEST_LABEL } from './call-options.js';
 import { refuseContradictions } from './contradictions.js';
 import type { OnEvent } from './events.js';
+import type { HttpOptions } from './http-types.js';
+import type { SmtpOptions } from './smtp-types.js';
+import { httpOptions } from './specs/http-schema.js';
+import { smtpOptions } from './specs/smtp-schema.js';
 import { type SshOptions, sshOptions } from './specs/ssh.js';
+import { stdioOptions } from './specs/stdio-schema.js';
+import type { StdioOptions } from './stdio-types.js';
 import { check } from './util/check.js';
 import { openFilesLimit } from './util/open-files.js';
 import type { Limits } from './wire/limits.js';
@@ -125,6 +131,12 @@ export interface EngineOptions {
   cache?: EngineCacheOptions;
   /** Defaults of SSH requests. */
   ssh?: SshOptions;
+  /** Defaults of SMTP requests. */
+  smtp?: SmtpOptions;
+  /** The commands that stdio requests may name. */
+  stdio?: StdioOptions;
+  /** Defaults of HTTP requests. */
+  http?: HttpOptions;
   /** Modules of drivers of one's own: `file:` URLs or absolute paths. See docs/drivers.md. */
   drivers?: readonly (string | URL)[];
   /** Hears what the engine tells of itself: shards that die or stand still, breakers, leaks. @default process warnings */
@@ -144,6 +156,9 @@ export interface ResolvedOptions {
   allowCommands: boolean;
   cache: Readonly<Required<EngineCacheOptions>>;
   ssh: SshOptions;
+  smtp: SmtpOptions;
+  stdio: StdioOptions;
+  http: HttpOptions;
   drivers: readonly string[];
   onEvent: OnEvent | undefined;
 }
@@ -265,6 +280,9 @@ export const engineOptions = z.strictObject({
   allowCommands: z.boolean().optional(),
   cache: cacheSchema.optional(),
   ssh: sshOptions.optional(),
+  smtp: smtpOptions.optional(),
+  stdio: stdioOptions.optional(),
+  http: httpOptions.optional(),
   drivers: z.array(z.union([z.string(), z.instanceof(URL)])).optional(),
   onEvent: z.custom<OnEvent>((value) => typeof value === 'function', 'must be a function').optional(),
 });
@@ -291,6 +309,9 @@ export function resolveOptions(given: EngineOptions = {}, openFiles = openFilesL
     allowCommands: options.allowCommands ?? DEFAULTS.allowCommands,
     cache: Object.freeze({ ...DEFAULTS.cache, ...withoutUndefined(options.cache ?? {}) }),
     ssh: Object.freeze({ ...options.ssh }),
+    smtp: Object.freeze({ ...options.smtp }),
+    stdio: Object.freeze({ ...options.stdio }),
+    http: Object.freeze({ ...options.http }),
     drivers: Object.freeze((options.drivers ?? []).map(String)),
     onEvent: options.onEvent,
   });

@@ -1,8 +1,12 @@
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { KeylaneError } from './errors.js';
+import type { ResolvedOptions } from './options.js';
 import { echoSpec } from './specs/echo.js';
-import { makeSshSpec, type SshOptions } from './specs/ssh.js';
+import { makeHttpSpec } from './specs/http.js';
+import { makeSmtpSpec } from './specs/smtp.js';
+import { makeSshSpec } from './specs/ssh.js';
+import { makeStdioSpec } from './specs/stdio.js';
 import type { Spec } from './types.js';
 
 /** The specs that an engine knows, by name, and where the shards find the drivers of the program's own. */
@@ -12,11 +16,17 @@ export interface Registry {
   own: Record<string, string>;
 }
 
+/** What each of keylane's own drivers is told once. */
+type DriverOptions = Pick<ResolvedOptions, 'ssh' | 'smtp' | 'stdio' | 'http'>;
+
 /** keylane's own drivers and the modules given. Rejects with `ERR_CONFIG` if a module is not a driver. */
-export async function loadSpecs(modules: readonly string[], ssh: SshOptions): Promise<Registry> {
+export async function loadSpecs(modules: readonly string[], options: DriverOptions): Promise<Registry> {
   const specs = new Map<string, Spec>([
     ['echo', echoSpec as Spec],
-    ['ssh', makeSshSpec(ssh) as Spec],
+    ['ssh', makeSshSpec(options.ssh) as Spec],
+    ['smtp', makeSmtpSpec(options.smtp) as Spec],
+    ['stdio', makeStdioSpec(options.stdio) as Spec],
+    ['http', makeHttpSpec(options.http) as Spec],
   ]);
   const own: Record<string, string> = {};
   for (const given of modules) {

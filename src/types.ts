@@ -19,7 +19,10 @@
  */
 
 import type { KeylaneError } from './errors.js';
+import type { HttpRequest, HttpResponse } from './http-types.js';
+import type { SmtpRequest, SmtpResponse } from './smtp-types.js';
 import type { SshRequest, SshResponse } from './ssh-types.js';
+import type { StdioRequest, StdioResponse } from './stdio-types.js';
 
 /**
  * How a request ended, by what is known of the peer:
@@ -54,6 +57,9 @@ export type Channel = 'stdout' | 'stderr' | 'message';
 export interface Drivers {
   echo: { request: EchoRequest; response: EchoResponse };
   ssh: { request: SshRequest; response: SshResponse };
+  smtp: { request: SmtpRequest; response: SmtpResponse };
+  stdio: { request: StdioRequest; response: StdioResponse };
+  http: { request: HttpRequest; response: HttpResponse };
 }
 
 export type DriverName = keyof Drivers & string;
@@ -201,6 +207,17 @@ export interface Spec<Input = unknown, Request = unknown, Response = unknown> {
   parse(input: Input): Parsed<Request>;
   /** Did the peer say yes? Decides between `ok` and `failed`. */
   ok(response: Response): boolean;
+  /**
+   * Does this answer lead on, to another request that is to be answered in its place (a redirect)? That one goes by its own
+   * key, in what is left of the time; it may lead on in turn, twenty times in all. Throws a KeylaneError where it may not be
+   * followed. A stream hands out nothing of an answer that leads on: its driver calls no `chunk` for it.
+   */
+  follow?(response: Response, parsed: Parsed<Request>): Parsed<Request> | undefined;
+  /**
+   * Milliseconds after which the same request may be made again, where the peer has said "not now" and has done nothing of
+   * it; undefined where its answer is final. Asked of answers that are not `ok`, where the call has tries left.
+   */
+  again?(response: Response, parsed: Parsed<Request>): number | undefined;
 }
 
 export interface Parsed<Request = unknown> {
@@ -209,6 +226,8 @@ export interface Parsed<Request = unknown> {
   lane: string;
   target: unknown;
   request: Request;
+  /** By its protocol, running it twice does no harm (a GET): as the call's option, which goes before where it is given. */
+  idempotent?: boolean;
   /** Set by the engine, where the request names an account. @internal */
   account?: AccountBounds;
 }
@@ -229,6 +248,10 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
    * @default the key; another where connections to several peers go through one host
    */
   peer?(target: Target): string;
+  /** What the target's lane and key are held to, beside the engine's own limits: the stricter of the two counts. Pure. */
+  limits?(target: Target): DriverLimits;
+  /** What a request counts in quotas `of: 'units'` (the recipients of a message). Whole, at least 1. @default 1 */
+  units?(request: Request): number;
   /** Opens a connection. Rejects with KeylaneError (`ERR_CONNECT`, `ERR_AUTH`, …); outcome is always `not_started`. */
   open(target: Target, context: OpenContext): Promise<Connection>;
   /**
@@ -244,6 +267,11 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
   ok?(response: Response): boolean;
   /** What the peer calls this version of its answer, for `context.etag` of a later request. */
   etag?(response: Response): string | undefined;
+  /**
+   * How long the peer says that its answer holds, in milliseconds (`Cache-Control: max-age`); 0: it is not to be remembered.
+   * Where it says nothing, the caller and the engine do. A caller's own `ttlMs` goes before any number but 0.
+   */
+  ttlMs?(response: Response): number | undefined;
   /** May this connection serve another request? Asked after each. */
   reusable(connection: Connection): boolean;
   /**
@@ -258,6 +286,28 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
   spawned?(): number;
   /** Ends a connection; resolves when its resources are gone. Never rejects, never hangs. */
   close(connection: Connection): Promise<void> | void;
+}
+
+/** What a driver asks to be held to on behalf of a peer. */
+export interface DriverLimits {
+  /** Connections of the lane; takes the place of the engine's `connectionsPerLane`. */
+  connectionsPerLane?: number;
+  /** Connections of the key, over all its lanes. @default no bound */
+  connectionsPerKey?: number;
+  /** Milliseconds after which a connection takes no more requests, where the engine does not allow less. */
+  maxLifetimeMs?: number;
+  /** Milliseconds without a request after which a connection is closed, where the engine does not allow less. */
+  idleMs?: number;
+  /** Of the key, over all its lanes and connections. */
+  quotas?: readonly Quota[];
+}
+
+/** In any `perMs` milliseconds no more than `most` are started, exactly. Who comes too early waits, in its turn. */
+export interface Quota {
+  most: number;
+  perMs: number;
+  /** What is counted. @default 'requests' */
+  of?: 'requests' | 'units';
 }
 
 /** Its functions may be taken out of it: whoever keeps `lost` need not keep the rest. */
@@ -325,6 +375,11 @@ export interface ExecuteContext {
   chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined;
   /** What the caller writes; undefined unless the call is a stream. */
   readonly input: AsyncIterable<Uint8Array> | undefined;
+  /**
+   * The peer wants to be left alone for so long (a 4xx reply, `Retry-After`): no further request of the key is started
+   * before, those that run go on. A longer one takes the place of a shorter one. At most an hour.
+   */
+  pause(ms: number): void;
   /** Asks the main thread for what only it may do. Rejects with a KeylaneError. */
   ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']>;
 }

@@ -131,6 +131,8 @@ export class Fill implements RunHost {
     return this.#host.now();
   }
 
+  pause: RunHost['pause'] = (key, ms) => this.#host.pause(key, ms);
+
   ask: RunHost['ask'] = (question, about) => this.#host.ask(question, about);
 
   watch(dueAt: number): void {

@@ -9,6 +9,9 @@ interface DriverModule {
 const BUILT_IN: Record<string, () => Promise<unknown>> = {
   echo: () => import('./drivers/echo/index.js'),
   ssh: () => import('./drivers/ssh/index.js'),
+  smtp: () => import('./drivers/smtp/index.js'),
+  stdio: () => import('./drivers/stdio/index.js'),
+  http: () => import('./drivers/http/index.js'),
 };
 
 /** Imports a driver by its name: keylane's own, or one of the program's own by its URL. */

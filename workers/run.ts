@@ -32,6 +32,8 @@ export interface RunHost {
   watch(dueAt: number): void;
   answered(run: Run): void;
   ask: ExecuteContext['ask'];
+  /** Lets no request of the key start for so long. */
+  pause(key: string, ms: number): void;
 }
 
 /**
@@ -245,6 +247,10 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
 
   ask<Q extends keyof Questions>(question: Q, about: Questions[Q]['about']): Promise<Questions[Q]['answer']> {
     return this.#host.ask(question, about);
+  }
+
+  pause(ms: number): void {
+    this.#host.pause(this.command.key, ms);
   }
 
   chunk(channel: Channel, data: Uint8Array): Promise<void> | undefined {

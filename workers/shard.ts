@@ -146,6 +146,8 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     return this.#asks.ask(question, about);
   }
 
+  pause(_key: string, _ms: number): void {}
+
   watch(dueAt: number): void {
     this.#deadlines.watch(dueAt);
   }

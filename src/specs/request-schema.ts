@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { sshRequest } from './ssh-schema.js';
+import { OWN_DRIVERS, type OwnDriverName } from './own-drivers.js';
 
 /** JSON Schema (2020-12) as far as a request needs it. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -41,8 +41,14 @@ const ECHO = {
  * What a request of this driver may hold, as JSON Schema: of one of our own drivers. What depends on several fields or on
  * their characters is checked when the request is taken.
  */
-export function requestSchema(driver: 'ssh' | 'echo'): JsonSchema {
-  if (driver === 'echo') return structuredClone(ECHO);
-  const { $schema: _, ...schema } = z.toJSONSchema(sshRequest, { io: 'input', unrepresentable: 'any' });
-  return { ...schema, properties: { ...schema.properties, stdin: BYTES } };
+export function requestSchema(driver: OwnDriverName): JsonSchema {
+  const { schema } = OWN_DRIVERS[driver];
+  if (!schema) return structuredClone(ECHO);
+  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const { $schema: _, ...rest } = json;
+  const bytes = BYTE_FIELDS.filter((field) => Object.hasOwn(schema.shape, field)).map((field) => [field, BYTES]);
+  return { ...rest, properties: { ...rest.properties, ...Object.fromEntries(bytes) } };
 }
+
+/** Fields that take text or bytes. */
+const BYTE_FIELDS = ['stdin', 'raw', 'body'];

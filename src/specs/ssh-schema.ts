@@ -172,7 +172,7 @@ const FIELDS_OF = [
 const NOT_DETACHED = ['pty', 'sudo', 'silenceMs', 'killTree'] as const;
 
 /** What an account has too. */
-export const sshFields = { host, port, user, path, hostKeys, maxOutputBytes };
+export const sshFields = { host, port, user, path, reference, hostKeys, maxOutputBytes };
 
 /** The schema of one request. */
 export const sshRequest = z

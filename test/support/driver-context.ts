@@ -98,6 +98,13 @@ export class FakeExecute implements ExecuteContext {
     this.#onSent?.();
   }
 
+  /** What `pause` was called with. */
+  readonly pauses: number[] = [];
+
+  pause(ms: number): void {
+    this.pauses.push(ms);
+  }
+
   ask(question: keyof Questions, about: unknown): Promise<never> {
     const secret = question === 'secret' ? this.secrets[about as string] : undefined;
     if (secret === undefined) throw new Error(`nobody expected to be asked for ${question}`);

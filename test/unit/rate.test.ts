@@ -258,6 +258,7 @@ describe('a run of a key with a rate', () => {
       noteRunning() {},
       watch() {},
       ask: () => Promise.reject(new Error('nobody to ask')),
+      pause() {},
       answered() {},
     };
     const start = (lane: string, more: Partial<RunCommand> = {}) => {

@@ -25,6 +25,7 @@ function setUp(command: Partial<RunCommand> = {}, streams = 1, connectionsPerLan
     noteRunning: (slot) => noted.push(`running ${slot}`),
     watch: (dueAt) => noted.push(`watch ${dueAt}`),
     ask: () => Promise.reject(new Error('nobody to ask')),
+    pause() {},
     answered: () => noted.push('answered'),
   };
   const start = (more: Partial<RunCommand> = {}) => {

@@ -29,6 +29,8 @@ export class OwnContext implements ExecuteContext {
 
   sent(): void {}
 
+  pause(): void {}
+
   chunk(): undefined {
     return undefined;
   }
