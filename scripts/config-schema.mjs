@@ -15,6 +15,10 @@ const GROUP_SSH = [
   ['src/config/types.ts', 'GroupSsh'],
   ['src/ssh-types.ts', 'SshAccess'],
 ];
+const SMTP = [
+  ['src/smtp-types.ts', 'SmtpOptions'],
+  ['src/smtp-types.ts', 'SmtpAccess'],
+];
 /** Path (`*` for any name or number) → the interfaces that tell of what is there. */
 const TOLD = {
   '': [
@@ -26,6 +30,17 @@ const TOLD = {
   'limits.breaker': [['src/options.ts', 'BreakerOptions']],
   cache: [['src/options.ts', 'EngineCacheOptions']],
   ssh: SSH,
+  smtp: SMTP,
+  stdio: [['src/stdio-types.ts', 'StdioOptions']],
+  'stdio.servers.*': [['src/stdio-types.ts', 'StdioServer']],
+  http: [
+    ['src/http-types.ts', 'HttpOptions'],
+    ['src/http-types.ts', 'HttpAccess'],
+  ],
+  'http.origins.*': [
+    ['src/http-types.ts', 'HttpOrigin'],
+    ['src/http-types.ts', 'HttpAccess'],
+  ],
   'ssh.jump.*': [['src/ssh-types.ts', 'SshAccess']],
   'groups.*': [['src/config/types.ts', 'ConfigGroup']],
   'groups.*.ssh': GROUP_SSH,

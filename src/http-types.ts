@@ -65,9 +65,17 @@ export interface HttpOptions extends HttpAccess {
   /** Networks that may be connected to all the same. */
   allow?: readonly string[];
   /** How single origins are reached: `https://api.example`. A request says none of it then. */
-  origins?: Readonly<Record<string, HttpAccess & { connections?: number }>>;
+  origins?: Readonly<Record<string, HttpOrigin>>;
   /** Connections to one origin; with HTTP/2 each carries up to 100 requests. @default 32 */
   connections?: number;
+  /** Bytes kept of a body, decompressed. @default 1_048_576 */
   maxBodyBytes?: number;
+  /** Redirects that are followed. @default 5 */
   redirects?: number;
+}
+
+/** One origin of the configuration. */
+export interface HttpOrigin extends HttpAccess {
+  /** Connections to it. @default the option `connections` */
+  connections?: number;
 }

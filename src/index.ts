@@ -52,7 +52,7 @@ export {
 export type { BatchStats, EngineBatches, JobsOptions } from './engine-batches.js';
 export { type ErrorCode, KeylaneError } from './errors.js';
 export type { EngineEvent } from './events.js';
-export type { HttpAccess, HttpOptions, HttpRequest, HttpResponse } from './http-types.js';
+export type { HttpAccess, HttpOptions, HttpOrigin, HttpRequest, HttpResponse } from './http-types.js';
 export type { KeyState, KeysOptions } from './key-states.js';
 export type { Histogram, RequestStats } from './meter.js';
 export type { BreakerOptions, EngineCacheOptions, EngineOptions, LimitOptions } from './options.js';

@@ -19,9 +19,11 @@ export interface StdioResponse {
 
 /** A command that speaks JSON-RPC on its standard input and output. */
 export interface StdioServer {
-  /** The program, and its words; no shell. */
+  /** The program: a path, or a name that is looked up in PATH. No shell. */
   command: string;
+  /** Its words. */
   args?: readonly string[];
+  /** The folder that it runs in. @default that of this process */
   cwd?: string;
   /** Variables beside the few that each gets (PATH, HOME, LANG, TZ, TMPDIR, USER). Values may be references: `env:NAME`, `file:PATH`. */
   env?: Readonly<Record<string, string>>;
