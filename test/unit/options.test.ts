@@ -140,6 +140,9 @@ describe('the defaults', () => {
         report: 'persisted',
       },
       ssh: {},
+      smtp: {},
+      stdio: {},
+      http: {},
       drivers: [],
     };
     expect(resolveOptions()).toEqual(all);

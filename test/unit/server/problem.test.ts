@@ -50,6 +50,7 @@ test('each code has a status that HTTP knows, a Retry-After where one may come a
         "ERR_UNAUTHENTICATED",
       ],
       "403": [
+        "ERR_DENIED",
         "ERR_FORBIDDEN",
       ],
       "404": [
@@ -58,6 +59,9 @@ test('each code has a status that HTTP knows, a Retry-After where one may come a
       "409": [
         "ERR_EXISTS",
         "ERR_STOPPED",
+      ],
+      "413": [
+        "ERR_TOO_LARGE",
       ],
       "429": [
         "ERR_QUOTA",
@@ -77,6 +81,8 @@ test('each code has a status that HTTP knows, a Retry-After where one may come a
         "ERR_AUTH_EXPIRED",
         "ERR_TOKEN",
         "ERR_HOST_KEY",
+        "ERR_TLS",
+        "ERR_SPAWN",
         "ERR_CONNECTION_LOST",
         "ERR_PROTOCOL",
         "ERR_PASSPHRASE",
