@@ -1,7 +1,7 @@
-import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { type EngineOptions, KeylaneError } from '../index.js';
 import { check } from '../util/check.js';
+import { isLoopback } from '../util/networks.js';
 import { HTTP_LIMITS, type HttpLimits } from './access/limits.js';
 import { type LogSection, type ServeSection, serveSection } from './section.js';
 
@@ -70,21 +70,12 @@ export function resolveServiceOptions(given: ServiceOptions = {}): ResolvedServi
     ...(said as ServiceOptions),
     http: { ...HTTP_LIMITS, ...options.http } as Required<HttpLimits>,
   };
-  if (!isLoopback(resolved.host) && !resolved.tls && !resolved.allowInsecure)
+  // Names are not looked up: what they stand for may change.
+  if (resolved.host !== 'localhost' && !isLoopback(resolved.host) && !resolved.tls && !resolved.allowInsecure)
     throw new KeylaneError(
       'ERR_CONFIG',
       `createService.host: ${resolved.host} can be reached from outside, where tokens would be read on their way; ` +
         'give a certificate (tls, --tls-cert and --tls-key), or allow it (allowInsecure, --allow-insecure) behind a proxy that encrypts',
     );
   return Object.freeze(resolved);
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
-/** Names are not looked up: what they stand for may change. */
-function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  return family === 0 ? host === 'localhost' : LOOPBACK.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { isIPv4, type Socket } from 'node:net';
+import { isLoopback } from '../../util/networks.js';
 import type { HttpLimits } from './limits.js';
 
 /** Closes what comes past the bounds, before anything of it is read. */
@@ -36,8 +37,4 @@ export function networkOf(address = ''): string {
   const after = tail === undefined || tail === '' ? [] : tail.split(':');
   const zeros = tail === undefined ? [] : Array<string>(8 - before.length - after.length).fill('0');
   return `${[...before, ...zeros, ...after].slice(0, 4).join(':')}::/64`;
-}
-
-function isLoopback(network: string): boolean {
-  return network === '::1' || (network.startsWith('127.') && isIPv4(network));
 }
