@@ -54,6 +54,7 @@ const PEERS = [
   ['tcsh', '/usr/bin/tcsh'],
   ['postfix', '/usr/sbin/smtp-sink'],
   ['libxml2-utils', '/usr/bin/xmllint'],
+  ['redis-server', '/usr/bin/redis-server'],
   ['chromium', '/usr/bin/chromium'],
   ['systemd', '/usr/bin/systemd-notify'],
   ['systemd', '/usr/bin/systemd-analyze'],
