@@ -1,8 +1,8 @@
 import type { AnyAuthMethod, BaseAgent } from 'ssh2';
 import type { SshProbe } from '../../../src/ssh-types.js';
+import { printable } from '../../../src/util/printable.js';
 import type { AgentKey } from './agent.js';
 import type { Credential, Credentials } from './credentials.js';
-import { printable } from './printable.js';
 
 /**
  * Decides what is tried next at a log-in, by what the server still allows (RFC 4252, 5.1): each credential once, in

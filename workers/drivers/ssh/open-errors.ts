@@ -1,7 +1,7 @@
 import { KeylaneError } from '../../../src/errors.js';
+import { printable } from '../../../src/util/printable.js';
 import { type AlgorithmKind, isOnDemand, OPTION_OF } from './algorithms.js';
 import type { Mismatch } from './kex-facts.js';
-import { printable } from './printable.js';
 
 /** How far an open came. */
 export type Phase = 'preparation' | 'jump' | 'look-up' | 'connect' | 'key exchange' | 'authentication';

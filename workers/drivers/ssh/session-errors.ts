@@ -1,6 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { Stopped } from '../../../src/types.js';
-import { printable } from './printable.js';
+import { printable } from '../../../src/util/printable.js';
 
 /** The server refused one variable. Nothing ran, and the connection is fine. */
 export function envRefused(key: string, name: string): KeylaneError {

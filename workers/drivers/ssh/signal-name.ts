@@ -1,4 +1,4 @@
-import { printable } from './printable.js';
+import { printable } from '../../../src/util/printable.js';
 
 /** As Node names it: the protocol leaves `SIG` away, and has names of its own with an `@` in them. */
 export function signalName(name: string): string {

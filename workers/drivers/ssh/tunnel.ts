@@ -1,8 +1,8 @@
 import { Duplex } from 'node:stream';
 import { KeylaneError } from '../../../src/errors.js';
+import { printable } from '../../../src/util/printable.js';
 import { WINDOW } from './incoming.js';
 import type { Pressure } from './pressure.js';
-import { printable } from './printable.js';
 import type { ChannelPeer, Transport } from './transport.js';
 
 const PACKET = 32 << 10;

@@ -1,6 +1,6 @@
 import type { HostKeys, SshProbe } from '../../../../src/ssh-types.js';
+import { printable } from '../../../../src/util/printable.js';
 import type { KexFacts } from '../kex-facts.js';
-import { printable } from '../printable.js';
 
 /** Up to here nothing is the server's own text, but for its version; a banner may say whatever it likes. */
 const END_OF_KEX = 'debug1: SSH2_MSG_NEWKEYS received';

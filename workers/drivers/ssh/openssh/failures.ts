@@ -1,5 +1,5 @@
 import { type ErrorCode, KeylaneError } from '../../../../src/errors.js';
-import { printable } from '../printable.js';
+import { printable } from '../../../../src/util/printable.js';
 
 /** What `ssh` says when it cannot open a connection, and what that is with us. The first that fits counts. */
 const MEANINGS: readonly { says: RegExp; code: ErrorCode; retryable?: false; local?: true }[] = [

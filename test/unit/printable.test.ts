@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { printable } from '../../../workers/drivers/ssh/printable.js';
+import { printable } from '../../src/util/printable.js';
 
 test('what a server writes cannot move the cursor of who reads it, hide text, or fill the screen', () => {
   expect(printable('bye\x1b[2J\r\nroot# \u202e \u2028 \x9b1m')).toBe('bye?[2J??root# ? ? ?1m');
