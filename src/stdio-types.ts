@@ -3,7 +3,7 @@ export interface StdioRequest {
   /** A name of the option `stdio.servers`. */
   server: string;
   method: string;
-  /** What JSON can carry. */
+  /** What JSON can carry, to a depth of 512; as text no more than `maxMessageBytes` of the server. */
   params?: object;
   /** True: a notification, which has no answer: `ok` once it is written. */
   notify?: boolean;
@@ -31,6 +31,16 @@ export interface StdioServer {
   framing?: 'lines' | 'content-length';
   /** The handshake that comes first, once a process. An object: `initialize` with these params. @default 'mcp' */
   initialize?: 'mcp' | 'none' | object;
+  /**
+   * With `initialize: 'mcp'`: what the server is told that it may ask of us, as `{ sampling: {}, elicitation: {} }`. It can
+   * then ask a stream, which answers; a `run` has nobody who could. @default nothing
+   */
+  capabilities?: Readonly<Record<string, unknown>>;
+  /**
+   * Methods that may run twice, `*` for any characters: where an answer is lost they are tried again, as far as the call's
+   * `attempts` go. @default with `initialize: 'mcp'` those of MCP that only read, else none
+   */
+  idempotent?: readonly string[];
   /** True: all requests may share a process, whatever their session. @default false */
   stateless?: boolean;
   /** Requests in flight at once in one process. @default 64 */

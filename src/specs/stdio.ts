@@ -1,9 +1,11 @@
 import { KeylaneError } from '../errors.js';
-import { laneOf } from '../routing.js';
 import type { StdioOptions, StdioRequest, StdioResponse, StdioServer } from '../stdio-types.js';
 import type { Spec } from '../types.js';
 import { check } from '../util/check.js';
-import { stdioRequest } from './stdio-schema.js';
+import { nearest } from '../util/nearest.js';
+import { paramsText } from './stdio-params.js';
+import { plainRequest, stdioRequest } from './stdio-schema.js';
+import { type KnownServer, knownServer, laneFor, minimalEnv } from './stdio-server.js';
 
 /** What a process is started from, and what is asked of it: everything said, nothing left to a default. */
 export interface StdioTarget {
@@ -46,49 +48,75 @@ export interface StdioOrder {
   notify: boolean;
 }
 
-/** The `stdio` spec: requests name a server, the engine's options say what that is. */
-export function makeStdioSpec({ servers = {} }: StdioOptions = {}): Spec<StdioRequest, StdioOrder, StdioResponse> {
+const SERVERS_TOLD = 10;
+
+/** The `stdio` spec: requests name a server, the engine's options say what that is. `env`: our own variables. */
+export function makeStdioSpec(
+  { servers = {} }: StdioOptions = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Spec<StdioRequest, StdioOrder, StdioResponse> {
+  const few = minimalEnv(env);
+  const known = new Map<string, KnownServer>();
+  const find = (name: string): KnownServer => {
+    let found = known.get(name);
+    if (found) return found;
+    if (!Object.hasOwn(servers, name)) throw unknownServer(name, Object.keys(servers));
+    found = knownServer(name, servers[name] as StdioServer, few);
+    known.set(name, found);
+    return found;
+  };
   return {
     name: 'stdio',
     parse(input) {
-      const request = check(stdioRequest, input, 'stdio', 'ERR_INPUT') as StdioRequest;
+      const request = plainRequest(input) ?? (check(stdioRequest, input, 'stdio', 'ERR_INPUT') as StdioRequest);
       const { server: name, method, params, notify = false, session } = request;
-      const server = Object.hasOwn(servers, name) ? servers[name] : undefined;
-      if (!server)
-        throw new KeylaneError('ERR_INPUT', `stdio.server: the configuration has no server ${JSON.stringify(name)}`);
-      const target = targetOf(name, server, server.stateless ? undefined : session);
-      const text = params && JSON.stringify(params);
-      return { key: name, lane: laneOf(name, target), target, request: { method, params: text, notify } };
+      const found = find(name);
+      const { handshake, maxMessageBytes } = found.shared.target;
+      const why = OURS_TO_SEND.get(method) ?? (handshake.kind === 'none' ? undefined : OF_THE_HANDSHAKE.get(method));
+      if (why !== undefined) throw new KeylaneError('ERR_INPUT', `stdio.method: ${why}`, { key: name });
+      const order: StdioOrder = { method, params: params && paramsText(params, maxMessageBytes), notify };
+      const token = progressTokenOf(params);
+      if (token !== undefined) order.progressToken = token;
+      const { lane, target } = laneFor(found, session);
+      const parsed = { key: name, lane, target, request: order };
+      return found.isIdempotent(method) ? { ...parsed, idempotent: true } : parsed;
     },
     ok: ({ error }) => error === undefined,
   };
 }
 
-function targetOf(name: string, server: StdioServer, session: string | undefined): StdioTarget {
-  const { initialize = 'mcp' } = server;
-  const own = Object.entries(server.env ?? {});
-  const isReference = ([, value]: [string, string]) => /^(env|file):/.test(value);
-  return {
-    name,
-    session,
-    stateless: server.stateless ?? false,
-    command: server.command,
-    args: server.args ?? [],
-    cwd: server.cwd,
-    env: { PATH: process.env.PATH ?? '', ...Object.fromEntries(own.filter((entry) => !isReference(entry))) },
-    secrets: Object.fromEntries(own.filter(isReference)),
-    framing: server.framing ?? 'lines',
-    handshake:
-      initialize === 'mcp'
-        ? { kind: 'mcp', capabilities: {} }
-        : initialize === 'none'
-          ? { kind: 'none' }
-          : { kind: 'initialize', params: initialize },
-    requestsPerProcess: server.requestsPerProcess ?? 64,
-    processes: server.processes ?? 4,
-    restartsPerMinute: server.restartsPerMinute ?? 5,
-    startTimeoutMs: server.startTimeoutMs ?? 10_000,
-    idleMs: server.idleMs,
-    maxMessageBytes: server.maxMessageBytes ?? 16 << 20,
-  };
+const CANCEL = 'a request is called off by its own `signal`; then keylane sends this';
+const HANDSHAKE = 'keylane makes the handshake, once a process; leave it out, or say `initialize: none` of the server';
+
+/** Ids are the process's, which others may share: whoever could send these could call off what others have asked. */
+const OURS_TO_SEND: ReadonlyMap<string, string> = new Map([
+  ['notifications/cancelled', CANCEL],
+  ['$/cancelRequest', CANCEL],
+]);
+
+const OF_THE_HANDSHAKE: ReadonlyMap<string, string> = new Map([
+  ['initialize', HANDSHAKE],
+  ['initialized', HANDSHAKE],
+  ['notifications/initialized', HANDSHAKE],
+]);
+
+/** MCP 2025-06-18, "Progress": a text or a number that the caller has chosen. */
+function progressTokenOf(params: object | undefined): string | number | undefined {
+  const token = (params as { _meta?: { progressToken?: unknown } | null } | undefined)?._meta?.progressToken;
+  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
+}
+
+function unknownServer(name: string, known: readonly string[]): KeylaneError {
+  const near = nearest(name, known);
+  const hint = near === undefined ? told(known) : `did you mean \`${near}\`?`;
+  return new KeylaneError(
+    'ERR_INPUT',
+    `stdio.server: the configuration has no server ${JSON.stringify(name)}; ${hint}`,
+  );
+}
+
+function told(known: readonly string[]): string {
+  if (known.length === 0) return 'it has none at all: name it in `stdio.servers`';
+  const more = known.length > SERVERS_TOLD ? ` and ${known.length - SERVERS_TOLD} more` : '';
+  return `known are ${known.slice(0, SERVERS_TOLD).join(', ')}${more}`;
 }
