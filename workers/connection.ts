@@ -1,6 +1,7 @@
 import type { Due } from '../src/util/deadlines.js';
 import { Link } from '../src/util/queue.js';
 import type { EndReason } from '../src/wire/protocol.js';
+import type { LaneLimits } from './lane-limits.js';
 
 /**
  *     opening ──▶ idle ⇄ busy ⇄ full ──▶ closing ──▶ gone
@@ -37,6 +38,8 @@ export class Connection implements Due {
   readonly inIdle: Link<Connection> = new Link<Connection>(this);
   /** Among those that end on the same day. */
   readonly inCalendar: Link<Connection> = new Link<Connection>(this);
+  /** Among those that have been idle for long enough on the same day, where that is sooner than for others. */
+  inIdleCalendar: Link<Connection> | undefined = undefined;
   /** When its opening, or its check, takes too long. */
   dueAt = Number.POSITIVE_INFINITY;
   readonly pool: ConnectionOwner;
@@ -55,6 +58,7 @@ export class Connection implements Due {
 
 /** What the shard-wide lists need of a connection's pool. */
 export interface ConnectionOwner {
+  readonly limits: LaneLimits;
   /** Takes no more leases on it and ends it when the last one is settled. */
   retire(connection: Connection, why: EndReason): void;
 }

@@ -122,6 +122,15 @@ function closeBy(driver: Driver, value: unknown): Promise<void> | undefined {
   }
 }
 
+/** May it serve another request? A driver that cannot tell has answered no. */
+export function isReusable(driver: Driver, value: unknown): boolean {
+  try {
+    return driver.reusable(value);
+  } catch {
+    return false;
+  }
+}
+
 export function lostEarly(): KeylaneError {
   return new KeylaneError('ERR_CONNECT', 'the connection was closed as soon as it was open');
 }

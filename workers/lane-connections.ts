@@ -47,6 +47,11 @@ export class LaneConnections {
     return this.#lists.idle.first;
   }
 
+  /** The one that has been idle for longest. */
+  get oldestIdle(): Connection | undefined {
+    return this.#lists.idle.last;
+  }
+
   /** A copy: those that it holds may move meanwhile. */
   in(...states: ConnectionState[]): Connection[] {
     return states.flatMap((state) => [...this.#lists[state]]);

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../src/util/clock.js';
-import { List } from '../src/util/queue.js';
+import { Link, List } from '../src/util/queue.js';
 import type { Limits } from '../src/wire/limits.js';
 import type { EndReason } from '../src/wire/protocol.js';
 import { Calendar } from './calendar.js';
@@ -10,6 +10,10 @@ const JITTER = 0.1;
 /** Days in the longest life: connections that end on the same day end at once. */
 const DAYS = 2_048;
 const SHORTEST_DAY_MS = 16;
+/** Where the shard has no longest life, and some lanes have. */
+const USUAL_DAY_MS = 1_000;
+/** By so much may a connection be idle for longer, whose lane has a time of its own. */
+const IDLE_DAY_MS = 256;
 /**
  * For so long at a time are connections ended, then requests have their turn. What follows each end (promises, the
  * driver's part) comes on top and takes about as long again.
@@ -17,26 +21,27 @@ const SHORTEST_DAY_MS = 16;
 const SLICE_MS = 0.5;
 
 /**
- * When connections end although nothing is wrong with them: idle for `idleMs`, the longest idle first, and after their
- * longest life, in use or not. Two timers in all, however many connections there are.
+ * When connections end although nothing is wrong with them: idle for `idleMs` or for less where their lane says so, the
+ * longest idle first, and after their longest life, in use or not. Three timers in all, however many connections there are.
  */
 export class Lifetimes {
   readonly #clock: Clock;
   readonly #idleMs: number;
-  readonly #maxLifetimeMs: number;
   readonly #random: () => number;
   /** The idle connections of the shard, the longest idle first. */
   readonly #idle = new List<Connection>();
   readonly #ends: Calendar<Connection>;
+  /** Idle ones of lanes that have a shorter time. */
+  readonly #idleEnds: Calendar<Connection>;
   #expiry: Timer | undefined = undefined;
 
   constructor(clock: Clock, { idleMs, maxLifetimeMs }: Limits, random: () => number) {
     this.#clock = clock;
     this.#idleMs = idleMs;
-    this.#maxLifetimeMs = maxLifetimeMs;
     this.#random = random;
-    const dayMs = Math.max(SHORTEST_DAY_MS, maxLifetimeMs / DAYS);
+    const dayMs = maxLifetimeMs === 0 ? USUAL_DAY_MS : Math.max(SHORTEST_DAY_MS, maxLifetimeMs / DAYS);
     this.#ends = new Calendar(clock, dayMs, (connections) => this.#retire(() => connections.first, 'lifetime'));
+    this.#idleEnds = new Calendar(clock, IDLE_DAY_MS, (connections) => this.#retire(() => connections.first, 'idle'));
   }
 
   /** The one to end where room is needed. */
@@ -56,19 +61,27 @@ export class Lifetimes {
 
   /** A connection is open: its life has begun. */
   began(connection: Connection): void {
-    if (this.#maxLifetimeMs === 0) return;
-    const lifetime = this.#maxLifetimeMs * (1 - JITTER * this.#random());
+    const { maxLifetimeMs } = connection.pool.limits;
+    if (maxLifetimeMs === 0) return;
+    const lifetime = maxLifetimeMs * (1 - JITTER * this.#random());
     this.#ends.add(connection.inCalendar, this.#clock.now() + lifetime);
   }
 
   becameIdle(connection: Connection, now: number): void {
     connection.since = now;
     this.#idle.push(connection.inIdle);
+    const { idleMs } = connection.pool.limits;
+    if (idleMs !== undefined) {
+      connection.inIdleCalendar ??= new Link<Connection>(connection);
+      this.#idleEnds.add(connection.inIdleCalendar, now + idleMs);
+    }
     this.#expiry ??= this.#clock.timer(this.#idleMs, () => this.#expire());
   }
 
   leftIdle(connection: Connection): void {
     this.#idle.remove(connection.inIdle);
+    const { inIdleCalendar } = connection;
+    if (inIdleCalendar !== undefined) inIdleCalendar.list?.remove(inIdleCalendar);
   }
 
   /** It takes no more leases, for whatever reason. */
@@ -79,6 +92,7 @@ export class Lifetimes {
   stop(): void {
     this.#expiry?.cancel();
     this.#ends.stop();
+    this.#idleEnds.stop();
   }
 
   #expire(): void {

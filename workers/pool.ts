@@ -5,11 +5,13 @@ import { Link, PriorityQueue } from '../src/util/queue.js';
 import type { EndReason } from '../src/wire/protocol.js';
 import { asKeylaneError } from '../src/wire/wire-error.js';
 import { Connection, type ConnectionOwner, type ConnectionState } from './connection.js';
-import { lostEarly, type Verdict } from './driver-steps.js';
+import { isReusable, lostEarly, type Verdict } from './driver-steps.js';
 import type { Key } from './keys.js';
 import { LaneConnections } from './lane-connections.js';
+import type { LaneLimits } from './lane-limits.js';
 import { Lease, type LeaseOwner } from './lease.js';
 import type { Pools } from './pools.js';
+import type { KeyRoom } from './room.js';
 import type { Waiter } from './waiter.js';
 import { type Warming, Warmings } from './warming.js';
 
@@ -17,8 +19,6 @@ import { type Warming, Warmings } from './warming.js';
 const REOPEN_MS = 1_000;
 /** While one lane tries a stopped host, the others look again no sooner than after this. */
 const LOOK_AGAIN_MS = 50;
-/** While other lanes wait for a connection, one that has been busy for so long gives way. */
-const TURN_MS = 250;
 
 /**
  * The connections of one lane. Knows nothing of what they are: a driver opens and closes them.
@@ -34,6 +34,9 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   readonly key: Key;
   readonly target: unknown;
   readonly driver: Driver;
+  readonly limits: LaneLimits;
+  /** The places of its key, where they are bounded. */
+  keyRoom: KeyRoom | undefined = undefined;
   /** Place among those that wait for a handshake of their key, or for room in their shard. */
   readonly inHungry: Link<Pool> = new Link<Pool>(this);
   /**
@@ -54,13 +57,22 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   readonly #silentMs: number;
   readonly #warmings = new Warmings();
 
-  constructor(pools: Pools, keyName: string, key: Key, lane: string, target: unknown, driver: Driver) {
+  constructor(
+    pools: Pools,
+    keyName: string,
+    key: Key,
+    lane: string,
+    target: unknown,
+    driver: Driver,
+    limits: LaneLimits,
+  ) {
     this.#pools = pools;
     this.keyName = keyName;
     this.key = key;
     this.lane = lane;
     this.target = target;
     this.driver = driver;
+    this.limits = limits;
     this.streams = Math.max(1, typeof driver.streams === 'number' ? driver.streams : driver.streams(target));
     const { checkAfterMs } = pools.limits;
     this.#silentMs = driver.check && checkAfterMs > 0 ? checkAfterMs : Number.POSITIVE_INFINITY;
@@ -82,7 +94,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   /** It may have no more connections. */
   get isFull(): boolean {
-    return this.live >= this.#pools.limits.connectionsPerLane;
+    return this.live >= this.limits.connections;
   }
 
   get #unused(): boolean {
@@ -112,7 +124,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   /** Opens connections until the lane has `count` (within its limits), then calls back. */
   warm(count: number, done: (error: KeylaneError | undefined) => void): Warming {
-    const warming = { count: Math.min(count, this.#pools.limits.connectionsPerLane), done };
+    const warming = { count: Math.min(count, this.limits.connections), done };
     this.#warmings.add(warming);
     this.grow();
     this.#warmed(undefined);
@@ -256,20 +268,10 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     if (this.#waiters.size === 0 && this.#warmings.size === 0) this.inHungry.list?.remove(this.inHungry);
   }
 
-  /** A driver that cannot tell has answered no. */
   #whyEnd(connection: Connection): EndReason | undefined {
-    try {
-      if (!this.driver.reusable(connection.value)) return 'not_reusable';
-    } catch {
-      return 'not_reusable';
-    }
-    return this.#mustGiveWay(connection) ? 'gave_way' : undefined;
-  }
-
-  /** While others wait for room in the shard, a connection that is always busy would keep them out for ever. */
-  #mustGiveWay(connection: Connection): boolean {
+    if (!isReusable(this.driver, connection.value)) return 'not_reusable';
     const busy = connection.leased > 0 || this.#waiters.size > 0;
-    return busy && this.#pools.othersNeedRoom(this) && this.#pools.clock.now() - connection.since > TURN_MS;
+    return busy && this.#pools.isTurnOver(this, connection) ? 'gave_way' : undefined;
   }
 
   #wantsMore(): boolean {

@@ -4,16 +4,20 @@ import { laneOf } from '../src/routing.js';
 import type { Driver, DriverLease } from '../src/types.js';
 import type { Clock } from '../src/util/clock.js';
 import { Deadlines } from '../src/util/deadlines.js';
-import { List } from '../src/util/queue.js';
 import type { Limits } from '../src/wire/limits.js';
 import type { EndReason } from '../src/wire/protocol.js';
 import type { Connection, ConnectionState } from './connection.js';
 import { leaseForDriver } from './driver-lease.js';
 import { DriverSteps, type Opener } from './driver-steps.js';
 import { Keys } from './keys.js';
+import { laneLimits } from './lane-limits.js';
 import { Leaks } from './leaks.js';
 import { Lifetimes } from './lifetimes.js';
 import { Pool } from './pool.js';
+import { KeyRoom, Room } from './room.js';
+
+/** While other lanes wait for a connection, one that has been busy for so long gives way. */
+const TURN_MS = 250;
 
 /** What a simulation puts in place of chance, and who is told. */
 export interface PoolsParameters {
@@ -43,16 +47,14 @@ export class Pools {
   readonly #pools = new Map<Driver, Map<string, Pool>>();
   readonly #lifetimes: Lifetimes;
   readonly #leaks: Leaks;
-  /** Pools that wait for room in the shard, in the order they came. */
-  readonly #hungry = new List<Pool>();
+  readonly #room = new Room();
+  /** By key, where its connections are bounded. */
+  readonly #keyRooms = new Map<string, KeyRoom>();
   /** Pools that may open again at a certain time. */
   readonly #holding = new Set<Pool>();
   readonly #holds: Deadlines<Pool>;
   /** Who waits for the last pool of a key to be gone. */
   readonly #releasing = new Map<string, () => void>();
-  #connections = 0;
-  /** Connections that a driver is closing. */
-  #ending = 0;
   #emptied: (() => void) | undefined = undefined;
 
   constructor(
@@ -96,13 +98,13 @@ export class Pools {
 
   /** True if a pool waits for room that only another lane's connection can make. */
   get othersWait(): boolean {
-    return this.#hungry.size > 0;
+    return this.#room.hungry.size > 0;
   }
 
-  /** True if a lane other than this one waits for room, and too few connections are on their way out. */
-  othersNeedRoom(pool: Pool): boolean {
-    const own = pool.inHungry.list === this.#hungry ? 1 : 0;
-    return this.#hungry.size > own && this.#ending < this.#hungry.size;
+  /** While other lanes wait for room that is not on its way, a connection that is always busy would keep them out for ever. */
+  isTurnOver(pool: Pool, connection: Connection): boolean {
+    const isNeeded = this.#room.isNeededBeside(pool) || pool.keyRoom?.isNeededBeside(pool) === true;
+    return isNeeded && this.clock.now() - connection.since > TURN_MS;
   }
 
   of(keyName: string, lane: string, target: unknown, driver: Driver): Pool {
@@ -113,9 +115,12 @@ export class Pools {
     }
     let pool = lanes.get(lane);
     if (!pool) {
-      const key = this.keys.of(driver.peer?.(target) ?? keyName);
-      key.lanes++;
-      pool = new Pool(this, keyName, key, lane, target, driver);
+      // What the driver says first: where it throws, nothing has been taken note of.
+      const limits = laneLimits(driver, target, this.limits);
+      const peer = driver.peer?.(target) ?? keyName;
+      pool = new Pool(this, keyName, this.keys.of(peer), lane, target, driver, limits);
+      pool.key.lanes++;
+      if (limits.connectionsPerKey !== Number.POSITIVE_INFINITY) this.#join(pool);
       lanes.set(lane, pool);
     }
     return pool;
@@ -130,19 +135,41 @@ export class Pools {
       pool.key.hungry.push(pool.inHungry);
       return false;
     }
-    if (this.#connections < this.limits.connectionsPerShard) return true;
-    this.#hungry.push(pool.inHungry);
+    const { keyRoom } = pool;
+    if (keyRoom !== undefined && keyRoom.connections >= pool.limits.connectionsPerKey) {
+      keyRoom.hungry.push(pool.inHungry);
+      this.#makeKeyRoom(keyRoom);
+      return false;
+    }
+    if (this.#room.connections < this.limits.connectionsPerShard) return true;
+    this.#room.hungry.push(pool.inHungry);
     this.makeRoom();
     return false;
   }
 
   /** For each pool that waits for room, one connection must be on its way out: the longest idle ones go. */
   makeRoom(): void {
-    while (this.#ending < this.#hungry.size) {
-      const oldest = this.#lifetimes.longestIdle;
-      if (!oldest) return;
-      this.#evict(oldest);
+    this.#room.make(
+      () => this.#lifetimes.longestIdle,
+      (connection) => this.#evict(connection),
+    );
+  }
+
+  #makeKeyRoom(room: KeyRoom): void {
+    room.make(
+      () => room.longestIdle,
+      (connection) => this.#evict(connection),
+    );
+  }
+
+  #join(pool: Pool): void {
+    let room = this.#keyRooms.get(pool.keyName);
+    if (!room) {
+      room = new KeyRoom();
+      this.#keyRooms.set(pool.keyName, room);
     }
+    room.lanes.add(pool);
+    pool.keyRoom = room;
   }
 
   #evict(connection: Connection): void {
@@ -162,15 +189,18 @@ export class Pools {
 
   /** It has just become idle. Does somebody wait for the stream that it goes through, or for its place? */
   keepIdle(connection: Connection): void {
+    const { keyRoom } = connection.pool as Pool;
+    if (keyRoom !== undefined) this.#makeKeyRoom(keyRoom);
     const carrier = connection.carrier as Pool | undefined;
     if (carrier && connection.state === 'idle' && carrier.waiting > 0 && carrier.isFull) this.#evict(connection);
     this.makeRoom();
   }
 
   opening(connection: Connection): void {
-    this.#connections++;
+    this.#room.connections++;
     this.counts.opening++;
-    const { key } = connection.pool as Pool;
+    const { key, keyRoom } = connection.pool as Pool;
+    if (keyRoom !== undefined) keyRoom.connections++;
     key.opens++;
     this.keys.began(key, connection);
   }
@@ -224,7 +254,8 @@ export class Pools {
     this.counts[to]++;
     if (from === 'idle') {
       this.#lifetimes.leftIdle(connection);
-      if (this.othersWait) connection.since = this.clock.now();
+      const { keyRoom } = connection.pool as Pool;
+      if (this.othersWait || (keyRoom !== undefined && keyRoom.hungry.size > 0)) connection.since = this.clock.now();
     } else if (from === 'checking') {
       this.steps.ended(connection);
     }
@@ -234,10 +265,13 @@ export class Pools {
 
   /** Ends a connection through its driver; `gone` is called when its resources are gone, never within this step. */
   close(pool: Pool, connection: Connection, gone: () => void): void {
-    this.#ending++;
+    const { keyRoom } = pool;
+    this.#room.ending++;
+    if (keyRoom !== undefined) keyRoom.ending++;
     const closing = this.steps.close(pool.driver, connection.value) ?? AT_ONCE;
     void closing.then(() => {
-      this.#ending--;
+      this.#room.ending--;
+      if (keyRoom !== undefined) keyRoom.ending--;
       this.totals.closed++;
       this.totals.livedMs += this.clock.now() - connection.openEnded;
       gone();
@@ -247,18 +281,29 @@ export class Pools {
   /** A connection is no more: there is room for another. */
   gone(connection: Connection): void {
     this.#leaks.gone(connection);
-    this.#connections--;
+    const { keyRoom } = connection.pool as Pool;
+    this.#room.connections--;
     this.counts.closing--;
-    while (this.#connections < this.limits.connectionsPerShard && this.#hungry.size > 0) this.#hungry.shift()?.grow();
+    if (keyRoom !== undefined) {
+      keyRoom.connections--;
+      keyRoom.serve((pool) => pool.limits.connectionsPerKey);
+    }
+    this.#room.serve(() => this.limits.connectionsPerShard);
     this.#tellIfEmpty();
   }
 
   left(pool: Pool): void {
     if (!this.#pools.get(pool.driver)?.delete(pool.lane)) return;
     this.#holding.delete(pool);
+    this.#leaveRoom(pool);
     this.keys.left(pool.key);
     if (this.#releasing.size > 0) this.#tellIfReleased(pool.keyName);
     this.#tellIfEmpty();
+  }
+
+  #leaveRoom(pool: Pool): void {
+    const { keyName, keyRoom } = pool;
+    if (keyRoom?.lanes.delete(pool) && keyRoom.lanes.size === 0) this.#keyRooms.delete(keyName);
   }
 
   /**
@@ -312,7 +357,7 @@ export class Pools {
   }
 
   #tellIfEmpty(): void {
-    if (this.#connections === 0 && this.#emptied) {
+    if (this.#room.connections === 0 && this.#emptied) {
       this.#emptied();
       this.#emptied = undefined;
     }

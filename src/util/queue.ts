@@ -27,6 +27,10 @@ export class List<T> {
     return this.#first?.item;
   }
 
+  get last(): T | undefined {
+    return this.#last?.item;
+  }
+
   /** Adds at the end. Throws if the link is in a list already. */
   push(link: Link<T>): void {
     this.#adopt(link);

@@ -1,5 +1,5 @@
 import { KeylaneError } from '../../src/errors.ts';
-import type { Driver, DriverLease, ExecuteContext, OpenContext } from '../../src/types.ts';
+import type { Driver, DriverLease, DriverLimits, ExecuteContext, OpenContext } from '../../src/types.ts';
 import type { Clock } from '../../src/util/clock.ts';
 import { Link } from '../../src/util/queue.ts';
 import type { Limits } from '../../src/wire/limits.ts';
@@ -23,6 +23,10 @@ export class FakeDriver implements Driver<unknown, FakeConnection> {
   begun = 0;
   /** False: closes wait at their gates too. */
   closesAtOnce = true;
+
+  /** What it asks for its lanes; there where a test says so. */
+  declare limits?: (target: unknown) => DriverLimits;
+  declare units?: (request: unknown) => number;
 
   constructor(streams = 1) {
     this.streams = streams;

@@ -1,10 +1,21 @@
 import { expect, test } from 'vitest';
-import { Connection } from '../../workers/connection.ts';
+import { Connection, type ConnectionOwner } from '../../workers/connection.ts';
 import { Lease } from '../../workers/lease.ts';
+
+const OWNER: ConnectionOwner = {
+  limits: {
+    connections: 1,
+    connectionsPerKey: Number.POSITIVE_INFINITY,
+    idleMs: undefined,
+    maxLifetimeMs: 0,
+    quotas: undefined,
+  },
+  retire() {},
+};
 
 function leased() {
   const told: unknown[][] = [];
-  const connection = new Connection({ retire() {} }, 1, 0);
+  const connection = new Connection(OWNER, 1, 0);
   const lease = new Lease(connection, {
     settle: (of, broken) => told.push(['settle', of === connection, broken]),
     exceeded: (of, streams) => told.push(['exceeded', of === connection, streams]),
@@ -27,7 +38,7 @@ test.each(ways)('%s tells the owner once, and every way to settle it again throw
 });
 
 test('a lease is settled even if its owner throws', () => {
-  const lease = new Lease(new Connection({ retire() {} }, 1, 0), {
+  const lease = new Lease(new Connection(OWNER, 1, 0), {
     settle() {
       throw new Error('a bug');
     },

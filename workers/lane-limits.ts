@@ -1,0 +1,74 @@
+import { KeylaneError } from '../src/errors.js';
+import type { Driver, DriverLimits, Quota } from '../src/types.js';
+import type { Limits } from '../src/wire/limits.js';
+
+/** What a lane is held to: the engine's limits, and what its driver asks for its peer. */
+export interface LaneLimits {
+  /** Of the lane. */
+  readonly connections: number;
+  /** Of its key, over all lanes that have such a bound; Infinity: none. */
+  readonly connectionsPerKey: number;
+  /** There where its connections may be idle for less than others of the shard. */
+  readonly idleMs: number | undefined;
+  /** 0: none. */
+  readonly maxLifetimeMs: number;
+  /** There where its key has some. */
+  readonly quotas: readonly Quota[] | undefined;
+}
+
+/** Throws `ERR_CONFIG` where a driver asks for what is no limit. */
+export function laneLimits(driver: Driver, target: unknown, limits: Limits): LaneLimits {
+  const asked = driver.limits?.(target);
+  if (!asked) return ofEngine(limits);
+  check(asked);
+  const { connectionsPerLane = limits.connectionsPerLane, connectionsPerKey = Number.POSITIVE_INFINITY } = asked;
+  const { idleMs = Number.POSITIVE_INFINITY, quotas } = asked;
+  return {
+    // More than the key may have would only stand in line.
+    connections: Math.min(connectionsPerLane, connectionsPerKey),
+    connectionsPerKey,
+    idleMs: idleMs < limits.idleMs ? idleMs : undefined,
+    maxLifetimeMs: shorter(limits.maxLifetimeMs, asked.maxLifetimeMs ?? 0),
+    quotas: quotas && quotas.length > 0 ? quotas : undefined,
+  };
+}
+
+const known = new WeakMap<Limits, LaneLimits>();
+
+/** One for all lanes that have no limits of their own. */
+function ofEngine(limits: Limits): LaneLimits {
+  let own = known.get(limits);
+  if (!own) {
+    const { connectionsPerLane: connections, maxLifetimeMs } = limits;
+    const connectionsPerKey = Number.POSITIVE_INFINITY;
+    own = { connections, connectionsPerKey, idleMs: undefined, maxLifetimeMs, quotas: undefined };
+    known.set(limits, own);
+  }
+  return own;
+}
+
+/** 0: none. */
+function shorter(a: number, b: number): number {
+  return a === 0 || b === 0 ? a + b : Math.min(a, b);
+}
+
+function check({ connectionsPerLane, connectionsPerKey, maxLifetimeMs, idleMs, quotas = [] }: DriverLimits): void {
+  const whole = { connectionsPerLane, connectionsPerKey };
+  for (const [name, value] of Object.entries(whole))
+    if (value !== undefined && value !== Number.POSITIVE_INFINITY) mustBeWhole(name, value);
+  for (const [name, value] of Object.entries({ maxLifetimeMs, idleMs }))
+    if (value !== undefined && !(value >= 0)) refuse(name, 'milliseconds from 0 on', value);
+  for (const { most, perMs, of } of quotas) {
+    mustBeWhole('quotas.most', most);
+    if (!(perMs > 0 && Number.isFinite(perMs))) refuse('quotas.perMs', 'milliseconds, more than 0', perMs);
+    if (of !== undefined && of !== 'requests' && of !== 'units') refuse('quotas.of', '`requests` or `units`', of);
+  }
+}
+
+function mustBeWhole(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a whole number from 1 on', value);
+}
+
+function refuse(name: string, expected: string, value: unknown): never {
+  throw new KeylaneError('ERR_CONFIG', `the driver's limits: \`${name}\` must be ${expected}, not ${String(value)}`);
+}
