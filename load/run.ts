@@ -41,6 +41,12 @@ const SCENARIOS: readonly string[] = [
   'http-sse',
   'http-memory',
   'http-start',
+  'smtp-send',
+  'smtp-rate',
+  'smtp-prewarm',
+  'stdio-run',
+  'fetch-run',
+  'fetch-sse',
 ];
 
 const PROCESS = new URL('./scenario-process.js', import.meta.url);
