@@ -38,7 +38,6 @@ class Pipe {
   constructor([file, ...argv]: readonly string[]) {
     this.#child = spawn(file!, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#read(text));
-    process.once('exit', () => this.#child.kill('SIGKILL'));
   }
 
   ask(params: object): Promise<unknown> {
