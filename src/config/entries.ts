@@ -32,17 +32,24 @@ function* leaves(value: unknown, path: Path): Generator<[Path, unknown]> {
 const SECRET = /pass|secret|token|credential|api[-_]?key|private[-_]?key/i;
 const REFERENCE = /^(env:[A-Za-z_]\w*$|file:|cmd:)/;
 const MASK = '****';
+/** Of these, words of a command line. */
+const WORDS = new Set<PropertyKey | undefined>(['command', 'args']);
 
 /** A value as it may be shown. References are, and whatever cannot be a secret. */
 function masked(value: unknown, path: Path): unknown {
   if (isObject(value)) {
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, masked(inner, [...path, name])]));
   }
-  if (Array.isArray(value))
-    return path.at(-1) === 'command' ? maskedWords(value) : value.map((one) => masked(one, path));
+  if (Array.isArray(value)) return WORDS.has(path.at(-1)) ? maskedWords(value) : value.map((one) => masked(one, path));
   if (typeof value !== 'string') return value;
-  if (path.some((step) => typeof step === 'string' && SECRET.test(step))) return REFERENCE.test(value) ? value : MASK;
+  if (isVariable(path) || path.some((step) => typeof step === 'string' && SECRET.test(step)))
+    return REFERENCE.test(value) ? value : MASK;
   return withoutUserInfo(value);
+}
+
+/** Of a server's environment, whatever its name: a token may be called anything there. */
+function isVariable(path: Path): boolean {
+  return path[0] === 'stdio' && path[1] === 'servers' && path[3] === 'env';
 }
 
 /** A command line as it may be shown: what follows `--token`, and what is assigned to a name like it, is not. */

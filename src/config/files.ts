@@ -58,8 +58,11 @@ function projectFile(cwd: string, home: string): FoundFile | undefined {
   }
 }
 
-/** The text of a file. Throws `ERR_CONFIG` for one that is not to be trusted, or is no text. */
-export function readFile({ kind, file }: FoundFile): string {
+/**
+ * The text of a file, and whether it is somebody else's. Throws `ERR_CONFIG` for one that is not to be trusted, or is no
+ * text.
+ */
+export function readFile({ kind, file }: FoundFile): { text: string; foreign: boolean } {
   const refuse = (problem: string, cause?: unknown): never => {
     throw new KeylaneError('ERR_CONFIG', `${file}: ${problem}`, cause === undefined ? {} : { cause });
   };
@@ -74,7 +77,8 @@ export function readFile({ kind, file }: FoundFile): string {
     const about = fstatSync(fd);
     const problem = problemOf(about, kind);
     if (problem !== undefined) refuse(problem);
-    return textOf(fd, about.size) ?? refuse('is not UTF-8; save it as UTF-8');
+    const text = textOf(fd, about.size) ?? refuse('is not UTF-8; save it as UTF-8');
+    return { text, foreign: isForeign(about) };
   } finally {
     closeSync(fd);
   }
@@ -87,10 +91,15 @@ function problemOf(about: Stats, kind: FoundFile['kind']): string | undefined {
   const groupMayWrite = (about.mode & 0o020) !== 0 && about.gid !== about.uid;
   if ((about.mode & 0o002) !== 0 || groupMayWrite)
     return 'may be written by others than its owner, who could have us run what they like; chmod go-w it';
-  const us = process.getuid?.();
-  if (kind !== 'named' && us !== undefined && about.uid !== us && about.uid !== 0)
+  if (kind !== 'named' && isForeign(about))
     return 'belongs to another user; if it is to count, name it (--config, KEYLANE_CONFIG)';
   return undefined;
+}
+
+/** Neither ours nor root's. */
+function isForeign({ uid }: Stats): boolean {
+  const us = process.getuid?.();
+  return us !== undefined && uid !== us && uid !== 0;
 }
 
 function textOf(fd: number, size: number): string | undefined {

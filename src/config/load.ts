@@ -12,7 +12,7 @@ import { isObject, type Layer, type Merged, merge, type Path, type Tree } from '
 import { wordsOf } from './origins.js';
 import { absolutePaths } from './paths.js';
 import { configSchema } from './schema.js';
-import { borrowedTrust, untrusted } from './trust.js';
+import { borrowedTrust, foreign, untrusted } from './trust.js';
 import type { Config, ConfigFile, ConfigOrigin } from './types.js';
 import { variablesLayer } from './variables.js';
 
@@ -78,7 +78,8 @@ export async function readConfig(
   let project: Layer | undefined;
   const layers = [add(programLayer(defaults, { from: 'default' }), cwd)];
   for (const found of files) {
-    const layer = await fileLayer(found);
+    const { layer, isForeign } = await fileLayer(found);
+    if (isForeign) problems.push(...foreign(layer));
     if (found.kind === 'project') {
       project = layer;
       problems.push(...untrusted(layer));
@@ -178,15 +179,15 @@ function programLayer(values: ConfigFile, origin: ConfigOrigin): Layer {
   return { values: structuredClone(values) as Tree, originOf: () => origin };
 }
 
-async function fileLayer(found: FoundFile): Promise<Layer> {
-  const text = readFile(found);
+async function fileLayer(found: FoundFile): Promise<{ layer: Layer; isForeign: boolean }> {
+  const { text, foreign: isForeign } = readFile(found);
   // The parser is loaded where there is something to parse: it takes longer than all else.
   const { parseYaml } = await import('../util/yaml.js');
   const { value, lineOf } = parseYaml(text, found.file, { mostLexemes: MOST_LEXEMES, mostValues: MOST_VALUES });
   const originOf = (path: Path): ConfigOrigin => ({ from: 'file', file: found.file, line: lineOf(path) });
   if (value !== null && !isObject(value))
     throw new KeylaneError('ERR_CONFIG', `${found.file}:1: expected options by name, as in \`shards: 4\``);
-  return { values: (withoutNothing(value) ?? {}) as Tree, originOf };
+  return { layer: { values: (withoutNothing(value) ?? {}) as Tree, originOf }, isForeign };
 }
 
 /** A name with nothing after it says nothing: all below it may be commented out. Aliases become values of their own. */

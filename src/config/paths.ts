@@ -7,6 +7,9 @@ const PATHS: readonly (readonly string[])[] = [
   ['drivers', '*'],
   ['inventories', '*', 'file'],
   ['inventories', '*', 'cwd'],
+  ['stdio', 'servers', '*', 'command'],
+  ['stdio', 'servers', '*', 'cwd'],
+  ['stdio', 'servers', '*', 'env', '*'],
   ['serve', 'tls', 'cert'],
   ['serve', 'tls', 'key'],
   ['serve', 'audit'],
@@ -18,17 +21,20 @@ const PATHS: readonly (readonly string[])[] = [
     ]),
   ),
 ];
-const REFERENCES = new Set(['password', 'passphrase', 'token']);
+const REFERENCES = new Set(['password', 'passphrase', 'token', 'env']);
 
 /** Makes the files that values name absolute: relative ones are below `folder`, where they were written, `~/` is home. */
 export function absolutePaths(values: Tree, folder: string, home: string): void {
-  const { inventories } = values;
-  for (const source of Array.isArray(inventories) ? inventories : [])
+  const { inventories, stdio } = values;
+  const servers = isObject(stdio) && isObject(stdio.servers) ? Object.values(stdio.servers) : [];
+  for (const source of [...(Array.isArray(inventories) ? inventories : []), ...servers])
     if (isObject(source) && source.command !== undefined) source.cwd ??= folder;
   for (const path of PATHS) {
     visit(values, path, (text, field) => {
       if (REFERENCES.has(field))
         return text.startsWith('file:') ? `file:${absolute(text.slice(5), folder, home)}` : text;
+      // Without a slash it is looked for in PATH.
+      if (field === 'command' && !text.includes('/')) return text;
       if (text === 'none' || text.startsWith('file:')) return text;
       return absolute(text, folder, home);
     });

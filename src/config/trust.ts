@@ -12,10 +12,11 @@ const FIX = 'name the file (--config, KEYLANE_CONFIG)';
 
 /** What a found file asks for that it may not have. */
 export function untrusted({ values, originOf }: Layer): string[] {
-  const { ssh, drivers, allowCommands, serve } = values;
+  const { ssh, drivers, allowCommands, serve, stdio } = values;
   const asked: [Path, string][] = [];
   if (serve !== undefined) asked.push([['serve'], 'say who may have requests run here']);
   if (drivers !== undefined) asked.push([['drivers'], 'run code']);
+  if (isObject(stdio) && stdio.servers !== undefined) asked.push([['stdio', 'servers'], 'start commands']);
   if (isObject(ssh) && ssh.allowExec === true) asked.push([['ssh', 'allowExec'], 'run code']);
   if (allowCommands === true) asked.push([['allowCommands'], 'run code']);
   for (const path of named(values, [], (name, value) => name === 'forwardAgent' && value !== false))
@@ -24,6 +25,17 @@ export function untrusted({ values, originOf }: Layer): string[] {
     const place = `${wordsOf(originOf(path))}: ${pathOf('', path)}`;
     return `${place}: would ${would}, and this file was only found; write it in your own (\`keylane config path\`), or ${FIX}`;
   });
+}
+
+/**
+ * What a file of another user asks for that not even its name lends it: whoever owns it can say anew at any time what is
+ * started as us, with the variables and secrets that go to a server.
+ */
+export function foreign({ values, originOf }: Layer): string[] {
+  const { stdio } = values;
+  if (!isObject(stdio) || stdio.servers === undefined) return [];
+  const place = `${wordsOf(originOf(['stdio', 'servers']))}: stdio.servers`;
+  return [`${place}: would start commands, and the file belongs to another user; chown it, or copy it`];
 }
 
 /** Commands that a found file names, where it is the user's own file that allows commands: it means its own. */

@@ -121,7 +121,7 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token, a URI a password. */
-const SECRET = /pass|secret|token|credential|(?<!per)key$|^env$|^stdin$|^command$|^argv$|^payload$|^jump$/i;
+const SECRET = /pass|secret|token|credential|(?<!per)key$|^env$|^stdin$|^command$|^args$|^argv$|^payload$|^jump$/i;
 const LONGEST_SHOWN = 60;
 
 function shown(value: unknown, path: readonly PropertyKey[]): string {
