@@ -64,7 +64,14 @@ const ON_THE_HOST: ReadonlySet<string> = new Set([
   'addressFamily',
 ]);
 
-const ECHO = new Set(['key', 'payload', 'openMs', 'delayMs', 'fault', 'etag']);
+/**
+ * Of drivers whose key is a name as it stands: the field that says it, and all else that a request may hold where the token
+ * is for some names only. What a `stdio` request names is started as the configuration says, and not otherwise.
+ */
+const BY_NAME: Readonly<Record<string, { name: string; known: ReadonlySet<string> }>> = {
+  echo: { name: 'key', known: new Set(['key', 'payload', 'openMs', 'delayMs', 'fault', 'etag']) },
+  stdio: { name: 'server', known: new Set(['server', 'method', 'params', 'notify', 'session']) },
+};
 
 export function scopeOf({ name, hosts, drivers = BUILT_IN, files = false }: TokenOptions): Scope {
   const patterns = hosts && new HostPatterns(hosts);
@@ -112,12 +119,13 @@ export function scopeOf({ name, hosts, drivers = BUILT_IN, files = false }: Toke
         if (patterns) checkHost(request, patterns);
         if (!files) checkOwn(request, 'request');
       } else if (patterns) {
-        if (driver !== 'echo')
-          throw refuse('driver', 'is for some hosts only, and which host this reaches cannot be told');
+        const named = Object.hasOwn(BY_NAME, driver) ? BY_NAME[driver] : undefined;
+        if (!named) throw refuse('driver', 'is for some hosts only, and which host this reaches cannot be told');
         for (const field in request)
-          if (!ECHO.has(field)) throw refuse(`request.${field}`, 'is for some hosts only, and may not say this');
-        if (typeof request.key !== 'string' || !patterns.hasName(request.key))
-          throw refuse('request.key', `is not for this key; its keys are ${shown(hosts!)}`);
+          if (!named.known.has(field)) throw refuse(`request.${field}`, 'is for some hosts only, and may not say this');
+        const key = request[named.name];
+        if (typeof key !== 'string' || !patterns.hasName(key))
+          throw refuse(`request.${named.name}`, `is not for this ${named.name}; it is for ${shown(hosts!)}`);
       }
     },
 

@@ -9,10 +9,11 @@ export interface TokenOptions {
   token: string;
   /**
    * Patterns of hosts (`*` any characters, `?` one; with `:port` also other ports than 22): requests to other hosts are
-   * refused, and so is each field that could lead elsewhere. Of `echo` they are of the key. @default all hosts
+   * refused, and so is each field that could lead elsewhere. Of `echo` they are of the key, of `stdio` of the server's
+   * name. @default all hosts
    */
   hosts?: readonly string[];
-  /** @default all drivers */
+  /** Any but `ssh` and `echo` must be named. @default ssh, echo */
   drivers?: readonly string[];
   /** True: it may look at what is its own, and run nothing. @default false */
   readOnly?: boolean;

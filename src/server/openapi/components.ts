@@ -76,8 +76,9 @@ export const COMPONENTS: Readonly<Record<string, JsonSchema>> = {
       key: { type: 'string', description: 'The host or account.' },
       outcome,
       response: {
-        description: 'What the peer answered: of ssh an SshResponse, of other drivers their own.',
-        anyOf: [{ $ref: '#/components/schemas/SshResponse' }, {}],
+        description:
+          'What the peer answered: of ssh an SshResponse, of stdio a StdioResponse, of other drivers their own.',
+        anyOf: [{ $ref: '#/components/schemas/SshResponse' }, { $ref: '#/components/schemas/StdioResponse' }, {}],
       },
       error: object('Why there is no answer.', { code: text, message: text }),
       attempts: whole,
@@ -101,6 +102,16 @@ export const COMPONENTS: Readonly<Record<string, JsonSchema>> = {
       truncated: { type: 'boolean', description: 'There was more output than `maxOutputBytes`.' },
     },
     ['stdout', 'stderr', 'truncated'],
+  ),
+  StdioResponse: object(
+    'What a JSON-RPC server answered: its result, or its error.',
+    {
+      result: {},
+      error: object('That makes the outcome `failed`.', { code: { type: 'integer' }, message: text, data: {} }, [
+        'data',
+      ]),
+    },
+    ['result', 'error'],
   ),
   Chunk: object(
     'A piece of output: text or bytes.',

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { principalOf } from '../../../src/server/access/principal.ts';
 import type { TokenOptions } from '../../../src/server/access/token-options.ts';
 import { sshRequest } from '../../../src/specs/ssh-schema.ts';
+import { stdioRequest } from '../../../src/specs/stdio-schema.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const bearer = (about: Partial<TokenOptions>) =>
@@ -162,6 +163,25 @@ test('of echo the patterns are of the key; of drivers that nobody here knows it 
   expect(refused({}, { key: 'x' }, 'own')).toBe('driver');
   expect(refused({ drivers: ['own'] }, { key: 'x' }, 'own')).toBeUndefined();
   expect(refused({ drivers: ['own'] }, { key: 'x' }, 'echo')).toBe('driver');
+});
+
+test('of stdio the driver must be named, and the patterns are of the server', () => {
+  const stdio = { server: 'memory', method: 'tools/list', params: {}, notify: true, session: 's' };
+  expect(Object.keys(stdio).sort()).toEqual(Object.keys(stdioRequest.shape).sort());
+  expect(refused({}, stdio, 'stdio')).toBe('driver');
+  expect(refused({ files: true }, stdio, 'stdio')).toBe('driver');
+  expect(refused({ admin: true }, stdio, 'stdio')).toBeUndefined();
+  const named = { drivers: ['stdio'] };
+  expect(refused(named, stdio, 'stdio')).toBeUndefined();
+  expect(refused(named, PLAIN)).toBe('driver');
+  const some = { ...named, hosts: ['mem*', 'everything'] };
+  expect(refused(some, stdio, 'stdio')).toBeUndefined();
+  expect(refused(some, { ...stdio, server: 'everything' }, 'stdio')).toBeUndefined();
+  expect(refused(some, { ...stdio, server: 'files' }, 'stdio')).toBe('request.server');
+  expect(refused(some, { ...stdio, server: ['memory'] }, 'stdio')).toBe('request.server');
+  expect(refused(some, { method: 'x' }, 'stdio')).toBe('request.server');
+  for (const field of ['command', 'args', 'env', 'cwd', 'newField'])
+    expect(refused(some, { ...stdio, [field]: 'x' }, 'stdio')).toBe(`request.${field}`);
 });
 
 test('who may only look runs nothing, who may only run changes nothing of the whole service', () => {
