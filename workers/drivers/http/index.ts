@@ -1,14 +1,30 @@
-import { KeylaneError } from '../../../src/errors.js';
 import type { HttpResponse } from '../../../src/http-types.js';
 import type { HttpOrder, HttpTarget } from '../../../src/specs/http.js';
 import type { Driver } from '../../../src/types.js';
+import { type Clock, systemClock } from '../../../src/util/clock.js';
+import { openTo } from './connector.js';
+import { etagOf, freshFor } from './freshness.js';
+import type { OriginConnection } from './origin-connection.js';
 
-export function load(): Promise<Driver<HttpTarget, object, HttpOrder, HttpResponse>> {
+/** Connections to an origin, where nothing is said: a browser has six, a service that asks for others more. */
+const CONNECTIONS = 32;
+/** Streams of an HTTP/2 connection, where the peer allows as many. (RFC 9113 § 6.5.2 asks for no fewer) */
+const STREAMS = 100;
+
+/** Requests to web servers. A connection serves one request at a time; where HTTP/2 was agreed on, up to a hundred. */
+export function load(
+  clock: Clock = systemClock,
+): Promise<Driver<HttpTarget, OriginConnection, HttpOrder, HttpResponse>> {
   return Promise.resolve({
-    streams: 1,
-    open: () => Promise.reject(new KeylaneError('ERR_CONNECT', 'not built yet')),
-    execute: () => Promise.reject(new KeylaneError('ERR_CONNECTION_LOST', 'not built yet')),
-    reusable: () => true,
-    close() {},
+    streams: ({ http2 }) => (http2 ? STREAMS : 1),
+    limits: ({ connections = CONNECTIONS }) => ({ connectionsPerLane: connections }),
+    open: (target, context) => openTo(target, context, clock),
+    execute: (connection, order, context) => connection.execute(order, context),
+    ok: ({ status }) => (status >= 200 && status < 300) || status === 304,
+    etag: etagOf,
+    ttlMs: freshFor,
+    reusable: (connection) => connection.alive,
+    check: (connection, withinMs) => connection.check(withinMs),
+    close: (connection) => connection.close(),
   });
 }
