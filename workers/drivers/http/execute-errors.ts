@@ -1,6 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
+import { printable } from '../../../src/util/printable.js';
 import { isRefusedCertificate, refusedCertificate, socketSays, type Thrown } from './open-errors.js';
-import { printable } from './printable.js';
 
 /** How far an exchange came. */
 export interface Came {

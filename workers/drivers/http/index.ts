@@ -6,8 +6,6 @@ import { openTo } from './connector.js';
 import { etagOf, freshFor } from './freshness.js';
 import type { OriginConnection } from './origin-connection.js';
 
-/** Connections to an origin, where nothing is said: a browser has six, a service that asks for others more. */
-const CONNECTIONS = 32;
 /** Streams of an HTTP/2 connection, where the peer allows as many. (RFC 9113 § 6.5.2 asks for no fewer) */
 const STREAMS = 100;
 
@@ -17,7 +15,7 @@ export function load(
 ): Promise<Driver<HttpTarget, OriginConnection, HttpOrder, HttpResponse>> {
   return Promise.resolve({
     streams: ({ http2 }) => (http2 ? STREAMS : 1),
-    limits: ({ connections = CONNECTIONS }) => ({ connectionsPerLane: connections }),
+    limits: ({ connections }) => (connections === undefined ? {} : { connectionsPerLane: connections }),
     open: (target, context) => openTo(target, context, clock),
     execute: (connection, order, context) => connection.execute(order, context),
     ok: ({ status }) => (status >= 200 && status < 300) || status === 304,

@@ -1,5 +1,5 @@
 import { KeylaneError } from '../../../src/errors.js';
-import { printable } from './printable.js';
+import { printable } from '../../../src/util/printable.js';
 
 /** What node puts on its errors. */
 export interface Thrown extends Error {

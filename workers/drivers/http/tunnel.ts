@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { KeylaneError } from '../../../src/errors.js';
 import { deferred } from '../../../src/util/deferred.js';
+import { printable } from '../../../src/util/printable.js';
 import { socketSays, type Thrown } from './open-errors.js';
 import type { Opening } from './opening.js';
-import { printable } from './printable.js';
 
 /** Of a proxy's answer. */
 const MOST_HEAD_BYTES = 16 << 10;

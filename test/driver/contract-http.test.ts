@@ -1,0 +1,4 @@
+import { describeDriver } from './contract.js';
+import { httpUnderTest } from './http-peer.js';
+
+describeDriver(httpUnderTest);
