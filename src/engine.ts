@@ -1,6 +1,6 @@
 import type { Accounts } from './accounts/accounts.js';
 import { EngineAccounts } from './accounts/engine-accounts.js';
-import type { AccountRequest, AccountRequestOf } from './accounts/request.js';
+import type { AccountRequestOf, AccountRequests } from './accounts/request.js';
 import { Asker } from './asker.js';
 import type { Batch } from './batch/batch.js';
 import type { BatchHost } from './batch/host.js';
@@ -62,11 +62,11 @@ export interface Engine extends AsyncDisposable {
     requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
     options?: BatchOptions<RequestOf<D>>,
   ): Batch<RequestOf<D>, ResponseOf<D>>;
-  batch(
-    driver: 'ssh',
-    requests: Iterable<AccountRequest> | AsyncIterable<AccountRequest>,
-    options?: BatchOptions<AccountRequest>,
-  ): Batch<AccountRequest, ResponseOf<'ssh'>>;
+  batch<D extends keyof AccountRequests>(
+    driver: D,
+    requests: Iterable<AccountRequests[D]> | AsyncIterable<AccountRequests[D]>,
+    options?: BatchOptions<AccountRequests[D]>,
+  ): Batch<AccountRequests[D], ResponseOf<D>>;
   /**
    * Opens connections ahead of use. Takes no more than 64 requests ahead, so the input may be as long as it likes. Resolves
    * with how many of the requests' lanes are ready, and why others are not. The signal ends it early: the rest is not taken.

@@ -8,7 +8,7 @@ export type {
 } from './accounts/account.js';
 export type { Accounts, Imported, ImportOptions } from './accounts/accounts.js';
 export { type AccountsOptions, type OpenAccounts, openAccounts } from './accounts/open.js';
-export type { AccountRequest, AccountRequestOf } from './accounts/request.js';
+export type { AccountRequest, AccountRequestOf, AccountRequests, SmtpAccountRequest } from './accounts/request.js';
 export { type AccountsFormat, type ParsedAccounts, parseAccounts } from './accounts/rows.js';
 export type { AccountVerdict, VerifyOptions } from './accounts/verify.js';
 export type { Batch } from './batch/batch.js';

@@ -1,5 +1,5 @@
 import type { Account } from './accounts/account.js';
-import { ofAccount } from './accounts/request.js';
+import { accountIn, ofAccount } from './accounts/request.js';
 import { KeylaneError } from './errors.js';
 import type { Parsed, Spec } from './types.js';
 import type { Clock } from './util/clock.js';
@@ -18,7 +18,7 @@ export interface AccountLookup {
 
 /** True where there is nothing to do but to parse the request. On the path of every call. */
 export function isReady(spec: Spec, request: unknown): boolean {
-  return spec.resolve === undefined && accountOf(spec, request) === undefined;
+  return spec.resolve === undefined && accountIn(spec.name, request) === undefined;
 }
 
 /**
@@ -32,9 +32,10 @@ export async function prepare(
   clock: Clock,
   accounts: AccountLookup,
 ): Promise<Parsed> {
-  const name = accountOf(spec, request);
+  const name = accountIn(spec.name, request);
   if (name !== undefined) {
-    const named = ofAccount(await within(accounts.get(name), bounds, clock), request as Record<string, unknown>);
+    const account = await within(accounts.get(name), bounds, clock);
+    const named = ofAccount(spec.name, account, request as Record<string, unknown>);
     const parsed = await prepare(spec, named.request, bounds, clock, accounts);
     return named.bounds ? { ...parsed, account: named.bounds } : parsed;
   }
@@ -47,11 +48,6 @@ export async function prepare(
     throw asInputError(spec, thrown);
   }
   return parse(spec, resolved);
-}
-
-/** Other drivers may have a field of that name which means something else. */
-function accountOf(spec: Spec, request: unknown): string | undefined {
-  return spec.name === 'ssh' ? (request as { account?: string } | null | undefined)?.account : undefined;
 }
 
 /** The request as its spec reads it. Whatever a spec throws is a KeylaneError here. */

@@ -1,3 +1,4 @@
+import type { SmtpAccess } from '../smtp-types.js';
 import type { HostKeys } from '../ssh-types.js';
 
 /**
@@ -33,6 +34,20 @@ export interface AccountEndpoint {
   knownHosts?: string | readonly string[];
   /** What becomes of an unknown host's key (`ssh`). */
   hostKeys?: HostKeys;
+  /** How the connection is secured (`smtp`). @default 'implicit' on port 465, else 'starttls' */
+  tls?: NonNullable<SmtpAccess['tls']>;
+  /** Path of a PEM file with the certificates that are trusted (`smtp`). */
+  ca?: string;
+  /** The name that the certificate must have (`smtp`). @default `host` */
+  servername?: string;
+  /** How it logs in (`smtp`). @default by a token with `oauth`, else by password as the server offers */
+  auth?: NonNullable<SmtpAccess['auth']>;
+  /** What we call ourselves (`smtp`, EHLO). */
+  clientName?: string;
+  /** The local address to send from (`smtp`). */
+  sourceAddress?: string;
+  /** What is known of a provider (`smtp`). */
+  preset?: NonNullable<SmtpAccess['preset']>;
 }
 
 /** OAuth 2.0 (RFC 6749, RFC 8628). Exactly one of `tokenUrl` and `issuer`. */
@@ -62,6 +77,12 @@ export interface AccountLimits {
   timeoutMs?: number;
   /** The most that is kept of each of stdout and stderr (`ssh`); less may be asked for. */
   maxOutputBytes?: number;
+  /** Connections at once (`smtp`). @default the preset's, else the engine's */
+  connections?: number;
+  /** Messages a minute (`smtp`). @default the preset's, else the engine's */
+  messagesPerMinute?: number;
+  /** Recipients in 24 hours (`smtp`). @default the preset's, else the engine's */
+  recipientsPerDay?: number;
 }
 
 /** What `set` changes: a field that is given takes the place of the old one, null takes it away, objects field by field. */
