@@ -1,7 +1,7 @@
 /** Who is talked to, and as whom. */
 export interface SmtpAccess {
-  /** Host name or address of the submission server. */
-  host: string;
+  /** Host name or address of the submission server. @default that of the option `smtp` */
+  host?: string;
   /** @default 587, or 465 with `tls: 'implicit'` */
   port?: number;
   /**
@@ -13,11 +13,11 @@ export interface SmtpAccess {
   ca?: string;
   /** The name that the certificate must have. @default `host` */
   servername?: string;
-  /** Who logs in. @default nobody does */
+  /** Who logs in, by a password or an account's token; without either nobody does, and it is but a part of the key. */
   user?: string;
   /** A reference, `env:NAME` or `file:PATH`. */
   password?: string;
-  /** @default with a password what the server offers of `plain` and `login`, with a token of `oauthbearer` and `xoauth2` */
+  /** How. @default with a password what the server offers of `plain` and `login`, with a token of `oauthbearer` and `xoauth2` */
   auth?: 'plain' | 'login' | 'xoauth2' | 'oauthbearer';
   /** What we call ourselves (EHLO). @default the address of our end of the connection, as a literal */
   clientName?: string;
@@ -35,15 +35,19 @@ export interface SmtpRequest extends SmtpAccess {
   /** Who the server is told of. @default from `from`, `to`, `cc` and `bcc` */
   envelope?: { from: string; to: string | readonly string[] };
   /** The message as it is, or where it stands (only with the option `files: true`). Line ends become CRLF. */
-  raw?: string | Uint8Array | { file: string };
+  raw?: string | Uint8Array | { base64: string } | { file: string };
+  /** `ana@example.com` or `Ana <ana@example.com>`; one. */
   from?: string;
+  /** Several in one text have a comma or a semicolon between. */
   to?: string | readonly string[];
   cc?: string | readonly string[];
+  /** Told to the server, and in no header. */
   bcc?: string | readonly string[];
   replyTo?: string | readonly string[];
   subject?: string;
   text?: string;
   html?: string;
+  /** Further header fields: not those that other fields say. */
   headers?: Readonly<Record<string, string>>;
   attachments?: readonly SmtpAttachment[];
   /** @default made up; a message that is tried again keeps it */
@@ -52,8 +56,10 @@ export interface SmtpRequest extends SmtpAccess {
 
 /** What is attached is given, never fetched: no path and no URL. (GHSA-p6gq-j5cr-w38f) */
 export interface SmtpAttachment {
+  /** What it is called; no path. */
   filename: string;
-  content: string | Uint8Array;
+  content: string | Uint8Array | { base64: string };
+  /** @default by the name */
   contentType?: string;
   /** For `cid:` in the HTML. */
   cid?: string;
@@ -76,7 +82,10 @@ export interface SmtpResponse {
   messageId?: string;
 }
 
-/** Defaults of SMTP requests. */
+/**
+ * Defaults of SMTP requests. `user` and `password` are those of `host`: a request that names another server, another user or
+ * another way to secure the connection has neither from here.
+ */
 export interface SmtpOptions extends Partial<SmtpAccess> {
   /** True: `raw: { file }` may be read. @default false */
   files?: boolean;

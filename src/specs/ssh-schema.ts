@@ -88,7 +88,7 @@ const stdin = z.custom<string | Uint8Array | { base64: string }>().superRefine((
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** How many bytes it stands for; undefined where it is nothing of the kind. */
-function base64Length(value: unknown): number | undefined {
+export function base64Length(value: unknown): number | undefined {
   if (typeof value !== 'object' || value === null || Object.keys(value).length !== 1) return undefined;
   const { base64 } = value as { base64?: unknown };
   return typeof base64 === 'string' && BASE64.test(base64) ? Buffer.byteLength(base64, 'base64') : undefined;

@@ -1,0 +1,64 @@
+import type { SmtpRequest } from '../smtp-types.js';
+import { mailboxesIn } from './smtp-mailboxes.js';
+import { addressProblem, lineProblem, messageIdProblem } from './smtp-texts.js';
+import { hostProblem } from './ssh-names.js';
+
+const MOST_TEXT = 1 << 20;
+
+/** Whether a value of the field is fine, for the fields that nearly all messages are made of. */
+const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
+  host: textWithout(hostProblem),
+  port: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535,
+  tls: (value) => value === 'starttls' || value === 'implicit' || value === 'none',
+  user: textWithout((value) => (value === '' ? 'none' : lineProblem(value))),
+  password: textWithout((value) => (/^(?:env:[A-Za-z_]\w*|file:[^\0]{1,4096})$/.test(value) ? undefined : 'none')),
+  from: (value) => typeof value === 'string' && mailboxesIn(value).length === 1 && typeof mailboxesIn(value) !== 'string',
+  to: textWithout((value) => {
+    const found = mailboxesIn(value);
+    return typeof found === 'string' ? found : undefined;
+  }),
+  subject: textWithout(lineProblem),
+  text: isText,
+  html: isText,
+  raw: (value) => (typeof value === 'string' || value instanceof Uint8Array) && value.length <= MOST_TEXT,
+  envelope: (value) => isObject(value) && Object.keys(value).length === 2 && isSender(value.from) && isAddress(value.to),
+  messageId: textWithout(messageIdProblem),
+};
+
+/**
+ * A copy of a request that is one of the usual kind, a few texts to one place or a raw message, and nothing that is wrong;
+ * undefined for any other, which the schema reads. The schema costs 15 times as much a message.
+ */
+export function plainMail(input: unknown): SmtpRequest | undefined {
+  if (!isObject(input)) return undefined;
+  const request: Record<string, unknown> = {};
+  for (const field in input) {
+    const value = input[field];
+    if (!Object.hasOwn(FINE, field) || !FINE[field]?.(value)) return undefined;
+    request[field] = value;
+  }
+  const { raw, from, to, envelope, subject, text, html, messageId } = request;
+  if (raw === undefined) return from !== undefined && to !== undefined ? (request as SmtpRequest) : undefined;
+  const isWhole = [from, to, subject, text, html, messageId].every((field) => field === undefined);
+  return envelope !== undefined && isWhole ? (request as SmtpRequest) : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= MOST_TEXT;
+}
+
+function isSender(value: unknown): boolean {
+  return value === '' || isAddress(value);
+}
+
+function isAddress(value: unknown): boolean {
+  return typeof value === 'string' && addressProblem(value) === undefined;
+}
+
+function textWithout(problem: (value: string) => string | undefined): (value: unknown) => boolean {
+  return (value) => typeof value === 'string' && problem(value) === undefined;
+}
