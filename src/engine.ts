@@ -57,16 +57,16 @@ export interface Engine extends AsyncDisposable {
     options?: StreamOptions,
   ): EngineStream<ResponseOf<D>>;
   /** Many requests: an iterable of results in the order they settle. Begins when iterated. */
-  batch<D extends DriverName>(
-    driver: D,
-    requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
-    options?: BatchOptions<RequestOf<D>>,
-  ): Batch<RequestOf<D>, ResponseOf<D>>;
   batch<D extends keyof AccountRequests>(
     driver: D,
     requests: Iterable<AccountRequests[D]> | AsyncIterable<AccountRequests[D]>,
     options?: BatchOptions<AccountRequests[D]>,
   ): Batch<AccountRequests[D], ResponseOf<D>>;
+  batch<D extends DriverName>(
+    driver: D,
+    requests: Iterable<RequestOf<D>> | AsyncIterable<RequestOf<D>>,
+    options?: BatchOptions<RequestOf<D>>,
+  ): Batch<RequestOf<D>, ResponseOf<D>>;
   /**
    * Opens connections ahead of use. Takes no more than 64 requests ahead, so the input may be as long as it likes. Resolves
    * with how many of the requests' lanes are ready, and why others are not. The signal ends it early: the rest is not taken.

@@ -1,6 +1,6 @@
 import { KeylaneError } from '../errors.js';
 import type { SmtpAccess, SmtpRequest } from '../smtp-types.js';
-import { SmtpOfAccount } from '../specs/smtp-account.js';
+import { SMTP_SAID, SmtpOfAccount } from '../specs/smtp-account.js';
 import type { SshRequest } from '../ssh-types.js';
 import type { AccountBounds, DriverName } from '../types.js';
 import type { Account } from './account.js';
@@ -53,19 +53,7 @@ const SSH_FIELDS = [
   'passphrase',
 ] as const satisfies readonly (keyof SshRequest)[];
 
-const SMTP_FIELDS = [
-  'host',
-  'port',
-  'tls',
-  'ca',
-  'servername',
-  'user',
-  'password',
-  'auth',
-  'clientName',
-  'sourceAddress',
-  'preset',
-] as const satisfies readonly (keyof SmtpAccess)[];
+const SMTP_FIELDS = Object.keys(SMTP_SAID);
 
 /** A driver that is not here has no requests by account: a field of that name means something else there. */
 const DRIVERS: ReadonlyMap<string, ByAccount> = new Map<keyof AccountRequests, ByAccount>([

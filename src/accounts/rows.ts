@@ -37,10 +37,11 @@ const COLUMNS: ReadonlyMap<string, readonly string[]> = new Map(
   [
     'name driver user identity labels',
     'endpoint.host endpoint.port endpoint.jump endpoint.knownHosts endpoint.hostKeys',
+    'endpoint.tls endpoint.ca endpoint.servername endpoint.auth endpoint.clientName endpoint.sourceAddress endpoint.preset',
     'secrets.password secrets.passphrase',
     'oauth.grant oauth.tokenUrl oauth.issuer oauth.deviceUrl oauth.clientId oauth.clientSecret oauth.clientAuth',
     'oauth.refreshToken oauth.scope oauth.audience',
-    'limits.timeoutMs limits.maxOutputBytes',
+    'limits.timeoutMs limits.maxOutputBytes limits.connections limits.messagesPerMinute limits.recipientsPerDay',
   ]
     .flatMap((line) => line.split(' '))
     .flatMap((column) => {
@@ -48,7 +49,10 @@ const COLUMNS: ReadonlyMap<string, readonly string[]> = new Map(
       return [column, path.at(-1) as string].map((name) => [plain(name), path] as const);
     }),
 );
-const NUMBERS: ReadonlySet<string> = new Set(['port', 'timeoutMs', 'maxOutputBytes']);
+const NUMBERS: ReadonlySet<string> = new Set([
+  ...['port', 'timeoutMs', 'maxOutputBytes'],
+  ...['connections', 'messagesPerMinute', 'recipientsPerDay'],
+]);
 /** More of them in one cell have a semicolon between. */
 const LISTS: ReadonlySet<string> = new Set(['labels', 'identity', 'knownHosts']);
 const SHORT_NAMES = [...new Set([...COLUMNS.values()].map((path) => path.at(-1) as string))];

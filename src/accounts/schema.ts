@@ -2,11 +2,13 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LONGEST_LABEL, MOST_LABELS } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
+import { smtpFields } from '../specs/smtp-schema.js';
+import { isLoopback } from '../specs/smtp-sources.js';
 import { jumpProblem } from '../specs/ssh-jump.js';
 import { named, sshFields } from '../specs/ssh-schema.js';
 import { check, pathOf, problemsOf } from '../util/check.js';
-import { nameProblem } from '../util/names.js';
-import type { Account, AccountFilter } from './account.js';
+import { nameProblem, userProblem } from '../util/names.js';
+import type { Account, AccountEndpoint, AccountFilter, AccountLimits } from './account.js';
 
 /** What an account may refer to. */
 export interface AccountRules {
@@ -87,11 +89,31 @@ const endpoint = z.strictObject({
   jump: named(jumpProblem).optional(),
   knownHosts: paths.optional(),
   hostKeys: sshFields.hostKeys.optional(),
+  tls: smtpFields.tls,
+  ca: path.optional(),
+  servername: smtpFields.servername,
+  auth: smtpFields.auth,
+  clientName: smtpFields.clientName,
+  sourceAddress: smtpFields.sourceAddress,
+  preset: smtpFields.preset,
 });
 const limits = z.strictObject({
   timeoutMs: z.int('expected whole milliseconds').min(1).max(MOST_TIMEOUT_MS).optional(),
   maxOutputBytes: sshFields.maxOutputBytes.optional(),
+  connections: smtpFields.count,
+  messagesPerMinute: smtpFields.count,
+  recipientsPerDay: smtpFields.count,
 });
+/** What means something to one driver only: elsewhere it is a mistake of whoever wrote it. */
+const ONLY_OF: Readonly<
+  Record<'ssh' | 'smtp', { endpoint: readonly (keyof AccountEndpoint)[]; limits: readonly (keyof AccountLimits)[] }>
+> = {
+  ssh: { endpoint: ['jump', 'knownHosts', 'hostKeys'], limits: ['maxOutputBytes'] },
+  smtp: {
+    endpoint: ['tls', 'ca', 'servername', 'auth', 'clientName', 'sourceAddress', 'preset'],
+    limits: ['connections', 'messagesPerMinute', 'recipientsPerDay'],
+  },
+};
 const label = z.string().min(1).max(LONGEST_LABEL);
 const labels = z.array(label).max(MOST_LABELS);
 const name = named((value) => nameProblem(value, 'the name of an account', '@:'));
@@ -139,7 +161,7 @@ function schemaOf(allowCommands: boolean) {
     name,
     driver,
     endpoint,
-    user: sshFields.user.optional(),
+    user: smtpFields.user.optional(),
     identity: paths.optional(),
     secrets: z.strictObject({ password: reference.optional(), passphrase: reference.optional() }).optional(),
     oauth: oauthOf(reference).optional(),
@@ -149,17 +171,31 @@ function schemaOf(allowCommands: boolean) {
   return fields.superRefine((account, context) => {
     const wrong = (at: [keyof Account, string?], message: string, input: unknown) =>
       context.addIssue({ code: 'custom', path: at.filter((step) => step !== undefined), message, input });
+    for (const [of, only] of Object.entries(ONLY_OF)) {
+      if (account.driver === of) continue;
+      // A host key that nobody checks, a key that nobody shows, a limit that nobody holds.
+      for (const field of only.endpoint)
+        if (account.endpoint[field] !== undefined) wrong(['endpoint', field], `goes with ${of}`, undefined);
+      for (const field of only.limits)
+        if (account.limits?.[field] !== undefined) wrong(['limits', field], `goes with ${of}`, undefined);
+    }
     if (account.driver === 'ssh') {
-      if (account.oauth) wrong(['oauth'], 'does not go with ssh, where nobody logs in by a token', account.oauth);
+      if (account.oauth) wrong(['oauth'], 'does not go with ssh, where nobody logs in by a token', undefined);
+      const problem = account.user === undefined ? undefined : userProblem(account.user);
+      if (problem !== undefined) wrong(['user'], problem, undefined);
       return;
     }
-    // What a driver cannot use is a mistake of whoever wrote it: a host key that nobody checks, a key that nobody shows.
-    for (const field of ['jump', 'knownHosts', 'hostKeys'] as const)
-      if (account.endpoint[field] !== undefined) wrong(['endpoint', field], 'goes with ssh', account.endpoint[field]);
-    if (account.identity !== undefined) wrong(['identity'], 'goes with ssh', account.identity);
+    if (account.identity !== undefined) wrong(['identity'], 'goes with ssh', undefined);
     if (account.secrets?.passphrase !== undefined) wrong(['secrets', 'passphrase'], 'goes with ssh', undefined);
-    if (account.limits?.maxOutputBytes !== undefined)
-      wrong(['limits', 'maxOutputBytes'], 'goes with ssh', account.limits.maxOutputBytes);
+    if (account.driver !== 'smtp') return;
+    const { auth, tls, host } = account.endpoint;
+    const logsIn = account.oauth !== undefined || account.secrets?.password !== undefined;
+    if ((auth === 'xoauth2' || auth === 'oauthbearer') && !account.oauth)
+      wrong(['endpoint', 'auth'], `${auth} goes with \`oauth\``, undefined);
+    if ((auth === 'plain' || auth === 'login') && account.secrets?.password === undefined)
+      wrong(['endpoint', 'auth'], `${auth} goes with \`secrets.password\``, undefined);
+    if (logsIn && tls === 'none' && !isLoopback(host))
+      wrong(['endpoint', 'tls'], 'a log-in goes over TLS: expected starttls or implicit', undefined);
   });
 }
 

@@ -2,6 +2,7 @@ import type { Engine } from '../engine.js';
 import { KeylaneError } from '../errors.js';
 import type { Account } from './account.js';
 import type { AccountTokens } from './account-tokens.js';
+import type { AccountRequestOf } from './request.js';
 import type { Verifiers } from './verify.js';
 
 /** How an engine tries accounts out. */
@@ -13,17 +14,23 @@ export function verifiersOf(engine: Pick<Engine, 'prewarm'>, tokens: AccountToke
   };
 }
 
+/** By driver, a request that an account can be tried out by: it must ask for something, and is never sent. */
+const ASKED: Readonly<Record<string, object>> = {
+  ssh: { command: 'true' },
+  smtp: { from: 'nobody@localhost', to: 'nobody@localhost' },
+};
+
 /** With its log-in; the connection stays in the pool, where requests find it. */
 async function connect(engine: Pick<Engine, 'prewarm'>, { name, driver }: Account, signal: AbortSignal): Promise<void> {
-  if (driver !== 'ssh')
+  const asked = Object.hasOwn(ASKED, driver) ? ASKED[driver] : undefined;
+  if (!asked)
     throw new KeylaneError(
       'ERR_CONFIG_UNSUPPORTED',
       `accounts of ${driver} are verified by their \`oauth\`, and ${name} has none`,
       { key: name },
     );
-  // A request must ask for something; this one is never sent.
-  const request = { account: name, command: 'true' };
-  const { failed } = await engine.prewarm('ssh', [request], { timeoutMs: 0, signal });
+  const request = { account: name, ...asked } as AccountRequestOf<'ssh'>;
+  const { failed } = await engine.prewarm(driver as 'ssh', [request], { timeoutMs: 0, signal });
   const [error] = failed;
   if (error) throw error;
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { HELP_OF } from './accounts-help.js';
 import { type ConfigFlags, configFlags } from './config-flags.js';
 import { UsageError } from './io.js';
+import { MAIL_FLAGS } from './mail-access-flags.js';
 import { collect, type SshFlags, sshFlags } from './ssh-flags.js';
 import { bytes, duration, FORMAT, oneOf, whole } from './values.js';
 
@@ -42,6 +43,16 @@ export interface FieldFlags extends AccountsFlags {
   /** Milliseconds. */
   requestTimeout?: number;
   maxOutput?: number;
+  connections?: number;
+  messagesPerMinute?: number;
+  recipientsPerDay?: number;
+  tls?: 'starttls' | 'implicit' | 'none';
+  ca?: string;
+  servername?: string;
+  auth?: 'plain' | 'login' | 'xoauth2' | 'oauthbearer';
+  clientName?: string;
+  sourceAddress?: string;
+  preset?: 'generic' | 'gmail' | 'exchange-online';
   label: string[];
   /** Of `set`. */
   unset?: string[];
@@ -164,6 +175,18 @@ function fields(command: Command): Command {
       'strict, accept-new, ask or insecure',
       oneOf('--host-keys', ['strict', 'accept-new', 'ask', 'insecure']),
     )
+    .optionsGroup('SMTP:')
+    .option(...MAIL_FLAGS.tls)
+    .option(...MAIL_FLAGS.ca)
+    .option(...MAIL_FLAGS.servername)
+    .option(
+      '--auth <how>',
+      'plain, login, xoauth2 or oauthbearer (default: as the server offers)',
+      oneOf('--auth', ['plain', 'login', 'xoauth2', 'oauthbearer']),
+    )
+    .option(...MAIL_FLAGS.clientName)
+    .option(...MAIL_FLAGS.sourceAddress)
+    .option(...MAIL_FLAGS.preset)
     .optionsGroup('OAuth2:')
     .option(
       '--oauth <grant>',
@@ -181,7 +204,10 @@ function fields(command: Command): Command {
     .option('--audience <name>', 'audience, where the server wants one')
     .optionsGroup('Limits of its requests:')
     .option('--request-timeout <time>', 'the longest that a try may take', duration('--request-timeout', 1))
-    .option('--max-output <bytes>', 'most bytes kept of stdout and stderr, each', bytes('--max-output', 1024 ** 3));
+    .option('--max-output <bytes>', 'ssh: most bytes kept of stdout and stderr, each', bytes('--max-output', 1024 ** 3))
+    .option('--connections <number>', 'smtp: at once', whole('--connections', 1, 10_000_000))
+    .option('--messages-per-minute <number>', 'smtp', whole('--messages-per-minute', 1, 10_000_000))
+    .option('--recipients-per-day <number>', 'smtp', whole('--recipients-per-day', 1, 10_000_000));
 }
 
 /** Where a secret is, its file as an absolute path. The text is not shown: it may be the secret. */

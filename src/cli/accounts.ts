@@ -169,7 +169,15 @@ function filterOf({ driver, label }: WhichFlags): { driver?: string; labels: str
 function fieldsOf(flags: FieldFlags): Record<string, unknown> {
   const { driver, host, port, jump, hostKeys, user, password, passphrase, oauth: grant, label } = flags;
   const { tokenUrl, issuer, deviceUrl, clientId, clientSecret, clientAuth, refreshToken, scope, audience } = flags;
-  const { requestTimeout: timeoutMs, maxOutput: maxOutputBytes } = flags;
+  const {
+    requestTimeout: timeoutMs,
+    maxOutput: maxOutputBytes,
+    connections,
+    messagesPerMinute,
+    recipientsPerDay,
+  } = flags;
+  const { tls, servername, auth, clientName, sourceAddress, preset } = flags;
+  const ca = flags.ca === undefined ? undefined : absolute(flags.ca);
   const identity = flags.identity.map(absolute);
   const knownHosts = flags.knownHosts === undefined ? undefined : absolute(flags.knownHosts);
   const oauth = {
@@ -186,12 +194,15 @@ function fieldsOf(flags: FieldFlags): Record<string, unknown> {
   };
   return given({
     driver,
-    endpoint: given({ host, port, jump, knownHosts, hostKeys }),
+    endpoint: given({
+      ...{ host, port, jump, knownHosts, hostKeys },
+      ...{ tls, ca, servername, auth, clientName, sourceAddress, preset },
+    }),
     user,
     identity: identity.length > 1 ? identity : identity[0],
     secrets: given({ password, passphrase }),
     oauth: given(oauth),
-    limits: given({ timeoutMs, maxOutputBytes }),
+    limits: given({ timeoutMs, maxOutputBytes, connections, messagesPerMinute, recipientsPerDay }),
     labels: label.length > 0 ? label : undefined,
   });
 }

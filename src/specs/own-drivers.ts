@@ -3,6 +3,8 @@ import { KeylaneError } from '../errors.js';
 import { pathOf, problemsOf } from '../util/check.js';
 import { echoFields, echoSpec } from './echo.js';
 import { httpRequest } from './http-schema.js';
+import { SMTP_SAID } from './smtp-account.js';
+import { plainMail } from './smtp-plain.js';
 import { smtpRequest } from './smtp-schema.js';
 import { plainRequest } from './ssh-plain.js';
 import { sshRequest } from './ssh-schema.js';
@@ -40,7 +42,7 @@ export const OWN_DRIVERS: Readonly<Record<OwnDriverName, OwnDriver>> = {
     takes: (field) => ECHO_TAKES[field],
   },
   ssh: bySchema(sshRequest, { host: 'account' }, (request) => plainRequest(request) !== undefined),
-  smtp: bySchema(smtpRequest, { host: 'account' }),
+  smtp: bySchema(smtpRequest, SMTP_SAID, (request) => plainMail(request) !== undefined),
   stdio: bySchema(stdioRequest),
   http: bySchema(httpRequest),
 };

@@ -1,4 +1,19 @@
-import type { SmtpRequest } from '../smtp-types.js';
+import type { SmtpAccess, SmtpRequest } from '../smtp-types.js';
+
+/** What an account says of a request, and a request with an account therefore may not say again. */
+export const SMTP_SAID: Readonly<Record<keyof SmtpAccess, undefined>> = {
+  host: undefined,
+  port: undefined,
+  tls: undefined,
+  ca: undefined,
+  servername: undefined,
+  user: undefined,
+  password: undefined,
+  auth: undefined,
+  clientName: undefined,
+  sourceAddress: undefined,
+  preset: undefined,
+};
 
 /** What an account says of its requests that no request can say for itself. */
 export interface SmtpAccount {

@@ -61,7 +61,8 @@ export class SmtpLanes {
     const user = who.user;
     const byToken = account?.oauth === true && auth !== 'plain' && auth !== 'login';
     checkLogin({ ...who, tls, host }, account, byToken);
-    const key = account?.name ?? `${user === undefined ? '' : `${user}@`}${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const key =
+      account?.name ?? `${user === undefined ? '' : `${user}@`}${host.includes(':') ? `[${host}]` : host}:${port}`;
     const { most, mostRecipients } = this.#limits(preset, access.preset !== undefined, account);
     const sourceAddress = who.sourceAddress ?? this.#sources.of(key, host);
     const { ca, servername, clientName } = who;
@@ -152,7 +153,10 @@ function checkLogin(
   if ((auth === 'plain' || auth === 'login') && password === undefined)
     throw wrong('password', `expected a reference, env:NAME or file:PATH: ${auth} needs one`);
   if (tls === 'none' && (password !== undefined || byToken) && !isLoopback(host))
-    throw wrong('tls', 'a log-in goes over TLS: in the clear everybody on the way reads it (loopback addresses excepted)');
+    throw wrong(
+      'tls',
+      'a log-in goes over TLS: in the clear everybody on the way reads it (loopback addresses excepted)',
+    );
 }
 
 const FIELDS = [
@@ -176,8 +180,10 @@ function nameOf(access: SmtpAccess, account: SmtpAccount | undefined): string {
   return account ? `${text}${JSON.stringify(account)}` : text;
 }
 
-function defined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function defined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
 /** What is in a lane must mean one file for ever. */

@@ -75,7 +75,8 @@ function mailboxOf(part: string): Mailbox | string {
   const problem = addressProblem(address);
   if (problem !== undefined) return problem;
   const name = angle < 0 ? '' : nameOf(part.slice(0, angle).trim());
-  if (name === undefined) return 'has a name with quotes or brackets in it: put the whole name in quotes, with \\ before each of them';
+  if (name === undefined)
+    return 'has a name with quotes or brackets in it: put the whole name in quotes, with \\ before each of them';
   const wrong = lineProblem(name);
   return wrong === undefined ? { name, address: addressOf(address) } : `has a name that ${wrong}`;
 }

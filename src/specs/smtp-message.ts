@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { SmtpAttachment, SmtpRequest } from '../smtp-types.js';
+import type { SmtpRequest } from '../smtp-types.js';
 import type { SmtpMail, SmtpOrder } from './smtp.js';
 import { type Mailbox, mailboxesOf } from './smtp-mailboxes.js';
+import { addressOf } from './smtp-texts.js';
 
 /** What the shard is told of a message that is valid. Every try of it is told the same. */
 export function orderOf(request: SmtpRequest): SmtpOrder {
@@ -20,7 +21,8 @@ export function orderOf(request: SmtpRequest): SmtpOrder {
   if (html !== undefined) mail.html = html;
   if (headers !== undefined) mail.headers = headers;
   if (attachments !== undefined) mail.attachments = attachments.map(attached);
-  const messageId = bracketed(request.messageId) ?? `<${randomUUID()}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`;
+  const messageId =
+    bracketed(request.messageId) ?? `<${randomUUID()}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`;
   return { ...envelopeOf(request, from, to, mail.cc), mail, messageId };
 }
 
@@ -31,14 +33,19 @@ function envelopeOf(
   to: readonly Mailbox[],
   cc: readonly Mailbox[] = [],
 ): { from: string; to: readonly string[] } {
-  if (envelope) return { from: envelope.from, to: [...new Set([envelope.to].flat())] };
+  if (envelope) return bare(envelope);
   if (to.length === 1 && cc.length === 0 && bcc === undefined) return { from: from.address, to: [to[0]!.address] };
   const all = [...to, ...cc, ...mailboxesOf(bcc)];
   return { from: from.address, to: [...new Set(all.map(({ address }) => address))] };
 }
 
-function ofRaw(raw: NonNullable<SmtpRequest['raw']>, { from, to }: NonNullable<SmtpRequest['envelope']>): SmtpOrder {
-  const order: SmtpOrder = { from, to: [...new Set([to].flat())] };
+function bare({ from, to }: NonNullable<SmtpRequest['envelope']>): { from: string; to: readonly string[] } {
+  const all = typeof to === 'string' ? [to] : to;
+  return { from: addressOf(from), to: [...new Set(all.map(addressOf))] };
+}
+
+function ofRaw(raw: NonNullable<SmtpRequest['raw']>, envelope: NonNullable<SmtpRequest['envelope']>): SmtpOrder {
+  const order: SmtpOrder = bare(envelope);
   if (typeof raw === 'object' && 'file' in raw) {
     // A shard has the same working directory, but may change it.
     order.file = resolve(raw.file);
@@ -55,12 +62,13 @@ const MOST_HEAD = 65_536;
 /** The Message-ID of a message as it is, if there is one among its first header fields. */
 function idIn(raw: string | Uint8Array): string | undefined {
   const start = raw.slice(0, MOST_HEAD);
-  const text = typeof start === 'string' ? start : Buffer.from(start.buffer, start.byteOffset, start.length).toString('latin1');
+  const text =
+    typeof start === 'string' ? start : Buffer.from(start.buffer, start.byteOffset, start.length).toString('latin1');
   const end = text.search(/\r?\n\r?\n/);
   return /^message-id:[ \t]*(?:\r?\n[ \t]+)?(<[!-;=?-~]{1,250}>)/im.exec(end < 0 ? text : text.slice(0, end))?.[1];
 }
 
-function attached({ content, ...rest }: SmtpAttachment): SmtpAttachment {
+function attached({ content, ...rest }: NonNullable<SmtpRequest['attachments']>[number]) {
   return { ...rest, content: bytesOf(content) };
 }
 

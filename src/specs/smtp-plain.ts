@@ -1,5 +1,5 @@
 import type { SmtpRequest } from '../smtp-types.js';
-import { mailboxesIn } from './smtp-mailboxes.js';
+import { type Mailbox, mailboxesIn } from './smtp-mailboxes.js';
 import { addressProblem, lineProblem, messageIdProblem } from './smtp-texts.js';
 import { hostProblem } from './ssh-names.js';
 
@@ -12,16 +12,14 @@ const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
   tls: (value) => value === 'starttls' || value === 'implicit' || value === 'none',
   user: textWithout((value) => (value === '' ? 'none' : lineProblem(value))),
   password: textWithout((value) => (/^(?:env:[A-Za-z_]\w*|file:[^\0]{1,4096})$/.test(value) ? undefined : 'none')),
-  from: (value) => typeof value === 'string' && mailboxesIn(value).length === 1 && typeof mailboxesIn(value) !== 'string',
-  to: textWithout((value) => {
-    const found = mailboxesIn(value);
-    return typeof found === 'string' ? found : undefined;
-  }),
+  from: (value) => mailboxes(value)?.length === 1,
+  to: (value) => mailboxes(value) !== undefined,
   subject: textWithout(lineProblem),
   text: isText,
   html: isText,
   raw: (value) => (typeof value === 'string' || value instanceof Uint8Array) && value.length <= MOST_TEXT,
-  envelope: (value) => isObject(value) && Object.keys(value).length === 2 && isSender(value.from) && isAddress(value.to),
+  envelope: (value) =>
+    isObject(value) && Object.keys(value).length === 2 && isSender(value.from) && isAddress(value.to),
   messageId: textWithout(messageIdProblem),
 };
 
@@ -45,6 +43,11 @@ export function plainMail(input: unknown): SmtpRequest | undefined {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function mailboxes(value: unknown): readonly Mailbox[] | undefined {
+  const found = typeof value === 'string' ? mailboxesIn(value) : '';
+  return typeof found === 'string' ? undefined : found;
 }
 
 function isText(value: unknown): boolean {

@@ -47,8 +47,8 @@ export const smtpFields = { ...access, user, count };
 
 const mailboxes = named((value) => problemIn(value));
 const addresses = z.union(
-  [mailboxes, z.array(mailboxes).max(MOST_RECIPIENTS, `expected at most ${MOST_RECIPIENTS.toLocaleString('en-US')}`)],
-  'expected an address or a list of them',
+  [mailboxes, z.array(mailboxes).max(MOST_RECIPIENTS)],
+  'expected an address or a list of at most 10,000 of them',
 );
 const envelopeAddress = named(addressProblem);
 const line = named(lineProblem);
@@ -108,7 +108,7 @@ export const smtpRequest = z
         from: z.union([z.literal(''), envelopeAddress], "expected an address, or '' for the null sender"),
         to: z.union(
           [envelopeAddress, z.array(envelopeAddress).min(1).max(MOST_RECIPIENTS)],
-          'expected an address or a list of them',
+          'expected an address or a list of at most 10,000 of them',
         ),
       })
       .optional(),

@@ -20,10 +20,7 @@ export class Sources {
   #addresses: readonly string[];
   #readAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    from: SmtpOptions['sourceAddresses'] = [],
-    deps: SourceDeps = { clock: systemClock, networkInterfaces },
-  ) {
+  constructor(from: SmtpOptions['sourceAddresses'] = [], deps: SourceDeps = { clock: systemClock, networkInterfaces }) {
     this.#isAuto = from === 'auto';
     this.#addresses = from === 'auto' ? [] : from;
     this.#deps = deps;

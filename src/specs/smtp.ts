@@ -1,9 +1,14 @@
 import { KeylaneError } from '../errors.js';
-import { laneOf } from '../routing.js';
 import type { SmtpOptions, SmtpRequest, SmtpResponse } from '../smtp-types.js';
 import type { Quota, Spec } from '../types.js';
 import { check } from '../util/check.js';
+import { SmtpOfAccount } from './smtp-account.js';
+import { SmtpLanes } from './smtp-lanes.js';
+import type { Mailbox } from './smtp-mailboxes.js';
+import { orderOf } from './smtp-message.js';
+import { plainMail } from './smtp-plain.js';
 import { smtpRequest } from './smtp-schema.js';
+import type { SourceDeps } from './smtp-sources.js';
 
 /** What a connection is opened to. */
 export interface SmtpTarget {
@@ -53,40 +58,64 @@ export interface SmtpOrder {
   messageId?: string;
 }
 
-/** What a message is composed of. */
-export type SmtpMail = Pick<
-  SmtpRequest,
-  'from' | 'to' | 'cc' | 'bcc' | 'replyTo' | 'subject' | 'text' | 'html' | 'headers' | 'attachments'
->;
+/** What a message is composed of. Names and addresses are apart, and on one line each. */
+export interface SmtpMail {
+  from: Mailbox;
+  to?: readonly Mailbox[];
+  cc?: readonly Mailbox[];
+  replyTo?: readonly Mailbox[];
+  subject?: string;
+  text?: string;
+  html?: string;
+  headers?: Readonly<Record<string, string>>;
+  attachments?: readonly { filename: string; content: string | Uint8Array; contentType?: string; cid?: string }[];
+  /** As RFC 5322 has it; `headers` may have another, which goes before. */
+  date: string;
+}
 
 /** The `smtp` spec, with an engine's defaults. They are not checked here: `smtpOptions` is their schema. */
-export function makeSmtpSpec(_options: SmtpOptions = {}): Spec<SmtpRequest, SmtpOrder, SmtpResponse> {
+export function makeSmtpSpec(
+  options: SmtpOptions = {},
+  deps?: SourceDeps,
+): Spec<SmtpRequest | SmtpOfAccount, SmtpOrder, SmtpResponse> {
+  const lanes = new SmtpLanes(options, deps);
+  const read = (input: unknown) => plainMail(input) ?? (check(smtpRequest, input, 'smtp', 'ERR_INPUT') as SmtpRequest);
   return {
     name: 'smtp',
+
     parse(input) {
-      const request = check(smtpRequest, input, 'smtp', 'ERR_INPUT') as SmtpRequest;
-      const { host, port = 587, user, password, tls = 'starttls', envelope, raw } = request;
-      if (!envelope) throw new KeylaneError('ERR_INPUT', 'smtp.envelope: expected an envelope');
-      const key = `${user === undefined ? '' : `${user}@`}${host}:${port}`;
-      const target: SmtpTarget = {
-        key,
-        host,
-        port,
-        tls,
-        ...(request.ca !== undefined && { ca: request.ca }),
-        ...(user !== undefined && { user }),
-        ...(password !== undefined && { password }),
-        connectTimeoutMs: 10_000,
-        messagesPerConnection: 100,
-        maxAgeMs: 300_000,
-        connections: 5,
-        quotas: [],
-      };
-      const order: SmtpOrder = { from: envelope.from, to: [envelope.to].flat() };
-      if (typeof raw === 'string' || raw instanceof Uint8Array) order.raw = raw;
-      else order.mail = request;
-      return { key, lane: laneOf(key, target), target, request: order };
+      const isNamed = input instanceof SmtpOfAccount;
+      const request = read(isNamed ? input.request : input);
+      const { key, lane, target, mostRecipients } = lanes.of(request, isNamed ? input.by : undefined);
+      const order = orderOf(request);
+      if (order.file !== undefined && !options.files)
+        throw new KeylaneError(
+          'ERR_INPUT',
+          'smtp.raw.file: no file is read unless the option `smtp` says `files: true`',
+        );
+      if (order.to.length > mostRecipients)
+        throw new KeylaneError('ERR_INPUT', recipientsSaid(order.to.length, mostRecipients), { key });
+      return { key, lane, target, request: order };
     },
+
     ok: ({ code, step }) => code >= 200 && code < 300 && step === undefined,
+
+    again: ({ code, enhanced }) => (code >= 400 && code < 500 ? waitOf(code, enhanced) : undefined),
   };
+}
+
+function recipientsSaid(count: number, most: number): string {
+  const [given, allowed] = [count, most].map((number) => number.toLocaleString('en-US'));
+  return `smtp.to: ${given} recipients are more than the ${allowed} that the account may have in one message: send several`;
+}
+
+const SOON_MS = 5_000;
+const LATER_MS = 30_000;
+
+/**
+ * "Not now" of the connection (RFC 3463: 4.3 the system, 4.4 the network) passes sooner than what a server holds against
+ * us or the mailbox: greylisting, rates, a full disk.
+ */
+function waitOf(code: number, enhanced = ''): number {
+  return code === 421 || code === 432 || /^4\.[34]\./.test(enhanced) ? SOON_MS : LATER_MS;
 }

@@ -43,6 +43,7 @@ const TYPES = [
   'AccountOAuth',
   'AccountRequest',
   'AccountRequestOf',
+  'AccountRequests',
   'AccountVerdict',
   'Accounts',
   'AccountsFormat',

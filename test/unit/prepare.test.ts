@@ -3,6 +3,8 @@ import type { Account } from '../../src/accounts/account.ts';
 import { Call } from '../../src/call.ts';
 import { isReady, prepare } from '../../src/prepare.ts';
 import { echoSpec } from '../../src/specs/echo.ts';
+import { requestProblem } from '../../src/specs/request-check.ts';
+import { makeSmtpSpec } from '../../src/specs/smtp.ts';
 import { makeSshSpec } from '../../src/specs/ssh.ts';
 import type { Spec } from '../../src/types.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -68,5 +70,77 @@ describe('a request that names an account', () => {
     expect(isReady(ssh, { host: 'a' })).toBe(true);
     for (const odd of [undefined, null, 7, 'text']) expect(isReady(ssh, odd)).toBe(true);
     expect(isReady(echoSpec as Spec, { key: 'k', account: 'web' })).toBe(true);
+  });
+});
+
+describe('an smtp request that names an account', () => {
+  const smtp = makeSmtpSpec() as Spec;
+  const sales: Account = {
+    name: 'sales',
+    driver: 'smtp',
+    endpoint: { host: 'mx.example', preset: 'exchange-online', clientName: 'me.example' },
+    user: 'sales@x.example',
+    secrets: { password: 'env:PW' },
+    limits: { connections: 2, timeoutMs: 500 },
+    labels: ['mail'],
+  };
+  const mail = { account: 'sales', from: 'sales@x.example', to: 'bo@y.example', text: 'Hello' };
+  const of = (request: object, found: Account = sales) =>
+    prepare(smtp, request, none, new FakeClock(), accountsWith(found));
+
+  it('has the account for its key, its limits and its bounds', async () => {
+    const parsed = await of(mail);
+    expect(parsed.key).toBe('sales');
+    expect(parsed.account).toEqual({ labels: ['mail'], timeoutMs: 500 });
+    expect(parsed.target).toMatchObject({
+      key: 'sales',
+      host: 'mx.example',
+      port: 587,
+      user: 'sales@x.example',
+      password: 'env:PW',
+      clientName: 'me.example',
+      connections: 2,
+    });
+  });
+
+  it('logs in by a token of that name where the account has oauth, and by its password where it says so', async () => {
+    const oauth = { grant: 'client_credentials' as const, tokenUrl: 'https://t.example', clientId: 'c' };
+    const { target } = await of(mail, { ...sales, oauth });
+    expect(target).toMatchObject({ account: 'sales', user: 'sales@x.example' });
+    expect(target).not.toHaveProperty('password');
+    const endpoint = { ...sales.endpoint, auth: 'plain' as const };
+    expect((await of(mail, { ...sales, oauth, endpoint })).target).toMatchObject({ password: 'env:PW', auth: 'plain' });
+  });
+
+  it('is in a lane of its own, be all else the same', async () => {
+    const lanes = [sales, { ...sales, name: 'other' }, { ...sales, secrets: { password: 'env:OTHER' } }];
+    const found = await Promise.all(lanes.map(async (account) => (await of(mail, account)).lane));
+    expect(new Set(found).size).toBe(3);
+  });
+
+  it.each([
+    'host',
+    'port',
+    'user',
+    'password',
+    'tls',
+    'ca',
+    'servername',
+    'auth',
+    'clientName',
+    'sourceAddress',
+    'preset',
+  ])('says nothing of `%s`, not even the same', async (field) => {
+    await expect(of({ ...mail, [field]: 'x' })).rejects.toThrow(`smtp.${field}: does not go with \`account\``);
+    expect(requestProblem('smtp', { ...mail, [field]: 'x' })).toMatch(`request.${field}: does not go with`);
+    expect(requestProblem('smtp', mail)).toBeUndefined();
+  });
+
+  it('is refused where the account is for another driver, or says no user to log in', async () => {
+    await expect(of(mail, account)).rejects.toThrow(
+      'smtp.account: the account web is for the driver ssh, not for smtp',
+    );
+    const { user: _, ...nobody } = sales;
+    await expect(of(mail, nobody)).rejects.toThrow('smtp.user: account sales: expected who logs in');
   });
 });
