@@ -85,7 +85,7 @@ const headers = z.record(named(headerNameProblem), z.string()).superRefine((valu
 });
 
 /** Fields that a message is composed of: `raw` has them in it. */
-export const COMPOSED = [
+const COMPOSED = [
   'from',
   'to',
   'cc',

@@ -158,6 +158,7 @@ const TYPES = [
   'RetriedJobs',
   'SlowKey',
   'SmtpAccess',
+  'SmtpAccountRequest',
   'SmtpAttachment',
   'SmtpOptions',
   'SmtpRequest',
