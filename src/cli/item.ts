@@ -43,9 +43,9 @@ export function answerOf({ index: _, id: __, request: ___, ...answer }: Result):
 
 /** What a request is for, in a word; undefined where it says nothing that is known here. */
 export function nameOf(request: unknown): string | undefined {
-  const { host, key, account } = (typeof request === 'object' && request !== null ? request : {}) as Record<
+  const { host, key, account, server } = (typeof request === 'object' && request !== null ? request : {}) as Record<
     string,
     unknown
   >;
-  return [host, key, account].find((name) => typeof name === 'string');
+  return [host, key, account, server].find((name) => typeof name === 'string');
 }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { accountsCommand } from './accounts-flags.js';
 import { batchCommand } from './batch-flags.js';
 import { cacheCommand } from './cache-flags.js';
+import { callCommand } from './call-flags.js';
 import { configCommand } from './config-flags.js';
 import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
@@ -42,6 +43,13 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       if (words !== undefined) throw new UsageError('copy takes no --: name sources and destination alone');
       const { copy } = await import('./copy.js');
       status = await copy(paths, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    callCommand(async (request, flags) => {
+      if (words !== undefined) throw new UsageError('call takes no --');
+      const { call } = await import('./call.js');
+      status = await call(request, flags, io);
     }),
   );
   keylane.addCommand(
