@@ -99,7 +99,7 @@ export function describeDriver<D extends DriverName>({
     test('where no connection can be opened, nothing has started', async () => {
       const { outcome, error, shard } = await one(peer.refused());
       expect({ outcome, shard }).toEqual({ outcome: 'not_started', shard: 0 });
-      expect(['ERR_CONNECT', 'ERR_DNS']).toContain(error?.code);
+      expect(['ERR_CONNECT', 'ERR_DNS', 'ERR_SPAWN']).toContain(error?.code);
       expect(error?.retryable).toBe(true);
     });
 

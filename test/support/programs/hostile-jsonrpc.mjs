@@ -11,7 +11,7 @@
 //
 // The method of a request says how it is answered: see METHODS. Any other gets the error -32601.
 import { spawn } from 'node:child_process';
-import { appendFileSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, writeSync } from 'node:fs';
 import { setInterval, setTimeout } from 'node:timers';
 
 const words = process.argv.slice(2);
@@ -110,6 +110,8 @@ const METHODS = {
   // Late, in an order of its own, or never.
   slow: (id, p) => setTimeout(() => answer(id, p), p.ms),
   silence: () => {},
+  // Never either; a line in a file tells that it has come.
+  hold: (_id, p) => appendFileSync(p.file, 'held\n'),
   keep: (id, p) => void kept.set(p.as, id),
   release(id, p) {
     answer(kept.get(p.as), `kept as ${p.as}`);
@@ -181,7 +183,7 @@ const METHODS = {
     process.exit(p?.code ?? 0);
   },
   kill: () => process.kill(process.pid, 'SIGKILL'),
-  closeStdout: () => process.stdout.destroy(),
+  closeStdout: () => closeSync(1),
   half(id) {
     raw(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":"hal`);
     setImmediate(() => process.kill(process.pid, 'SIGKILL'));

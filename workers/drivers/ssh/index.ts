@@ -27,8 +27,8 @@ export function load(clock: Clock = systemClock): Promise<Driver<SshTarget, SshC
     reusable: (connection) => connection.state === 'open',
     check: (connection, withinMs) => connection.check(withinMs),
     // Each master of `ssh` has its warden.
-    subprocesses: () => 2 * Warden.running,
-    spawned: () => 2 * Warden.started,
+    subprocesses: () => 2 * Warden.counts.running,
+    spawned: () => 2 * Warden.counts.started,
     close: (connection) => connection.close(),
   });
 }

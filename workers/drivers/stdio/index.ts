@@ -1,14 +1,34 @@
-import { KeylaneError } from '../../../src/errors.js';
 import type { StdioOrder, StdioTarget } from '../../../src/specs/stdio.js';
 import type { StdioResponse } from '../../../src/stdio-types.js';
 import type { Driver } from '../../../src/types.js';
+import { type Clock, systemClock } from '../../../src/util/clock.js';
+import { Child } from './child.js';
+import type { StdioConnection } from './connection.js';
+import { Guardian } from './guardian.js';
+import { Opener } from './open.js';
+import { Restarts } from './restarts.js';
 
-export function load(): Promise<Driver<StdioTarget, object, StdioOrder, StdioResponse>> {
+/** Processes that speak JSON-RPC on their standard input and output. A connection is a process, a stream an id. */
+export function load(
+  clock: Clock = systemClock,
+): Promise<Driver<StdioTarget, StdioConnection, StdioOrder, StdioResponse>> {
+  const guardian = new Guardian();
+  const opener = new Opener(clock, guardian, new Restarts(clock));
   return Promise.resolve({
-    streams: 1,
-    open: () => Promise.reject(new KeylaneError('ERR_CONNECT', 'not built yet')),
-    execute: () => Promise.reject(new KeylaneError('ERR_CONNECTION_LOST', 'not built yet')),
-    reusable: () => true,
-    close() {},
+    streams: ({ requestsPerProcess }) => requestsPerProcess,
+    // What belongs to a session is in the memory of one process.
+    limits: ({ stateless, processes, idleMs }) => ({
+      connectionsPerLane: stateless ? processes : 1,
+      connectionsPerKey: processes,
+      ...(idleMs === undefined ? {} : { idleMs }),
+    }),
+    open: (target, context) => opener.open(target, context),
+    execute: (connection, order, context) => connection.execute(order, context),
+    ok: ({ error }) => error === undefined,
+    reusable: (connection) => connection.state === 'open',
+    check: (connection, withinMs) => connection.check(withinMs),
+    subprocesses: () => Child.running + guardian.counts.running,
+    spawned: () => Child.started + guardian.counts.started,
+    close: (connection) => connection.close(),
   });
 }

@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { dirname } from 'node:path';
-import type { Writable } from 'node:stream';
+import { Guard, type GuardCounts } from '../../../../src/util/guard.js';
 
 /**
  * Waits for a line. Where its input ends without one, nobody is left who uses the master: it is ended, and so are its
@@ -12,43 +10,27 @@ const SCRIPT = 'read -r _ || ssh -F none -S "$1" -O exit keylane; rm -rf "$2"';
 
 /** Sees to it that no master is left when this process or thread ends, however that happens. */
 export class Warden {
-  /** Those of this thread that still run. */
-  static running = 0;
-  /** Those that this thread has started. */
-  static started = 0;
-  readonly #tell: (line?: string) => void;
+  /** Of this thread. */
+  static readonly counts: GuardCounts = { running: 0, started: 0 };
+  readonly #guard: Guard;
 
   /** `socket` is the master's, in a folder of its own. Rejects if there can be no warden; then there may be no master. */
   static async start(socket: string, env: NodeJS.ProcessEnv): Promise<Warden> {
-    // In a session of its own: a signal for our process group is not for it.
-    const child = spawn('sh', ['-c', SCRIPT, 'sh', socket, dirname(socket)], {
-      detached: true,
-      env,
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    // Without a descriptor for its pipe it has no `stdin` either.
-    if (child.pid === undefined) throw (await once(child, 'error'))[0];
-    return new Warden(child, child.stdin);
+    const args = [socket, dirname(socket)];
+    return new Warden(await Guard.start({ script: SCRIPT, args, env, counts: Warden.counts }));
   }
 
-  private constructor(child: ChildProcess, stdin: Writable) {
-    Warden.running++;
-    Warden.started++;
-    child.once('exit', () => Warden.running--);
-    child.on('error', () => undefined);
-    stdin.on('error', () => undefined);
-    this.#tell = (line) => {
-      if (!stdin.writableEnded) stdin.end(line ?? '');
-    };
+  private constructor(guard: Guard) {
+    this.#guard = guard;
   }
 
   /** The master has ended. */
   dismiss(): void {
-    this.#tell('\n');
+    this.#guard.end('');
   }
 
   /** Nobody knows whether there is a master. */
   end(): void {
-    this.#tell();
+    this.#guard.end();
   }
 }

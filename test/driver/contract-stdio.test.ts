@@ -1,0 +1,4 @@
+import { describeDriver } from './contract.js';
+import { stdioUnderTest } from './stdio-peer.js';
+
+describeDriver(stdioUnderTest());

@@ -1,0 +1,38 @@
+import { KeylaneError } from '../../../src/errors.js';
+import type { StdioTarget } from '../../../src/specs/stdio.js';
+import { printable } from '../../../src/util/printable.js';
+import type { Child, Ending } from './child.js';
+import type { Tail } from './tail.js';
+
+/** Of what a process wrote, in an error. */
+const MOST_QUOTED = 500;
+
+/** The operating system would not start it. */
+export function notStarted({ name, command, cwd }: StdioTarget, cause: NodeJS.ErrnoException): KeylaneError {
+  const what = printable(JSON.stringify(command));
+  const where = cwd === undefined ? '' : `, or no folder ${printable(JSON.stringify(cwd))}`;
+  const why =
+    cause.code === 'ENOENT'
+      ? `there is no command ${what}${where}`
+      : `${what} could not be started: ${printable(cause.message)}`;
+  return new KeylaneError('ERR_SPAWN', `${name}: ${why}`, { key: name, cause });
+}
+
+export function told({ code, signal }: Ending): string {
+  return signal === null ? `exit code ${code}` : signal;
+}
+
+/** What it wrote last, as the end of an error's message. */
+export function heardFrom(child: Child, noise: Tail): string {
+  return quoted('stderr', child.stderr, child) + quoted('stdout, no message', noise, child);
+}
+
+function quoted(where: string, tail: Tail, { secrets }: Child): string {
+  const text = tail
+    .text(secrets)
+    .trim()
+    .replace(/\s*\n\s*/g, ' / ');
+  if (text === '') return '';
+  const last = text.length > MOST_QUOTED ? `…${text.slice(-MOST_QUOTED)}` : text;
+  return `; ${where}: ${printable(last, MOST_QUOTED + 1)}`;
+}

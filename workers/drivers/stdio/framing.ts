@@ -1,0 +1,161 @@
+import { Pieces } from '../../../src/util/pieces.js';
+
+/** What is found in the bytes of a peer. */
+export interface FramerSink {
+  /** One message, whole. It lies in what was pushed: it is to be read at once. */
+  message(body: Buffer): void;
+  /** What is no part of any message: logs, mostly. */
+  noise(bytes: Buffer): void;
+  /** Nothing can be made of what comes from here on; nothing more is said. */
+  fault(why: string): void;
+}
+
+export interface Framer {
+  push(bytes: Buffer): void;
+  /** The bytes have ended. */
+  end(): void;
+}
+
+export type Framing = 'lines' | 'content-length';
+
+export function framerOf(framing: Framing, most: number, sink: FramerSink): Framer {
+  return framing === 'lines' ? new Lines(most, sink) : new Lengths(most, sink);
+}
+
+export function framed(framing: Framing, text: string): string {
+  return framing === 'lines' ? `${text}\n` : `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+}
+
+const NEWLINE = 10;
+
+/** A message a line. Each byte is looked at once and copied once, however it is cut. */
+export class Lines implements Framer {
+  readonly #most: number;
+  readonly #sink: FramerSink;
+  /** Of a line whose end has not come. */
+  readonly #held = new Pieces();
+  #faulty = false;
+
+  constructor(most: number, sink: FramerSink) {
+    this.#most = most;
+    this.#sink = sink;
+  }
+
+  push(bytes: Buffer): void {
+    let from = 0;
+    while (!this.#faulty) {
+      const at = bytes.indexOf(NEWLINE, from);
+      const piece = bytes.subarray(from, at < 0 ? bytes.length : at);
+      if (this.#held.bytes + piece.length > this.#most) {
+        this.#faulty = true;
+        this.#held.clear();
+        this.#sink.fault(`a line of more than ${this.#most} bytes`);
+        return;
+      }
+      if (at < 0) {
+        if (piece.length > 0) this.#held.add(piece);
+        return;
+      }
+      from = at + 1;
+      this.#sink.message(this.#whole(piece));
+    }
+  }
+
+  end(): void {
+    if (this.#held.bytes > 0 && !this.#faulty) this.#sink.message(this.#held.take());
+  }
+
+  #whole(last: Buffer): Buffer {
+    if (this.#held.bytes === 0) return last;
+    if (last.length > 0) this.#held.add(last);
+    return this.#held.take();
+  }
+}
+
+/** A line of a header is shorter than this; a message's own bound is not for it. */
+const LONGEST_HEADER = 64 * 1024;
+/** Not at the start of the line: what is logged without an end of line stands before it. */
+const CONTENT_LENGTH = /Content-Length:\s*(\S+)\s*$/i;
+
+/**
+ * The base protocol of language servers: headers, an empty line, and as many bytes as `Content-Length` says.
+ *
+ *     noise ── Content-Length ──▶ headers ── empty line ──▶ body ── its last byte ──▶ noise
+ */
+class Lengths implements Framer {
+  readonly #most: number;
+  readonly #sink: FramerSink;
+  readonly #header: Lines;
+  readonly #body = new Pieces();
+  #state: 'noise' | 'headers' | 'body' | 'faulty' = 'noise';
+  /** Bytes of the body. */
+  #length = 0;
+
+  constructor(most: number, sink: FramerSink) {
+    this.#most = most;
+    this.#sink = sink;
+    this.#header = new Lines(LONGEST_HEADER, {
+      message: (line) => this.#line(line),
+      noise: () => undefined,
+      fault: (why) => this.#fault(`no header, but ${why}`),
+    });
+  }
+
+  push(bytes: Buffer): void {
+    let rest = bytes;
+    while (rest.length > 0 && this.#state !== 'faulty')
+      rest = this.#state === 'body' ? this.#fill(rest) : this.#read(rest);
+  }
+
+  end(): void {}
+
+  /** Takes a line, or what there is of it, and gives the rest. */
+  #read(bytes: Buffer): Buffer {
+    const at = bytes.indexOf(NEWLINE);
+    const end = at < 0 ? bytes.length : at + 1;
+    this.#header.push(bytes.subarray(0, end));
+    return bytes.subarray(end);
+  }
+
+  #line(line: Buffer): void {
+    const text = line.toString('latin1').trimEnd();
+    const length = CONTENT_LENGTH.exec(text)?.[1];
+    if (length !== undefined) {
+      this.#announced(length);
+    } else if (this.#state === 'noise') {
+      if (text !== '') this.#sink.noise(line);
+    } else if (text === '') {
+      this.#state = this.#length > 0 ? 'body' : 'noise';
+    }
+  }
+
+  #announced(length: string): void {
+    this.#length = /^\d{1,15}$/.test(length) ? Number(length) : Number.NaN;
+    if (this.#length <= this.#most) this.#state = 'headers';
+    else if (this.#length > this.#most) this.#fault(`a message of more than ${this.#most} bytes`);
+    else this.#fault('a Content-Length that is no number');
+  }
+
+  #fill(bytes: Buffer): Buffer {
+    const missing = this.#length - this.#body.bytes;
+    if (bytes.length < missing) {
+      this.#body.add(bytes);
+      return bytes.subarray(bytes.length);
+    }
+    const last = bytes.subarray(0, missing);
+    this.#state = 'noise';
+    if (this.#body.bytes === 0) {
+      this.#sink.message(last);
+    } else {
+      this.#body.add(last);
+      this.#sink.message(this.#body.take());
+    }
+    return bytes.subarray(missing);
+  }
+
+  #fault(why: string): void {
+    this.#state = 'faulty';
+    this.#body.clear();
+    this.#sink.fault(why);
+  }
+}

@@ -1,0 +1,118 @@
+import type { Writable } from 'node:stream';
+import { Bell } from '../../../src/util/bell.js';
+import { type Framing, framed } from './framing.js';
+
+/** One message to the server. */
+export interface Outgoing {
+  readonly text: string;
+  /** Called just before it leaves. */
+  leaving?(): void;
+  /** Called when the kernel has it. */
+  written?(): void;
+}
+
+/** Characters that leave in one system call; more waits for the next turn. */
+const AT_ONCE = 256 * 1024;
+/** Messages of our own (answers, cancellations) that a server may leave unread. */
+const MOST_UNREAD = 10_000;
+
+/**
+ * What goes to a server. The messages of one turn of the event loop leave together; where the server does not read, they
+ * wait here, and one that has not left can be taken back.
+ */
+export class Outbox {
+  readonly #stdin: Writable;
+  readonly #framing: Framing;
+  readonly #unread: () => void;
+  /** In the order in which they leave. */
+  readonly #waiting = new Set<Outgoing>();
+  #own = 0;
+  readonly #room = new Bell();
+  #isScheduled = false;
+  /** The server is behind with reading. */
+  #isFull = false;
+  #ended = false;
+
+  /** `unread`: the server has left too much unread. */
+  constructor(stdin: Writable, framing: Framing, unread: () => void) {
+    this.#stdin = stdin;
+    this.#framing = framing;
+    this.#unread = unread;
+    stdin.on('drain', () => {
+      this.#isFull = false;
+      this.#room.ring();
+      this.#flush();
+    });
+  }
+
+  push(message: Outgoing): void {
+    if (this.#ended) return;
+    this.#waiting.add(message);
+    if (!this.#isFull) this.#soon();
+  }
+
+  /** A message that nobody waits for: there may only be so many of them. */
+  pushOwn(text: string): void {
+    if (this.#own >= MOST_UNREAD) {
+      this.#unread();
+      return;
+    }
+    this.#own++;
+    this.push({ text, leaving: () => this.#own-- });
+  }
+
+  /** Takes back what has not left. */
+  drop(message: Outgoing): void {
+    this.#waiting.delete(message);
+  }
+
+  /** Resolves when the server is not behind. */
+  async room(): Promise<void> {
+    while (this.#isFull && !this.#ended) await this.#room.wait();
+  }
+
+  /** Nothing more leaves but `farewell`, and its end. */
+  end(farewell: readonly string[] = []): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#waiting.clear();
+    this.#room.ring();
+    this.#stdin.end(farewell.map((text) => framed(this.#framing, text)).join(''));
+  }
+
+  #flush(): void {
+    if (this.#ended || this.#isFull || this.#waiting.size === 0) return;
+    let bytes = '';
+    let written: Outgoing[] | undefined;
+    for (const message of this.#waiting) {
+      this.#waiting.delete(message);
+      message.leaving?.();
+      bytes += framed(this.#framing, message.text);
+      if (message.written) {
+        written ??= [];
+        written.push(message);
+      }
+      if (bytes.length >= AT_ONCE) break;
+    }
+    const hasRoom = this.#stdin.write(bytes, written && tell(written));
+    if (!hasRoom) this.#isFull = true;
+    else if (this.#waiting.size > 0) this.#soon();
+  }
+
+  /** After all that this turn of the loop brings: the commands of a frame, the answers of a read. */
+  #soon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#flush();
+    });
+  }
+}
+
+/** What could not be written is told of by the end of the process. */
+function tell(written: readonly Outgoing[]): (error?: Error | null) => void {
+  return (error) => {
+    if (!error) for (const message of written) message.written?.();
+  };
+}
