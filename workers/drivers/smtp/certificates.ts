@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls';
+import { KeylaneError } from '../../../src/errors.js';
+import type { Clock } from '../../../src/util/clock.js';
+
+/** For so long a file of certificates is taken as it was read. */
+const FRESH_MS = 60_000;
+const MOST = 100;
+
+/** What TLS trusts: Node's certificates, or those of a file, which is read once a minute. */
+export class Certificates {
+  readonly #clock: Clock;
+  readonly #read = new Map<string, { at: number; context: Promise<SecureContext> }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async optionsFor(ca: string | undefined, key: string): Promise<ConnectionOptions> {
+    if (ca === undefined) return { minVersion: 'TLSv1.2' };
+    const now = this.#clock.now();
+    let row = this.#read.get(ca);
+    if (!row || now - row.at > FRESH_MS) {
+      row = { at: now, context: read(ca, key) };
+      if (this.#read.size >= MOST) this.#read.clear();
+      this.#read.set(ca, row);
+    }
+    try {
+      return { secureContext: await row.context };
+    } catch (error) {
+      this.#read.delete(ca);
+      throw error;
+    }
+  }
+}
+
+async function read(file: string, key: string): Promise<SecureContext> {
+  try {
+    const pem = await readFile(file);
+    if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error('there is no PEM certificate in it');
+    return createSecureContext({ ca: pem, minVersion: 'TLSv1.2' });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new KeylaneError('ERR_TLS', `${key}: smtp.ca: ${file} cannot be used: ${why}`, { key, cause, local: true });
+  }
+}
