@@ -6,34 +6,35 @@ import type { SmtpMail } from '../../../src/specs/smtp.js';
  * is attached is given, never fetched. (GHSA-p6gq-j5cr-w38f)
  */
 export function compose(mail: SmtpMail, messageId: string | undefined): Promise<Buffer> {
-  const { from, subject, text, html, headers, attachments } = mail;
+  const { from, to, cc, replyTo, subject, text, html, headers, attachments, date } = mail;
+  const ownDate = headers && Object.keys(headers).some((name) => name.toLowerCase() === 'date');
   const composer = new MailComposer({
-    ...(from !== undefined && { from }),
-    ...listed('to', mail.to),
-    ...listed('cc', mail.cc),
-    ...listed('bcc', mail.bcc),
-    ...listed('replyTo', mail.replyTo),
+    from: { ...from },
+    ...(to !== undefined && { to: to.map(copied) }),
+    ...(cc !== undefined && { cc: cc.map(copied) }),
+    ...(replyTo !== undefined && { replyTo: replyTo.map(copied) }),
     ...(subject !== undefined && { subject }),
     ...(text !== undefined && { text: String(text) }),
     ...(html !== undefined && { html: String(html) }),
     ...(headers !== undefined && { headers: { ...headers } }),
+    ...(!ownDate && { date }),
     ...(messageId !== undefined && { messageId }),
-    ...(attachments !== undefined && {
-      attachments: attachments.map(({ filename, content, contentType, cid }) => ({
-        filename,
-        content:
-          typeof content === 'string' ? content : Buffer.from(content.buffer, content.byteOffset, content.length),
-        ...(contentType !== undefined && { contentType }),
-        ...(cid !== undefined && { cid }),
-      })),
-    }),
+    ...(attachments !== undefined && { attachments: attachments.map(attached) }),
     disableFileAccess: true,
     disableUrlAccess: true,
   });
   return composer.compile().build();
 }
 
-function listed<N extends string>(name: N, list: string | readonly string[] | undefined) {
-  if (list === undefined) return {};
-  return { [name]: typeof list === 'string' ? list : [...list] } as Record<N, string | string[]>;
+function copied({ name, address }: SmtpMail['from']): SmtpMail['from'] {
+  return { name, address };
+}
+
+function attached({ filename, content, contentType, cid }: NonNullable<SmtpMail['attachments']>[number]) {
+  return {
+    filename,
+    content: typeof content === 'string' ? content : Buffer.from(content.buffer, content.byteOffset, content.length),
+    ...(contentType !== undefined && { contentType }),
+    ...(cid !== undefined && { cid }),
+  };
 }
