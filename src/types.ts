@@ -248,7 +248,7 @@ export interface Driver<Target = unknown, Connection = unknown, Request = unknow
    * @default the key; another where connections to several peers go through one host
    */
   peer?(target: Target): string;
-  /** What the target's lane and key are held to, beside the engine's own limits: the stricter of the two counts. Pure. */
+  /** What the target's lane and key are held to, beside the engine's own limits. Pure. */
   limits?(target: Target): DriverLimits;
   /** What a request counts in quotas `of: 'units'` (the recipients of a message). Whole, at least 1. @default 1 */
   units?(request: Request): number;
@@ -302,7 +302,11 @@ export interface DriverLimits {
   quotas?: readonly Quota[];
 }
 
-/** In any `perMs` milliseconds no more than `most` are started, exactly. Who comes too early waits, in its turn. */
+/**
+ * In any `perMs` milliseconds no more than `most` are started. Who comes too early waits, in its turn. A request counts from
+ * its answer on (at the latest when it has run for the shortest `perMs` of its key, or a minute): its peer counted it at some
+ * time until then, so the peer's window is kept too. Past 128 it is counted in 128ths of the window, on the strict side.
+ */
 export interface Quota {
   most: number;
   perMs: number;

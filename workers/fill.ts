@@ -5,6 +5,7 @@ import type { CachePart, Reply, ResponseReply, RunCommand, RunTiming } from '../
 import { fromWire, toWire } from '../src/wire/wire-error.js';
 import type { Entry } from './cache.js';
 import type { Flight } from './flight.js';
+import type { Ticket } from './gate.js';
 import { Run, type RunHost } from './run.js';
 
 /** What a fill needs of its shard. */
@@ -123,8 +124,8 @@ export class Fill implements RunHost {
     return this.#host.trace;
   }
 
-  get rates() {
-    return this.#host.rates;
+  get starts() {
+    return this.#host.starts;
   }
 
   now(): number {
@@ -240,8 +241,8 @@ export class Caller implements Flight {
     return this.fill?.run.waiting ?? true;
   }
 
-  get waitsForRate(): boolean {
-    return this.fill?.run.waitsForRate ?? false;
+  get ticket(): Ticket | undefined {
+    return this.fill?.run.ticket;
   }
 
   abort(error: KeylaneError): void {

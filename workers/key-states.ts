@@ -16,6 +16,7 @@ export function keyStates(
   asked: KeysAsked,
   pools: Pools,
   runs: readonly (Flight | undefined)[],
+  paused: Iterable<{ key: string; forMs: number }>,
   nameOf: (driver: Driver) => string | undefined,
 ): ShardKey[] {
   const rows = new Rows(asked);
@@ -39,6 +40,10 @@ export function keyStates(
     addDriver(row, nameOf(pool.driver));
     const usedAt = pool.connections.lastUsed(now);
     if (usedAt !== undefined) row.unusedMs = Math.min(row.unusedMs ?? Number.MAX_VALUE, Math.round(now - usedAt));
+  }
+  for (const { key, forMs } of paused) {
+    const row = rows.at(key);
+    if (row) row.pausedMs = Math.round(forMs);
   }
   return rows.chosen();
 }

@@ -33,6 +33,14 @@ export function laneLimits(driver: Driver, target: unknown, limits: Limits): Lan
   };
 }
 
+/** What a request counts in quotas by units. A driver that cannot tell fails the request: it might count for more. */
+export function unitsOf(driver: Driver, request: unknown): number {
+  if (!driver.units) return 1;
+  const units = driver.units(request);
+  if (Number.isSafeInteger(units) && units >= 1) return units;
+  throw new KeylaneError('ERR_CONFIG', `the driver counts the request as ${units} units: it must be a whole number`);
+}
+
 const known = new WeakMap<Limits, LaneLimits>();
 
 /** One for all lanes that have no limits of their own. */

@@ -5,9 +5,10 @@ export interface LeaseOwner {
   /** `now`: the time, where it was looked up just before. */
   settle(connection: Connection, broken: Error | undefined, now?: number): void;
   exceeded(connection: Connection, streams: number): void;
+  unused(connection: Connection): void;
 }
 
-/** The right to one stream. Settled exactly once, by one of its three methods; a second time throws. */
+/** The right to one stream. Settled exactly once, by one of its four methods; a second time throws. */
 export class Lease {
   readonly connection: Connection;
   readonly #owner: LeaseOwner;
@@ -34,6 +35,12 @@ export class Lease {
   exceeded(streams: number): void {
     this.#settle();
     this.#owner.exceeded(this.connection, streams);
+  }
+
+  /** Gives the stream back: nothing was done on it. */
+  unused(): void {
+    this.#settle();
+    this.#owner.unused(this.connection);
   }
 
   #settle(): void {

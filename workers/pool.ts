@@ -87,7 +87,6 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     return this.#pools.of(this.keyName, this.lane, this.target, this.driver);
   }
 
-  /** Connections that take leases or will. */
   get live(): number {
     return this.connections.live;
   }
@@ -95,10 +94,6 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   /** It may have no more connections. */
   get isFull(): boolean {
     return this.live >= this.limits.connections;
-  }
-
-  get #unused(): boolean {
-    return this.connections.size === 0 && this.#waiters.size === 0 && this.#warmings.size === 0;
   }
 
   /**
@@ -181,6 +176,12 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     const fewer = Math.max(1, Math.floor(streams));
     connection.streams = Math.min(connection.streams, fewer);
     this.streams = Math.min(this.streams, fewer);
+    this.settle(connection, undefined);
+  }
+
+  unused(connection: Connection): void {
+    if (connection.served > 0) this.#pools.totals.reused--;
+    connection.served--;
     this.settle(connection, undefined);
   }
 
@@ -392,7 +393,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
   }
 
   #leaveIfUnused(): void {
-    if (!this.#unused) return;
+    if (this.connections.size + this.#waiters.size + this.#warmings.size > 0) return;
     this.inHungry.list?.remove(this.inHungry);
     this.#pools.left(this);
   }

@@ -6,10 +6,12 @@ import { isThenable } from '../src/util/thenable.js';
 import { CHUNK_COST, Credit, PIECE_BYTES } from '../src/wire/credit.js';
 import type { Reply, RunCommand } from '../src/wire/protocol.js';
 import { asKeylaneError, toWire } from '../src/wire/wire-error.js';
+import type { Entrant, Ticket } from './gate.js';
 import { Input } from './input.js';
+import { unitsOf } from './lane-limits.js';
 import type { Lease } from './lease.js';
 import type { Pool } from './pool.js';
-import type { Rated, Rates } from './rate.js';
+import type { Starts } from './starts.js';
 import type { Trace } from './trace.js';
 import type { Waiter } from './waiter.js';
 import type { Warming } from './warming.js';
@@ -24,8 +26,8 @@ export interface RunHost {
   /** Where it is to be traced whose code runs. */
   readonly trace: Trace | undefined;
   now(): number;
-  /** Bounds on how fast the requests of a key start; undefined where there are none. */
-  readonly rates: Rates | undefined;
+  /** What holds requests back before they start; undefined where nothing does. */
+  readonly starts: Starts | undefined;
   reply(reply: Reply): void;
   noteSent(run: Run): void;
   noteRunning(slot: number): void;
@@ -43,7 +45,7 @@ export interface RunHost {
  *        ▲  └── refused, aborted ─────────────────────────────────────────────────▶ │
  *        └───── the peer allows fewer streams ─────┘
  */
-export class Run implements Waiter, Rated, ExecuteContext, Due {
+export class Run implements Waiter, Entrant, ExecuteContext, Due {
   readonly command: RunCommand;
   /** When it is aborted: its deadline, then the end of the driver's grace. */
   dueAt: number;
@@ -60,9 +62,8 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   #pool: Pool | undefined = undefined;
   #lease: Lease | undefined = undefined;
   #warming: Warming | undefined = undefined;
-  /** Where it stands with the rate of its key, if that is bounded. */
-  #rate: 'free' | 'waiting' | 'passed' = 'free';
-  #inRate: Link<Rated> | undefined = undefined;
+  /** Where it stands with what its key may start, if that is bounded. */
+  ticket: Ticket | undefined = undefined;
   #granted = 0;
   /** While it is being handed to its pool, which takes no time worth a look at the clock. */
   #startedAt = 0;
@@ -109,9 +110,8 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     this.#pool = pool;
     if (this.command.mode === 'prewarm') {
       this.#warming = pool.warm(this.command.request as number, (error) => this.#warmed(error));
-    } else if (this.#host.rates) {
-      this.#rate = 'waiting';
-      this.#host.rates.enter(this.command.key, this);
+    } else if (this.#host.starts?.bounds(this.command.key, pool.limits.quotas)) {
+      this.#enter(this.#host.starts, false);
     } else {
       this.#startedAt = now;
       pool.acquire(this);
@@ -119,18 +119,23 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     }
   }
 
-  /** Place among those that wait for their key's rate. */
-  get inRate(): Link<Rated> {
-    this.#inRate ??= new Link<Rated>(this);
-    return this.#inRate;
-  }
-
-  get waitsForRate(): boolean {
-    return this.#rate === 'waiting';
+  /** Has to wait until its key may start it. */
+  #enter(starts: Starts, isBack: boolean): void {
+    const { key, request } = this.command;
+    const { quotas } = this.#pool?.limits ?? {};
+    let units = 1;
+    try {
+      if (quotas && this.#driver) units = unitsOf(this.#driver, request);
+    } catch (thrown) {
+      this.#answerError(asKeylaneError(thrown, 'not_started'));
+      return;
+    }
+    // It may pass at once.
+    this.ticket = starts.ticket(key, this, quotas, units, isBack);
+    starts.enter(this.ticket);
   }
 
   passed(): void {
-    this.#rate = 'passed';
     // The lane's pool may have left meanwhile: what it would open then nobody would bound, move or end.
     this.#pool = this.#pool?.ofNow;
     this.#pool?.acquire(this);
@@ -143,13 +148,15 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
   }
 
   granted(lease: Lease): void {
+    const { starts } = this.#host;
+    if (starts?.isPaused(this.command.key)) {
+      this.#goBack(starts, lease);
+      return;
+    }
     this.#state = 'running';
     this.#lease = lease;
     this.#granted = this.#startedAt || this.#host.now();
-    if (this.#rate === 'passed') {
-      this.#rate = 'free';
-      this.#host.rates?.started(this.command.key);
-    }
+    if (this.ticket) starts?.started(this.ticket);
     this.#reused = lease.connection.served > 0;
     this.#host.noteRunning(this.command.slot);
     let response: unknown;
@@ -169,6 +176,13 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     } else {
       this.#succeeded(response);
     }
+  }
+
+  /** Its peer has asked to be left alone while it was in line. */
+  #goBack(starts: Starts, lease: Lease): void {
+    lease.unused();
+    if (this.ticket) starts.ended(this.ticket);
+    this.#enter(starts, true);
   }
 
   #execute(connection: unknown): unknown {
@@ -198,8 +212,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
       this.#onAbort?.(error);
       return;
     }
-    if (this.#rate === 'waiting') this.#host.rates?.leave(this.command.key, this);
-    else if (this.#inQueue?.list) this.#pool?.abandon(this);
+    if (this.#inQueue?.list) this.#pool?.abandon(this);
     if (this.#warming) this.#pool?.unwarm(this.#warming);
     this.#answerError(error);
   }
@@ -336,7 +349,7 @@ export class Run implements Waiter, Rated, ExecuteContext, Due {
     this.#credit?.release();
     this.input?.end();
     this.#host.answered(this);
-    if (this.#rate === 'passed') this.#host.rates?.returned(this.command.key);
+    if (this.ticket) this.#host.starts?.ended(this.ticket);
   }
 
   #timing(now: number) {

@@ -18,8 +18,8 @@ import { keyStates } from './key-states.js';
 import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
-import { Rates } from './rate.js';
 import { Run, type RunHost } from './run.js';
+import { Starts } from './starts.js';
 import { Trace } from './trace.js';
 import { Vitals } from './vitals.js';
 
@@ -34,7 +34,6 @@ export interface ServeTask {
   traceMs: number;
 }
 
-const NO_TOKEN = 'the deadline passed before its turn under limits.ratePerKey came';
 const NO_CONNECTION = 'the deadline passed before a connection was open and had room';
 
 /** A shard's one task: serves requests that come over the port until it is told to drain, then resolves. */
@@ -64,10 +63,12 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   readonly #ownDrivers: Record<string, string>;
   readonly #load: typeof loadDriver;
   readonly #drivers = new Map<string, Driver | Promise<Driver>>();
-  readonly rates: Rates | undefined;
+  /** Made where the first is to be held back. */
+  starts: Starts | undefined;
   /** Runs, and who waits for fills, by slot. */
   readonly #runs: (Flight | undefined)[] = [];
   #running = 0;
+  readonly #spent: boolean;
   #waitingForEnd: (() => void) | undefined = undefined;
   #traceEnd: { cancel(): void } | undefined = undefined;
 
@@ -90,7 +91,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     this.#deadlines = new Deadlines(
       clock,
       () => (this.#fills.size === 0 ? this.#runs : [...this.#runs, ...this.#fills.runs]),
-      (run) => run.abort(timedOut(run)),
+      (run) => run.abort(this.#timedOut(run)),
     );
     const open: Opener = (pool, connection, signal) => {
       const context: OpenContext = {
@@ -106,7 +107,8 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       const begin = () => pool.driver.open(pool.target, context);
       return this.trace ? this.trace.run(pool.keyName, begin) : begin();
     };
-    this.rates = ratesOf(limits, clock);
+    this.#spent = limits.ratesSpent === true;
+    if (limits.ratePerKey !== undefined && limits.ratePerKey !== Number.POSITIVE_INFINITY) this.#startsOf(limits);
     this.#fills = new Fills(this, limits.cacheBytes);
     this.#pools = new Pools(clock, limits, open, { random, tell: (event) => this.reply({ kind: 'event', event }) });
     const reader = new FrameReader<Command>();
@@ -117,7 +119,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       this.#vitals.stop();
       this.#traceEnd?.cancel();
       this.#deadlines.stop();
-      this.rates?.stop();
+      this.starts?.stop();
       this.reply({ kind: 'drained' });
       this.#outbox.flush();
       port.close();
@@ -146,7 +148,9 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     return this.#asks.ask(question, about);
   }
 
-  pause(_key: string, _ms: number): void {}
+  pause(key: string, ms: number): void {
+    this.#startsOf().pause(key, ms);
+  }
 
   watch(dueAt: number): void {
     this.#deadlines.watch(dueAt);
@@ -230,7 +234,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     this.#running++;
     // A caller that has given up by now, because its thread or this one stood still, must not find that it ran.
     if (run.cameLate) {
-      run.abort(timedOut(run));
+      run.abort(this.#timedOut(run));
       return;
     }
     this.#deadlines.watch(command.deadline);
@@ -267,7 +271,13 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       run.refused(asKeylaneError(thrown, 'not_started'));
       return;
     }
+    if (pool.limits.quotas) this.#startsOf();
     run.start(driver, pool, now);
+  }
+
+  #startsOf({ ratePerKey: perSecond, burstPerKey: burst = 1 }: Partial<Limits> = {}): Starts {
+    this.starts ??= new Starts(this.#clock, perSecond === undefined ? undefined : { perSecond, burst }, this.#spent);
+    return this.starts;
   }
 
   /** Loaded at first use: a shard that never speaks SSH does not hold ssh2. */
@@ -291,7 +301,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   }
 
   async #release(ask: number, key: string): Promise<void> {
-    const inUse = this.#slotOf(key) >= 0 || this.rates?.remembers(key) || this.#fills.isFilling(key);
+    const inUse = this.#slotOf(key) >= 0 || this.starts?.remembers(key) || this.#fills.isFilling(key);
     const released = !inUse && (await this.#pools.release(key));
     // Were it to come back, it would be given answers that are older than what it was given meanwhile.
     if (released) this.#fills.invalidate([`key:${key}`]);
@@ -322,14 +332,14 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       closedBy: { ...closedBy },
       streams,
       breakers: keys.breakers,
-      rates: this.rates?.stats ?? { waiting: 0, delayed: 0 },
+      rates: this.starts?.stats ?? { waiting: 0, delayed: 0, paused: 0 },
       ...this.#processes,
     };
   }
 
   #keys(asked: KeysAsked): ShardKey[] {
     const names = new Map([...this.#drivers].map(([name, driver]) => [driver, name]));
-    return keyStates(asked, this.#pools, this.#runs, (driver) => names.get(driver));
+    return keyStates(asked, this.#pools, this.#runs, this.starts?.paused ?? [], (driver) => names.get(driver));
   }
 
   get #processes(): { subprocesses: number; spawned: number } {
@@ -350,6 +360,11 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
     this.reply({ kind: 'error', slot, id, queuedUs, openUs, runUs, reused, error: toWire(error) });
   }
 
+  #timedOut({ command, ticket, waiting }: Flight): KeylaneError {
+    if (!waiting) return new KeylaneError('ERR_TIMEOUT', 'the deadline passed');
+    return this.starts?.lateError(command.key, ticket) ?? new KeylaneError('ERR_TIMEOUT', NO_CONNECTION);
+  }
+
   #traceFor(ms: number): void {
     const trace = new Trace((key) => this.#ledger.running(key === undefined ? -1 : this.#slotOf(key)));
     this.trace = trace;
@@ -365,11 +380,6 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   }
 }
 
-function ratesOf({ ratePerKey = Number.POSITIVE_INFINITY, burstPerKey = 1, ratesSpent }: Limits, clock: Clock) {
-  if (ratePerKey === Number.POSITIVE_INFINITY) return undefined;
-  return new Rates(clock, ratePerKey, burstPerKey, ratesSpent);
-}
-
 /** A driver that cannot tell has none: to be looked at must not cost the shard. */
 function countOf(told: () => number | undefined): number {
   try {
@@ -378,9 +388,4 @@ function countOf(told: () => number | undefined): number {
   } catch {
     return 0;
   }
-}
-
-function timedOut(run: Flight): KeylaneError {
-  if (run.waitsForRate) return new KeylaneError('ERR_TIMEOUT', NO_TOKEN);
-  return new KeylaneError('ERR_TIMEOUT', run.waiting ? NO_CONNECTION : 'the deadline passed');
 }

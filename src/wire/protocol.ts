@@ -191,8 +191,11 @@ export interface ShardStats {
   streams: { total: number; leased: number };
   /** By what failed: connecting, logging in. */
   breakers: { connect: BreakerCounts; log_in: BreakerCounts };
-  /** Under `limits.ratePerKey`: requests that wait now, and those that had to wait since the shard started. */
-  rates: { waiting: number; delayed: number };
+  /**
+   * Under `limits.ratePerKey`, under quotas of their key, or while its peer wants to be left alone: requests that wait now,
+   * and those that had to wait since the shard started; and keys that are left alone now.
+   */
+  rates: { waiting: number; delayed: number; paused: number };
   /** Of its JavaScript heap, and of buffers outside of it. */
   memory: { heapUsedBytes: number; arrayBufferBytes: number };
   /** Processes that its drivers have started and that still run. */

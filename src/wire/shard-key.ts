@@ -33,6 +33,8 @@ export interface ShardKey {
   /** By state, all its lanes together. */
   connections: { opening: number; idle: number; checking: number; busy: number; full: number; closing: number };
   breaker?: KeyBreaker;
+  /** There where its peer wants to be left alone: for so many milliseconds from now on none of its requests is started. */
+  pausedMs?: number;
   /** Milliseconds since a connection of it was in use last; 0: one is. Undefined where it has none. */
   unusedMs?: number;
 }

@@ -27,13 +27,15 @@ function setUp() {
     driver.failOpen(new KeylaneError('ERR_CONNECT', message, { key }));
     await settled();
   };
+  const paused: { key: string; forMs: number }[] = [];
   const run = (key: string, waiting: boolean) =>
     runs.push({ command: { key, driver: 'fake' } as RunCommand, waiting } as Flight);
   const asked = (what: Partial<KeysAsked> = {}) =>
-    keyStates({ match: undefined, stopped: false, limit: 100, also: [], ...what }, pools, runs, () => 'fake');
+    keyStates({ match: undefined, stopped: false, limit: 100, also: [], ...what }, pools, runs, paused, () => 'fake');
   return {
     clock,
     pools,
+    paused,
     use,
     failing,
     run,
@@ -41,6 +43,17 @@ function setUp() {
     names: (what?: Partial<KeysAsked>) => asked(what).map(({ key }) => key),
   };
 }
+
+test('a key that its peer wants to be left alone is told so, and for how long', async () => {
+  const { use, paused, asked } = setUp();
+  (await use('a')).release();
+  (await use('b')).release();
+  paused.push({ key: 'b', forMs: 1_234.5 }, { key: 'not asked for', forMs: 1 });
+  expect(asked().map(({ key, pausedMs }) => [key, pausedMs])).toEqual([
+    ['b', 1_235],
+    ['a', undefined],
+  ]);
+});
 
 test('a key is told with all its lanes, by what its connections do and since when they do nothing', async () => {
   const { clock, use, run, asked } = setUp();

@@ -19,6 +19,7 @@ function leased() {
   const lease = new Lease(connection, {
     settle: (of, broken) => told.push(['settle', of === connection, broken]),
     exceeded: (of, streams) => told.push(['exceeded', of === connection, streams]),
+    unused: (of) => told.push(['unused', of === connection]),
   });
   return { lease, told };
 }
@@ -27,6 +28,7 @@ const BROKEN = new Error('broken');
 const ways: [string, (lease: Lease) => void, unknown[]][] = [
   ['release', (lease) => lease.release(), ['settle', true, undefined]],
   ['discard', (lease) => lease.discard(BROKEN), ['settle', true, BROKEN]],
+  ['unused', (lease) => lease.unused(), ['unused', true]],
   ['exceeded', (lease) => lease.exceeded(2), ['exceeded', true, 2]],
 ];
 
@@ -43,6 +45,7 @@ test('a lease is settled even if its owner throws', () => {
       throw new Error('a bug');
     },
     exceeded() {},
+    unused() {},
   });
   expect(() => lease.release()).toThrow('a bug');
   expect(() => lease.release()).toThrow('settled twice');

@@ -21,7 +21,7 @@ function setUp(command: Partial<RunCommand> = {}, streams = 1, connectionsPerLan
     reply: (reply) => replies.push(reply),
     noteSent: () => noted.push('sent'),
     trace: undefined,
-    rates: undefined,
+    starts: undefined,
     noteRunning: (slot) => noted.push(`running ${slot}`),
     watch: (dueAt) => noted.push(`watch ${dueAt}`),
     ask: () => Promise.reject(new Error('nobody to ask')),

@@ -28,7 +28,7 @@ const STATS: ShardStats = {
   },
   streams: { total: 1, leased: 1 },
   breakers: { connect: { open: 0, probing: 0 }, log_in: { open: 0, probing: 0 } },
-  rates: { waiting: 0, delayed: 0 },
+  rates: { waiting: 0, delayed: 0, paused: 0 },
   memory: { heapUsedBytes: 1, arrayBufferBytes: 0 },
   subprocesses: 0,
   spawned: 0,

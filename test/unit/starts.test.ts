@@ -1,42 +1,52 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.ts';
-import { Link } from '../../src/util/queue.ts';
 import type { Reply, RunCommand } from '../../src/wire/protocol.ts';
-import { type Rated, Rates } from '../../workers/rate.ts';
+import type { Entrant, Ticket } from '../../workers/gate.ts';
 import { Run, type RunHost } from '../../workers/run.ts';
+import { Starts } from '../../workers/starts.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { FakeDriver, poolsWith } from '../support/fake-driver.ts';
 import { SEED } from '../support/seed.ts';
 
 /** One that starts when a test lets it, or as soon as it has passed. */
-class Starter implements Rated {
-  readonly inRate: Link<Rated> = new Link<Rated>(this);
+class Starter implements Entrant {
   readonly priority: number;
+  readonly ticket: Ticket;
   readonly #told: (starter: Starter) => void;
+  readonly #starts: Starts;
 
-  constructor(priority: number, told: (starter: Starter) => void) {
+  constructor(starts: Starts, key: string, priority: number, told: (starter: Starter) => void) {
     this.priority = priority;
     this.#told = told;
+    this.ticket = starts.ticket(key, this, undefined);
+    this.#starts = starts;
+  }
+
+  enter(): this {
+    this.#starts.enter(this.ticket);
+    return this;
   }
 
   passed(): void {
     this.#told(this);
   }
+
+  refused(): never {
+    throw new Error('it is not too large');
+  }
 }
 
 function setUp(perSecond: number, burst: number) {
   const clock = new FakeClock(5_000);
-  const rates = new Rates(clock, perSecond, burst);
+  const rates = new Starts(clock, { perSecond, burst });
   /** When each started that starts at once. */
   const starts: [name: string, at: number][] = [];
   const enter = (name: string, { key = 'k', priority = 0 } = {}) => {
-    const starter = new Starter(priority, () => {
+    return new Starter(rates, key, priority, ({ ticket }) => {
       starts.push([name, clock.now() - 5_000]);
-      rates.started(key);
-    });
-    rates.enter(key, starter);
-    return starter;
+      rates.started(ticket);
+    }).enter();
   };
   return { clock, rates, starts, enter };
 }
@@ -58,9 +68,9 @@ describe('a rate', () => {
   test('tells how many wait, and how many had to', () => {
     const { clock, rates, enter } = setUp(2, 3);
     for (const name of 'abcde') enter(name);
-    expect(rates.stats).toEqual({ waiting: 2, delayed: 2 });
+    expect(rates.stats).toEqual({ waiting: 2, delayed: 2, paused: 0 });
     clock.advance(10_000);
-    expect(rates.stats).toEqual({ waiting: 0, delayed: 2 });
+    expect(rates.stats).toEqual({ waiting: 0, delayed: 2, paused: 0 });
   });
 
   test('may be less than one a second', () => {
@@ -98,15 +108,14 @@ describe('a rate', () => {
 
   test('loses nothing to one that leaves, nor to one that passed and does not start', () => {
     const { clock, rates, starts, enter } = setUp(1, 1);
-    const never = new Starter(0, () => {});
-    rates.enter('k', never);
+    const never = new Starter(rates, 'k', 0, () => {}).enter();
     const gone = enter('gone');
     enter('a');
     enter('b');
-    rates.leave('k', gone);
+    rates.ended(gone.ticket);
     clock.advance(60_000);
     expect(starts).toEqual([]);
-    rates.returned('k');
+    rates.ended(never.ticket);
     clock.advance(60_000);
     expect(starts).toEqual([
       ['a', 60_000],
@@ -129,14 +138,13 @@ describe('a rate', () => {
 
   test('has nothing to give at first where a thread before may have given all, and has it all in time', () => {
     const clock = new FakeClock(7_000);
-    const rates = new Rates(clock, 2, 2, true);
+    const rates = new Starts(clock, { perSecond: 2, burst: 2 }, true);
     const starts: number[] = [];
     const enter = (key: string) => {
-      const start = () => {
+      new Starter(rates, key, 0, ({ ticket }) => {
         starts.push(clock.now());
-        rates.started(key);
-      };
-      rates.enter(key, new Starter(0, start));
+        rates.started(ticket);
+      }).enter();
     };
     for (let i = 0; i < 3; i++) enter('early');
     clock.advance(5_000);
@@ -151,11 +159,11 @@ describe('a rate', () => {
   test('stands up to a thousand that are refused as soon as they pass', () => {
     const { clock, rates } = setUp(1, 1);
     let refused = 0;
-    const refuse = () => {
+    const refuse = ({ ticket }: Starter) => {
       refused++;
-      rates.returned('k');
+      rates.ended(ticket);
     };
-    for (let i = 0; i < 1_000; i++) rates.enter('k', new Starter(0, refuse));
+    for (let i = 0; i < 1_000; i++) new Starter(rates, 'k', 0, refuse).enter();
     expect(refused).toBe(1_000);
     clock.advance(10_000);
     expect(rates.size).toBe(0);
@@ -188,15 +196,15 @@ test('in any window at most burst + rate × t start, whatever passes, waits, sta
   });
   const property = fc.property(rate, fc.array(act, { maxLength: 150 }), ({ perSecond, burst }, acts) => {
     const clock = new FakeClock(1_000);
-    const rates = new Rates(clock, perSecond, burst);
+    const rates = new Starts(clock, { perSecond, burst });
     const of = <T>(make: () => T) => Object.fromEntries(KEYS.map((key) => [key, make()])) as Record<string, T>;
     const [waiting, passed] = [of((): Starter[] => []), of((): Starter[] => [])];
     const starts = of((): number[] => []);
     const start = (key: string, pick: number) => {
       if (passed[key]!.length === 0) return;
-      passed[key]!.splice(pick % passed[key]!.length, 1);
+      const [starter] = passed[key]!.splice(pick % passed[key]!.length, 1);
       starts[key]!.push(clock.now());
-      rates.started(key);
+      rates.started(starter!.ticket);
     };
     const told = (key: string) => (starter: Starter) => {
       const line = waiting[key]!;
@@ -208,16 +216,16 @@ test('in any window at most burst + rate × t start, whatever passes, waits, sta
     for (const { what, key, pick, priority, ms } of acts) {
       const line = waiting[key]!;
       if (what === 'enter') {
-        const starter = new Starter(priority, told(key));
+        const starter = new Starter(rates, key, priority, told(key));
         line.push(starter);
-        rates.enter(key, starter);
+        starter.enter();
       } else if (what === 'start') start(key, pick);
       else if (what === 'return' && passed[key]!.length > 0) {
-        passed[key]!.splice(pick % passed[key]!.length, 1);
-        rates.returned(key);
+        const [starter] = passed[key]!.splice(pick % passed[key]!.length, 1);
+        rates.ended(starter!.ticket);
       } else if (what === 'leave' && line.length > 0) {
         const [gone] = line.splice(pick % line.length, 1);
-        rates.leave(key, gone!);
+        rates.ended(gone!.ticket);
       } else if (what === 'wait') clock.advance(ms);
       expect(clock.pending).toBeLessThanOrEqual(1);
     }
@@ -248,9 +256,9 @@ describe('a run of a key with a rate', () => {
     const driver = new FakeDriver(streams);
     const pools = poolsWith(clock);
     const replies: Reply[] = [];
-    const rates = new Rates(clock, perSecond, burst);
+    const rates = new Starts(clock, { perSecond, burst });
     const host: RunHost = {
-      rates,
+      starts: rates,
       trace: undefined,
       now: () => clock.now(),
       reply: (reply) => replies.push(reply),
@@ -294,11 +302,11 @@ describe('a run of a key with a rate', () => {
     await settled();
     const late = start('lane');
     const next = start('lane');
-    expect([late.waitsForRate, next.waitsForRate]).toEqual([true, true]);
+    expect([late.ticket?.state, next.ticket?.state]).toEqual(['waiting', 'waiting']);
     late.abort(new KeylaneError('ERR_TIMEOUT'));
     expect(replies).toMatchObject([{ kind: 'error', error: { code: 'ERR_TIMEOUT', outcome: 'not_started' } }]);
     await clock.advanceSettling(1_000);
-    expect([driver.executes.length, next.waitsForRate]).toEqual([2, false]);
+    expect([driver.executes.length, next.ticket?.state]).toEqual([2, 'over']);
     await clock.advanceSettling(2_000);
     expect(rates.size).toBe(0);
   });
