@@ -24,8 +24,10 @@ export interface HttpRequest extends HttpAccess {
   url: string;
   /** @default 'GET', or 'POST' with a body */
   method?: string;
+  /** Those of the connection, `host` and `content-length` are keylane's own. */
   headers?: Readonly<Record<string, string | readonly string[]>>;
-  body?: string | Uint8Array;
+  /** At most 16 MiB; more is written to a stream. Bytes also as base64. */
+  body?: string | Uint8Array | { base64: string };
   /** The body as JSON, with its content type. */
   json?: unknown;
   /** A reference to a token that is sent as `Authorization: Bearer`, to this origin only. */

@@ -1,9 +1,13 @@
-import { KeylaneError } from '../errors.js';
 import type { HttpOptions, HttpRequest, HttpResponse } from '../http-types.js';
-import { laneOf } from '../routing.js';
-import type { Spec } from '../types.js';
+import type { Parsed, Spec } from '../types.js';
 import { check } from '../util/check.js';
+import { retryAfterMs } from '../util/retry-after.js';
+import { isIdempotent, orderOf } from './http-orders.js';
+import { type HttpLane, Origins } from './http-origins.js';
+import { plainPathAt, plainRequest } from './http-plain.js';
+import { followed } from './http-redirects.js';
 import { httpRequest } from './http-schema.js';
+import { urlProblem } from './http-texts.js';
 
 /** What a lane's connections are opened to: everything that changes a connection, and nothing else. */
 export interface HttpTarget {
@@ -53,21 +57,36 @@ export interface HttpOrder {
 }
 
 /** The `http` spec, with an engine's defaults. They are not checked here: `httpOptions` is their schema. */
-export function makeHttpSpec(_options: HttpOptions = {}): Spec<HttpRequest, HttpOrder, HttpResponse> {
+export function makeHttpSpec(options: HttpOptions = {}): Spec<HttpRequest, HttpOrder, HttpResponse> {
+  const origins = new Origins(options);
   return {
     name: 'http',
+
     parse(input) {
-      const { url, method = 'GET' } = check(httpRequest, input, 'http', 'ERR_INPUT') as HttpRequest;
-      if (!URL.canParse(url)) throw new KeylaneError('ERR_INPUT', 'http.url: expected a URL');
-      const { origin, pathname, search } = new URL(url);
-      const target = { origin };
-      return {
-        key: origin,
-        lane: laneOf(origin, target),
-        target,
-        request: { method, path: pathname + search, maxBodyBytes: 1_048_576 },
-      };
+      const plain = plainRequest(input);
+      if (plain) {
+        const at = plainPathAt(plain.url);
+        const known = at > 0 ? origins.known(plain.url.slice(0, at)) : undefined;
+        if (known) return parsed(known, orderOf(plain, plain.url.slice(at), options));
+      }
+      const request =
+        plain && !urlProblem(plain.url) ? plain : (check(httpRequest, input, 'http', 'ERR_INPUT') as HttpRequest);
+      const url = new URL(request.url);
+      return parsed(origins.of(url, request), orderOf(request, url.pathname + url.search, options));
     },
+
     ok: ({ status }) => (status >= 200 && status < 300) || status === 304,
+
+    follow: (response, from) => followed(response, from, origins),
+
+    /** Only of what may be sent twice: a server that says 503 may have done a part of it. */
+    again({ status, headers }, { request }) {
+      if ((status !== 429 && status !== 503) || !isIdempotent(request.method)) return undefined;
+      return retryAfterMs([headers['retry-after']].flat()[0], [headers.date].flat()[0]);
+    },
   };
+}
+
+function parsed({ key, lane, target }: HttpLane, request: HttpOrder): Parsed<HttpOrder> {
+  return { key, lane, target, request, idempotent: isIdempotent(request.method) };
 }

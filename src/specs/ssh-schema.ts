@@ -77,6 +77,7 @@ const env = z
     if (Object.keys(value).length <= MAX_ENV) return;
     context.addIssue({ code: 'custom', message: `expected at most ${MAX_ENV} variables`, input: value });
   });
+/** Text, or bytes in either form. */
 const stdin = z.custom<string | Uint8Array | { base64: string }>().superRefine((value, context) => {
   const length = typeof value === 'string' || value instanceof Uint8Array ? value.length : base64Length(value);
   const message =
@@ -172,7 +173,7 @@ const FIELDS_OF = [
 const NOT_DETACHED = ['pty', 'sudo', 'silenceMs', 'killTree'] as const;
 
 /** What an account has too. */
-export const sshFields = { host, port, user, path, reference, hostKeys, maxOutputBytes };
+export const sshFields = { host, port, user, path, reference, hostKeys, maxOutputBytes, bytes: stdin };
 
 /** The schema of one request. */
 export const sshRequest = z

@@ -120,8 +120,9 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return found;
 }
 
-/** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token, a URI a password. */
-const SECRET = /pass|secret|token|credential|(?<!per)key$|^env$|^stdin$|^command$|^args$|^argv$|^payload$|^jump$/i;
+/** Fields whose value, or a part of it, may be secret: a command line or the environment often carries a token, a URL or a header a password. */
+const SECRET =
+  /pass|secret|token|credential|bearer|(?<!per)key$|^(?:env|stdin|command|args|argv|payload|jump|url|proxy|headers|body|json)$/i;
 const LONGEST_SHOWN = 60;
 
 function shown(value: unknown, path: readonly PropertyKey[]): string {
