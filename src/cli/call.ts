@@ -1,5 +1,13 @@
 import { text as textOf } from 'node:stream/consumers';
-import { createEngine, type Engine, type EngineOptions, lineOf, type Result, type StdioRequest } from '../index.js';
+import {
+  type Chunk,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  lineOf,
+  type Result,
+  type StdioRequest,
+} from '../index.js';
 import type { CallFlags, CallWords } from './call-flags.js';
 import { configOf } from './configured.js';
 import { exitStatus } from './exit-status.js';
@@ -78,8 +86,7 @@ async function answerOf(
   // Nobody is here to answer what the server asks.
   stream.end();
   try {
-    for await (const { data } of stream) {
-      const message = data.toString('utf8');
+    for await (const message of messagesOf(stream)) {
       if (format === 'text') io.stderr.write(`${visible(message)}\n`);
       else io.stdout.write(`{"message":${message}}\n`);
     }
@@ -88,6 +95,18 @@ async function answerOf(
   }
   return stream.result;
 }
+
+/** Each is a JSON text with a newline after it, in one chunk or in several. */
+async function* messagesOf(chunks: AsyncIterable<Chunk>): AsyncGenerator<string> {
+  const pieces: Buffer[] = [];
+  for await (const { data } of chunks) {
+    pieces.push(data);
+    if (data.at(-1) !== NEWLINE) continue;
+    for (const line of Buffer.concat(pieces.splice(0)).toString('utf8').split('\n')) if (line !== '') yield line;
+  }
+}
+
+const NEWLINE = 0x0a;
 
 function print(answer: Answer, { format }: CallFlags, io: Io): void {
   const { response, error } = answer;

@@ -89,7 +89,7 @@ test("a server's error is status 1, an error before it 2 or 3, and each says why
 });
 
 test('what comes while it runs goes to stderr, or is lines before the result', async () => {
-  const said = ['{"method":"notifications/progress"}', '{"method":"x\u202e"}'];
+  const said = ['{"method":"notifications/', 'progress"}\n', '{"method":"x\u202e"}\n'];
   const text = await runCall(['--follow', 'memory', 'm'], { result: 1 }, undefined, said);
   expect(text).toMatchObject({ status: 0, out: '1\n' });
   expect(text.err).toBe('{"method":"notifications/progress"}\n{"method":"x\\u202e"}\n');
