@@ -10,6 +10,7 @@ const REQUEST_CANCELLED = -32800;
 let state = 'new';
 let rest = Buffer.alloc(0);
 let lastId = 0;
+let calledOff = 0;
 const documents = new Map();
 const waiting = new Map();
 const asked = new Map();
@@ -39,6 +40,7 @@ const REQUESTS = {
     asked.set(mine, (result) => send({ id, result: { answered: result } }));
     send({ id: mine, method: 'workspace/configuration', params: { items: [{ section }] } });
   },
+  'lines/calledOff': (id) => send({ id, result: calledOff }),
   shutdown(id) {
     state = 'shut down';
     send({ id, result: null });
@@ -54,7 +56,9 @@ const NOTIFICATIONS = {
   },
   '$/cancelRequest'({ id }) {
     clearTimeout(waiting.get(id));
-    if (waiting.delete(id)) no(id, REQUEST_CANCELLED, 'called off');
+    if (!waiting.delete(id)) return;
+    calledOff++;
+    no(id, REQUEST_CANCELLED, 'called off');
   },
   exit: () => process.exit(state === 'shut down' ? 0 : 1),
 };
