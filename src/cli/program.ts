@@ -8,6 +8,7 @@ import { copyCommand } from './copy-flags.js';
 import { doctorCommand } from './doctor-flags.js';
 import { execCommand } from './flags.js';
 import { type Io, UsageError } from './io.js';
+import { mailCommand } from './mail-flags.js';
 import { reportCommand } from './report-flags.js';
 import { serveCommand } from './serve-flags.js';
 import { topCommand } from './top-flags.js';
@@ -50,6 +51,13 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       if (words !== undefined) throw new UsageError('call takes no --');
       const { call } = await import('./call.js');
       status = await call(request, flags, io);
+    }),
+  );
+  keylane.addCommand(
+    mailCommand(async (flags) => {
+      if (words !== undefined) throw new UsageError('mail takes no --');
+      const { sendMail } = await import('./mail.js');
+      status = await sendMail(flags, io);
     }),
   );
   keylane.addCommand(
