@@ -4,13 +4,15 @@ import { KeylaneError } from '../errors.js';
 const DEEPEST = 100;
 
 /**
- * A request as JSON that the service reads back as the same. Bytes that `ssh` sends (`stdin`) go as base64. Throws
+ * A request as JSON that the service reads back as the same. Bytes that `ssh` and `smtp` send go as base64. Throws
  * `ERR_INPUT` that names the field for what JSON has no words for: it would arrive as something else, or not at all.
  */
 export function requestJson(driver: string, request: unknown): string {
   if (typeof request !== 'object' || request === null || Array.isArray(request))
     throw new KeylaneError('ERR_INPUT', `the request must be an object, not ${kindOf(request)}`);
   const isSsh = driver === 'ssh';
+  const bytesAt = Object.hasOwn(BYTES_AT, driver) ? BYTES_AT[driver] : undefined;
+  if (bytesAt) return JSON.stringify(carried(request, bytesAt));
   let asked = request as Record<string, unknown>;
   for (const name in asked) {
     const value = asked[name];
@@ -21,6 +23,31 @@ export function requestJson(driver: string, request: unknown): string {
     else check(value, name, 1, isSsh);
   }
   return JSON.stringify(asked);
+}
+
+/** Of a driver, where a request may hold bytes, at whatever depth. */
+const BYTES_AT: Readonly<Record<string, RegExp>> = { smtp: /^(raw|attachments\[\d+\]\.content)$/ };
+
+/** The request with these bytes as base64; what is undefined is not said. */
+function carried(request: object, bytesAt: RegExp): unknown {
+  const walk = (value: unknown, path: string, depth: number): unknown => {
+    if (value instanceof Uint8Array && bytesAt.test(path)) return { base64: base64(value) };
+    if (depth < DEEPEST && Array.isArray(value))
+      return value.map((member, at) => walk(member, `${path}[${at}]`, depth + 1));
+    if (depth === DEEPEST || !isPlain(value)) {
+      if (value !== undefined) check(value, path, depth, true);
+      return value;
+    }
+    const before = path === '' ? '' : `${path}.`;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, member]) => [name, walk(member, before + name, depth + 1)]),
+    );
+  };
+  return walk(request, '', 0);
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 export function base64(bytes: Uint8Array): string {

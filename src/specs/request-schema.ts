@@ -51,4 +51,4 @@ export function requestSchema(driver: OwnDriverName): JsonSchema {
 }
 
 /** Fields that take text or bytes. */
-const BYTE_FIELDS = ['stdin', 'raw', 'body'];
+const BYTE_FIELDS = ['stdin', 'body'];

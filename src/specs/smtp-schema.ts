@@ -53,14 +53,32 @@ const addresses = z.union(
 const envelopeAddress = named(addressProblem);
 const line = named(lineProblem);
 const text = z.string().max(MOST_BYTES, 'expected at most 50 MiB');
-const bytes = z.custom<string | Uint8Array | { base64: string }>().superRefine((value, context) => {
-  const message = bytesProblem(value);
-  if (message !== undefined) context.addIssue({ code: 'custom', message, input: undefined });
-});
-const raw = z.custom<string | Uint8Array | { base64: string } | { file: string }>().superRefine((value, context) => {
-  const message = isFile(value) ? fileProblem(value) : bytesProblem(value, ', or where it stands as `{"file":"…"}`');
-  if (message !== undefined) context.addIssue({ code: 'custom', message, input: undefined });
-});
+const BASE64 = {
+  type: 'object',
+  properties: { base64: { type: 'string', contentEncoding: 'base64' } },
+  required: ['base64'],
+  additionalProperties: false,
+} as const;
+const FILE = {
+  type: 'object',
+  properties: { file: { type: 'string' } },
+  required: ['file'],
+  additionalProperties: false,
+} as const;
+const bytes = z
+  .custom<string | Uint8Array | { base64: string }>()
+  .superRefine((value, context) => {
+    const message = bytesProblem(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message, input: undefined });
+  })
+  .meta({ description: 'Text, or bytes as base64.', anyOf: [{ type: 'string' }, BASE64] });
+const raw = z
+  .custom<string | Uint8Array | { base64: string } | { file: string }>()
+  .superRefine((value, context) => {
+    const message = isFile(value) ? fileProblem(value) : bytesProblem(value, ', or where it stands as `{"file":"…"}`');
+    if (message !== undefined) context.addIssue({ code: 'custom', message, input: undefined });
+  })
+  .meta({ description: 'Text, bytes as base64, or a file of the machine.', anyOf: [{ type: 'string' }, BASE64, FILE] });
 const FETCHED = 'what is attached is given as `content`, never fetched: no path, no URL and no message of its own';
 const attachment = z
   .looseObject({

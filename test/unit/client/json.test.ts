@@ -64,3 +64,19 @@ test('a field of ssh that is undefined is not said, wherever it stands', () => {
 test('a request that is no object is refused', () => {
   for (const request of [null, undefined, 'a', 7, ['a']]) expect(refused('echo', request)).toContain('an object');
 });
+
+test('a mail’s bytes go as base64, and nothing else of it may be bytes', () => {
+  const bytes = Buffer.from([1, 0xff]);
+  const mail = { host: 'a', subject: undefined, raw: bytes, attachments: [{ filename: 'b', content: bytes }] };
+  const base64 = { base64: bytes.toString('base64') };
+  expect(JSON.parse(requestJson('smtp', mail))).toEqual({
+    host: 'a',
+    raw: base64,
+    attachments: [{ filename: 'b', content: base64 }],
+  });
+  expect(refused('smtp', { ...mail, text: bytes })).toContain('`text`');
+  expect(refused('smtp', { ...mail, attachments: [{ filename: bytes }] })).toContain('`attachments[0].filename`');
+  const loop: Record<string, unknown> = {};
+  loop.self = loop;
+  expect(refused('smtp', { headers: loop })).toContain('deeper');
+});

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import type { SmtpOptions, SmtpRequest } from '../../../src/smtp-types.ts';
 import { requestProblem } from '../../../src/specs/request-check.ts';
+import { requestSchema } from '../../../src/specs/request-schema.ts';
 import { makeSmtpSpec, type SmtpOrder } from '../../../src/specs/smtp.ts';
 import { plainMail } from '../../../src/specs/smtp-plain.ts';
 import { smtpRequest } from '../../../src/specs/smtp-schema.ts';
@@ -286,4 +287,13 @@ describe('the short way for plain requests', () => {
       expect(plainMail(usual)).toEqual(usual);
     expect(plainMail({ ...mail, attachments: [] })).toBeUndefined();
   });
+});
+
+test('its schema tells what may be bytes, as JSON has them', () => {
+  const { properties } = requestSchema('smtp') as {
+    properties: Record<string, { anyOf?: { required?: string[] }[]; items?: unknown }>;
+  };
+  expect(properties.raw?.anyOf?.map(({ required }) => required?.[0])).toEqual([undefined, 'base64', 'file']);
+  expect(JSON.stringify(properties.attachments?.items)).toContain('base64');
+  expect(JSON.stringify(properties.attachments?.items)).not.toContain('"file"');
 });
