@@ -47,6 +47,7 @@ const SCENARIOS: readonly string[] = [
   'stdio-run',
   'fetch-run',
   'fetch-sse',
+  'mixed',
 ];
 
 const PROCESS = new URL('./scenario-process.js', import.meta.url);

@@ -105,7 +105,13 @@ export const RULES = [
   { files: ['load/scenarios/ssh-config.ts'], may: ['load/', 'src/targets/ssh-config/', 'src/util/'] },
   // The fault proxy and its seeds are the tests' own.
   {
-    files: ['load/soak/fleet.ts', 'load/soak.ts', 'load/programs/soak-engine.ts', 'load/programs/soak-work.ts'],
+    files: [
+      'load/mixed.ts',
+      'load/soak/fleet.ts',
+      'load/soak.ts',
+      'load/programs/soak-engine.ts',
+      'load/programs/soak-work.ts',
+    ],
     may: ['load/', 'src/index.ts', 'test/support/'],
   },
   { files: ['load/'], may: ['load/', 'src/index.ts'] },
