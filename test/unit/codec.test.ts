@@ -44,6 +44,23 @@ function crossed(messages: readonly (Command | Reply)[], refused: (m: Command | 
   return { frames, seen };
 }
 
+const ignored = {
+  response: () => {},
+  other: () => {},
+};
+
+const CACHE: RunCommand['cache'] = {
+  digest: 'd',
+  name: 'n',
+  tags: ['t'],
+  ttlMs: 1,
+  staleMs: 2,
+  negativeMs: 3,
+  fresh: false,
+  etag: undefined,
+  old: undefined,
+};
+
 const bytes = fc.uint8Array({ maxLength: 40 });
 const leaf = fc.oneof(
   fc.string({ unit: 'grapheme' }),
@@ -74,6 +91,33 @@ function buffersOf(value: unknown): Buffer[] {
 }
 
 describe('what crosses', () => {
+  test('runs of a frame that have a target in common arrive each with its own lane, target and request', () => {
+    const lanes = Array.from({ length: 4 }, (_, i) => ({
+      lane: `${'long '.repeat(20)}${i}`,
+      target: { host: `h${i}` },
+    }));
+    const short = { lane: 'short', target: { host: 'short' } };
+    const pick = fc.constantFrom(...lanes, short, { ...lanes[0]!, lane: `${lanes[0]!.lane} another` });
+    const size = fc.constantFrom(1, 1, 1, FRAME_BYTES / 3, FRAME_BYTES + 1);
+    const cache = fc.constantFrom(undefined, CACHE);
+    const property = fc.property(fc.array(fc.tuple(pick, size, cache), { minLength: 1, maxLength: 20 }), (picked) => {
+      const runs = picked.map(([to, size, cache], i) => ({ ...run(i, 'x'.repeat(size)), ...to, key: to.lane, cache }));
+      const seen: RunCommand[] = [];
+      const reader = new FrameReader<Command>();
+      for (const frame of encode<Command>(runs, never))
+        reader.read(frame, { ...ignored, run: (one) => seen.push(one) });
+      expect(seen).toEqual(runs);
+    });
+    fc.assert(property, { numRuns: 200, seed: SEED });
+  });
+
+  test('a target that many runs of a frame have in common is told once', () => {
+    const target = { args: 'y'.repeat(1_000) };
+    const runs = Array.from({ length: 100 }, (_, i) => ({ ...run(i, null), lane: JSON.stringify(target), target }));
+    const bytes = encode<Command>(runs, never).reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(bytes).toBeLessThan(100 * 50 + 2_200);
+  });
+
   test("2,000 payloads of any kind arrive as they left, with nobody else's bytes about them", () => {
     const property = fc.property(fc.array(payload, { minLength: 1, maxLength: 3 }), (payloads) => {
       for (const make of [run, response]) {
