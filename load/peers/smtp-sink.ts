@@ -16,7 +16,7 @@ export interface SmtpSink {
   stop(): Promise<void>;
 }
 
-/** Postfix's server that takes every message and throws it away, on a free port of 127.0.0.1. It takes any password. */
+/** Postfix's server that takes every message and throws it away, on a free port of 127.0.0.1. */
 export async function startSmtpSink(options: readonly string[] = []): Promise<SmtpSink> {
   if (!existsSync(SINK)) throw new Missing('smtp-sink is missing: apt-get install postfix');
   const port = await freePort();

@@ -16,7 +16,6 @@ const steps = {
       secure: false,
       ignoreTLS: true,
       maxConnections: connections,
-      auth: { user: 'account', pass: 'password' },
       disableFileAccess: true,
       disableUrlAccess: true,
     });

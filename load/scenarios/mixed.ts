@@ -1,5 +1,4 @@
 import { setInterval as every } from 'node:timers/promises';
-import { PASSWORD } from '../mail.js';
 import { median, round } from '../measure.js';
 import { startMixedPeers } from '../mixed.js';
 import { startProgram } from '../program.js';
@@ -18,7 +17,6 @@ const HURT_EVERY_MS = 3_000;
 export const scenario: Scenario = { name: 'mixed', fixture: 'loopback', limitSeconds: 420, binding: false, measure };
 
 async function measure({ short }: Size): Promise<Measured> {
-  process.env[PASSWORD] = 'password';
   const peers = await startMixedPeers();
   const program = await startProgram<KeylaneMixed>('keylane-mixed', ['--expose-gc']);
   await program.ask('start', {

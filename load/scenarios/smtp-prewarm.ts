@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { messages, PASSWORD } from '../mail.js';
+import { messages } from '../mail.js';
 import { round } from '../measure.js';
 import { startSmtpSink } from '../peers/smtp-sink.js';
 import { fileDescriptors, rssAnon } from '../proc.js';
@@ -22,7 +22,6 @@ export const scenario: Scenario = {
 };
 
 async function measure({ short }: Size): Promise<Measured> {
-  process.env[PASSWORD] = 'password';
   const sink = await startSmtpSink(['-t', '600']);
   const program = await startProgram<KeylaneDrivers>('keylane-drivers', ['--expose-gc']);
   await program.ask('start', {

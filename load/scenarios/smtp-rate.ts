@@ -1,4 +1,4 @@
-import { messages, PASSWORD } from '../mail.js';
+import { messages } from '../mail.js';
 import { quantile, round } from '../measure.js';
 import { startSmtpSink } from '../peers/smtp-sink.js';
 import { startProgram } from '../program.js';
@@ -19,7 +19,6 @@ export const scenario: Scenario = {
 };
 
 async function measure({ short }: Size): Promise<Measured> {
-  process.env[PASSWORD] = 'password';
   const sink = await startSmtpSink();
   const program = await startProgram<KeylaneDrivers>('keylane-drivers');
   await program.ask('start', { shards: 2, smtp: { connections: 5 } });

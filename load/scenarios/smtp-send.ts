@@ -1,5 +1,5 @@
 import { runChild, type Spent } from '../child.js';
-import { MESSAGE, messages, PASSWORD } from '../mail.js';
+import { MESSAGE, messages } from '../mail.js';
 import { cpuEach, interleave, median, perSecond, round } from '../measure.js';
 import { smtpSource, startSmtpSink } from '../peers/smtp-sink.js';
 import { startProgram } from '../program.js';
@@ -24,7 +24,6 @@ export const scenario: Scenario = {
 };
 
 async function measure({ short }: Size): Promise<Measured> {
-  process.env[PASSWORD] = 'password';
   const sink = await startSmtpSink();
   const [keylane, bare] = await Promise.all([
     startProgram<KeylaneDrivers>('keylane-drivers'),
