@@ -72,7 +72,8 @@ export function makeStdioSpec(
       const { server: name, method, params, notify = false, session } = request;
       const found = find(name);
       const { handshake, maxMessageBytes } = found.shared.target;
-      const why = OURS_TO_SEND.get(method) ?? (handshake.kind === 'none' ? undefined : OF_THE_HANDSHAKE.get(method));
+      const why =
+        OURS_TO_SEND.get(method) ?? (handshake.kind === 'initialize' ? OF_THE_HANDSHAKE.get(method) : undefined);
       if (why !== undefined) throw new KeylaneError('ERR_INPUT', `stdio.method: ${why}`, { key: name });
       const order: StdioOrder = { method, params: params && paramsText(params, maxMessageBytes), notify };
       const token = progressTokenOf(params);
@@ -94,10 +95,10 @@ const OURS_TO_SEND: ReadonlyMap<string, string> = new Map([
   ['$/cancelRequest', CANCEL],
 ]);
 
+/** Of those of MCP the driver knows the answer already. */
 const OF_THE_HANDSHAKE: ReadonlyMap<string, string> = new Map([
   ['initialize', HANDSHAKE],
   ['initialized', HANDSHAKE],
-  ['notifications/initialized', HANDSHAKE],
 ]);
 
 /** MCP 2025-06-18, "Progress": a text or a number that the caller has chosen. */

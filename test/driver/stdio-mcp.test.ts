@@ -74,6 +74,9 @@ describe('the reference servers of MCP', () => {
     );
     expect(names[0]).toEqual(expect.arrayContaining(['echo', 'get-sum', 'trigger-sampling-request']));
     expect(names[1]).toEqual(expect.arrayContaining(['create_entities', 'read_graph']));
+    // What the server said of itself then is told to whoever asks.
+    const said = await engine.run('stdio', { server: 'memory', method: 'initialize', params: {} });
+    expect(said.result).toMatchObject({ serverInfo: { name: 'memory-server' } });
     expect(await engine.run('stdio', { server: 'memory', method: 'ping' })).toEqual({ result: {} });
   });
 

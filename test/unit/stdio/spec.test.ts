@@ -123,7 +123,7 @@ describe('a stdio request', () => {
     ['a date', { params: { at: new Date(0) } }, 'stdio.params.at: expected plain values; got a Date'],
     ['bytes', { params: { at: Buffer.from('x') } }, 'stdio.params.at: expected plain values; got a Buffer'],
     ['a map', { params: new Map() }, 'stdio.params: expected plain values; got a Map'],
-    ['a handshake', { method: 'initialize' }, 'stdio.method: keylane makes the handshake'],
+    ['a handshake', { server: 'lsp', method: 'initialize' }, 'stdio.method: keylane makes the handshake'],
     ['another handshake', { server: 'lsp', method: 'initialized' }, 'stdio.method: keylane makes the handshake'],
     ['another’s end', { method: 'notifications/cancelled' }, 'stdio.method: a request is called off by its own'],
     ['another’s end there', { server: 'raw', method: '$/cancelRequest' }, 'stdio.method: a request is called off'],
@@ -156,8 +156,9 @@ describe('a stdio request', () => {
     expect(twice('lsp', 'tools/list')).toBeUndefined();
   });
 
-  test('may send the handshake by itself where the server has none', () => {
-    expect(parse({ server: 'raw', method: 'initialize' }).request.method).toBe('initialize');
+  test('may be a handshake where the server has none, or one whose answer is known', () => {
+    for (const server of ['raw', 'memory'])
+      expect(parse({ server, method: 'initialize' }).request.method).toBe('initialize');
   });
 
   test('takes params of another realm, and leaves out what has no value', () => {
