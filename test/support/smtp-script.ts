@@ -16,7 +16,8 @@ export type Script = Partial<
 >;
 
 export const CLOSE = (dialogue: Dialogue): undefined => dialogue.cut();
-export const SILENCE = (): undefined => undefined;
+/** For ever: what was sent behind the command is not answered either. */
+export const SILENCE = (): Promise<undefined> => new Promise(() => undefined);
 export const EHLO = '250-here\r\n250-PIPELINING\r\n250 8BITMIME';
 
 const POLITE: Required<Script> = {

@@ -75,7 +75,8 @@ async function attempt(
   for (let asked = 0; ; asked++) {
     const reply = replyOf(hide(text));
     if (!reply) throw notSmtp(key, 'AUTH', `it said \`${printable(hide(text), 100)}\``);
-    if (reply.code === 235) return undefined;
+    // 235 by RFC 4954; postfix's smtp-sink says 250.
+    if (reply.code < 300) return undefined;
     if (reply.code === 334 && asked < answers.length) {
       text = await client.ask(answers[asked] as string);
       continue;
