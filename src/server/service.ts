@@ -2,6 +2,7 @@ import { createEngine, type Engine, systemClock } from '../index.js';
 import { openAccess } from './access/access.js';
 import { readCertificate } from './access/certificate.js';
 import { logEvent } from './engine-log.js';
+import { engineOptionsOf } from './engine-options.js';
 import { Events } from './events.js';
 import { ServiceLog } from './log.js';
 import { resolveServiceOptions, type ServiceOptions } from './options.js';
@@ -53,7 +54,7 @@ export async function createService(options: ServiceOptions = {}): Promise<Servi
   const { onEvent } = resolved.engine;
   const events = new Events();
   const starting = createEngine({
-    ...resolved.engine,
+    ...(await engineOptionsOf(resolved.engine)),
     onEvent: (event) => {
       events.add(event);
       logEvent(log, event);

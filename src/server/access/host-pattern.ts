@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from 'node:net';
+import { type Place, placeOf } from './scope-http.js';
 
 /** Hosts that a token is for: `deploy@web-*.example:2222`, taken apart. */
 interface Pattern {
@@ -59,8 +60,22 @@ export class HostPatterns {
     );
   }
 
-  /** Of a key of `ssh`, `host:port`, or of any other driver. Patterns that ask for a user count for whatever user. */
+  /** Of a URL: without a port a pattern is for the one that goes without saying. Patterns that ask for a user have none. */
+  hasPlace({ host, port, usualPort }: Place): boolean {
+    const plain = plainHost(host);
+    return (
+      plain !== undefined &&
+      this.#patterns.some(
+        (pattern) =>
+          pattern.user === undefined && glob(pattern.host, plain) && hasPort(pattern.port ?? `${usualPort}`, port),
+      )
+    );
+  }
+
+  /** Of a key of `ssh`, `host:port`, of `http`, an origin, or of any other driver. A user of a pattern counts for whatever user. */
   hasKey(key: string): boolean {
+    const place = placeOf(key);
+    if (place) return this.hasPlace(place) || this.hasName(key);
     const [, host, port] = /^(.*):([0-9]{1,5})$/s.exec(key) ?? [];
     if (host === undefined) return this.hasName(key);
     const plain = plainHost(host);

@@ -1,5 +1,6 @@
 import { FieldError } from '../field-error.js';
 import { HostPatterns } from './host-pattern.js';
+import { checkHttp } from './scope-http.js';
 import { checkSmtpHost, checkSmtpOwn } from './scope-smtp.js';
 import type { TokenOptions } from './token-options.js';
 
@@ -122,6 +123,8 @@ export function scopeOf({ name, hosts, drivers = BUILT_IN, files = false }: Toke
       } else if (driver === 'smtp') {
         if (patterns) checkSmtpHost(request, patterns, refuse);
         if (!files) checkSmtpOwn(request, refuse);
+      } else if (driver === 'http') {
+        checkHttp(request, { patterns, hosts: shown(hosts ?? []), files, refuse });
       } else if (patterns) {
         const named = Object.hasOwn(BY_NAME, driver) ? BY_NAME[driver] : undefined;
         if (!named) throw refuse('driver', 'is for some hosts only, and which host this reaches cannot be told');

@@ -9,8 +9,8 @@ export interface TokenOptions {
   token: string;
   /**
    * Patterns of hosts (`*` any characters, `?` one; with `:port` also other ports than 22): requests to other hosts are
-   * refused, and so is each field that could lead elsewhere. Of `echo` they are of the key, of `stdio` of the server's
-   * name. @default all hosts
+   * refused, and so is each field that could lead elsewhere. Of `http` they are of the URL's host, where no port is that of
+   * the scheme, and redirects must be 0; of `echo` they are of the key, of `stdio` of the server's name. @default all hosts
    */
   hosts?: readonly string[];
   /** Any but `ssh` and `echo` must be named. @default ssh, echo */
@@ -20,8 +20,8 @@ export interface TokenOptions {
   /** True: it may do everything, and sees what is everybody's. @default false */
   admin?: boolean;
   /**
-   * True: its requests may name files, secrets and sockets of the service's machine: `identity`, `password`, `local` and
-   * the like. @default false
+   * True: its requests may name files, secrets and sockets of the service's machine, and proxies: `identity`, `password`,
+   * `local`, `bearer` and the like. @default false
    */
   files?: boolean;
   /** How much of it. @default no bound */

@@ -77,8 +77,13 @@ export const COMPONENTS: Readonly<Record<string, JsonSchema>> = {
       outcome,
       response: {
         description:
-          'What the peer answered: of ssh an SshResponse, of stdio a StdioResponse, of other drivers their own.',
-        anyOf: [{ $ref: '#/components/schemas/SshResponse' }, { $ref: '#/components/schemas/StdioResponse' }, {}],
+          'What the peer answered: of ssh an SshResponse, of stdio a StdioResponse, of http an HttpResponse, of other drivers their own.',
+        anyOf: [
+          { $ref: '#/components/schemas/SshResponse' },
+          { $ref: '#/components/schemas/StdioResponse' },
+          { $ref: '#/components/schemas/HttpResponse' },
+          {},
+        ],
       },
       error: object('Why there is no answer.', { code: text, message: text }),
       attempts: whole,
@@ -112,6 +117,22 @@ export const COMPONENTS: Readonly<Record<string, JsonSchema>> = {
       ]),
     },
     ['result', 'error'],
+  ),
+  HttpResponse: object(
+    'What a web server answered. `ok` for 2xx and 304.',
+    {
+      status: whole,
+      headers: {
+        type: 'object',
+        description: 'Names in lower case; several of one name as a list.',
+        additionalProperties: { anyOf: [text, { type: 'array', items: text }] },
+      },
+      body: bytes,
+      truncated: { type: 'boolean', description: 'The body was longer than `maxBodyBytes`.' },
+      url: { type: 'string', description: 'Where the answer came from, after redirects.' },
+      redirected: { type: 'array', items: text, description: 'URLs that led here, the first one first.' },
+    },
+    ['redirected'],
   ),
   Chunk: object(
     'A piece of output: text or bytes.',

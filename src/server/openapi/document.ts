@@ -37,6 +37,7 @@ export function openApiDocument(routes: readonly ServiceRoute[], version: string
         SshRequest: { ...requestSchema('ssh'), description: 'A request of the driver ssh: docs/options.md.' },
         SmtpRequest: { ...requestSchema('smtp'), description: 'A request of the driver smtp: docs/smtp.md.' },
         StdioRequest: { ...requestSchema('stdio'), description: 'A request of the driver stdio: docs/stdio.md.' },
+        HttpRequest: { ...requestSchema('http'), description: 'A request of the driver http: docs/http.md.' },
         EchoRequest: { ...requestSchema('echo'), description: 'A request of the driver echo, for tests.' },
       },
     },
@@ -88,11 +89,12 @@ function withRequest(schema: JsonSchema): JsonSchema {
   if (!properties?.driver || !properties.request) return schema;
   const request = {
     description:
-      'What the driver is asked: an SshRequest, an SmtpRequest, a StdioRequest, an EchoRequest, or what a driver of your own takes.',
+      'What the driver is asked: an SshRequest, an SmtpRequest, a StdioRequest, an HttpRequest, an EchoRequest, or what a driver of your own takes.',
     anyOf: [
       { $ref: '#/components/schemas/SshRequest' },
       { $ref: '#/components/schemas/SmtpRequest' },
       { $ref: '#/components/schemas/StdioRequest' },
+      { $ref: '#/components/schemas/HttpRequest' },
       { $ref: '#/components/schemas/EchoRequest' },
       { type: 'object' },
     ],

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { principalOf } from '../../../src/server/access/principal.ts';
 import type { TokenOptions } from '../../../src/server/access/token-options.ts';
+import { httpRequest } from '../../../src/specs/http-schema.ts';
 import { sshRequest } from '../../../src/specs/ssh-schema.ts';
 import { stdioRequest } from '../../../src/specs/stdio-schema.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -182,6 +183,75 @@ test('of stdio the driver must be named, and the patterns are of the server', ()
   expect(refused(some, { method: 'x' }, 'stdio')).toBe('request.server');
   for (const field of ['command', 'args', 'env', 'cwd', 'newField'])
     expect(refused(some, { ...stdio, [field]: 'x' }, 'stdio')).toBe(`request.${field}`);
+});
+
+/** Of each field of an `http` request a value that a schema takes. */
+const HTTP_FIELDS: Record<string, unknown> = {
+  ...{
+    url: 'https://web-1/x',
+    method: 'POST',
+    headers: { a: 'b' },
+    body: 'x',
+    json: {},
+    redirects: 0,
+    maxBodyBytes: 1,
+  },
+  ...{ events: true, encoding: 'buffer', http2: true, servername: 'elsewhere', proxy: 'http://elsewhere', ca: '/ca' },
+  ...{ proxyPassword: 'env:P', cert: '/c', key: 'file:/etc/shadow', passphrase: 'env:Q', bearer: 'env:TOKEN' },
+};
+
+test('of http each field is decided: files, secrets and proxies need `files`, and no field leads to another host', () => {
+  expect(Object.keys(HTTP_FIELDS).sort()).toEqual(Object.keys(httpRequest.shape).sort());
+  const some = { drivers: ['http'] };
+  const machine = ['proxy', 'proxyPassword', 'ca', 'cert', 'key', 'passphrase', 'bearer'];
+  for (const [field, value] of Object.entries(HTTP_FIELDS)) {
+    const request = { url: 'https://web-1/', redirects: 0, [field]: value };
+    const isOfTheMachine = machine.includes(field);
+    expect(refused({}, request, 'http')).toBe('driver');
+    expect(refused(some, request, 'http')).toBe(isOfTheMachine ? `request.${field}` : undefined);
+    expect(refused({ ...some, files: true }, request, 'http')).toBeUndefined();
+    const elsewhere = isOfTheMachine || field === 'servername';
+    for (const files of [false, true])
+      expect(refused({ ...some, ...LIMITED, files }, request, 'http')).toBe(elsewhere ? `request.${field}` : undefined);
+  }
+  expect(refused({ admin: true }, HTTP_FIELDS, 'http')).toBeUndefined();
+});
+
+test('of http the patterns are of the host and the port that the URL means, and nothing may lead on', () => {
+  const some = { drivers: ['http'], hosts: ['web-*', 'api.example:8443', '10.0.0.1', 'deploy@db', '[::1]:*'] };
+  const field = (url: unknown, more: object = { redirects: 0 }) => refused(some, { url, ...more }, 'http');
+  for (const url of [
+    'https://web-1/',
+    'http://WEB-2:80/x',
+    'https://api.example:8443/',
+    'http://0x0a.1/',
+    'http://[::1]:9/',
+  ])
+    expect(field(url), url).toBeUndefined();
+  for (const url of [
+    ...[
+      'https://db-1/',
+      'https://web-1:8443/',
+      'https://web-1:22/',
+      'http://web-1:443/',
+      'https://web-1.evil.example/',
+    ],
+    ...['https://api.example/', 'http://deploy@db/', 'http://db/', 'https://evil.example/web-1', 'https://web-1./'],
+    ...['https://web-1@evil.example/', 'https://evil.example#web-1', 'https://evil.example\\@web-1/', 'ftp://web-1/'],
+    ...['web-1', 'unix:/web-1', '', undefined, 7, ['https://web-1/'], { href: 'https://web-1/' }],
+  ])
+    expect(field(url), String(url)).toBe('request.url');
+  expect(field('https://web-1/', {})).toBe('request.redirects');
+  expect(field('https://web-1/', { redirects: 1 })).toBe('request.redirects');
+  expect(field('https://web-1/', { redirects: 0, newField: 1 })).toBe('request.newField');
+  for (const [key, sees] of [
+    ['https://web-1', true],
+    ['http://web-1', true],
+    ['https://web-1:8443', false],
+    ['https://api.example:8443', true],
+    ['https://db-1', false],
+  ] as const)
+    expect(bearer(some).seesKey(key), key).toBe(sees);
 });
 
 test('who may only look runs nothing, who may only run changes nothing of the whole service', () => {
