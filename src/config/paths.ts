@@ -14,6 +14,7 @@ const PATHS: readonly (readonly string[])[] = [
   ['serve', 'tls', 'key'],
   ['serve', 'audit'],
   ['serve', 'tokens', '*', 'token'],
+  ...[['http'], ['http', 'origins', '*']].flatMap((access) => ['ca', 'cert'].map((field) => [...access, field])),
   ...[['ssh'], ['groups', '*', 'ssh'], ['ssh', 'jump', '*'], ['groups', '*', 'ssh', 'jump', '*']].flatMap((access) =>
     ['config', 'identity', 'knownHosts', 'agent', 'forwardAgent', 'password', 'passphrase'].flatMap((field) => [
       [...access, field],
@@ -21,6 +22,10 @@ const PATHS: readonly (readonly string[])[] = [
     ]),
   ),
 ];
+/** Fields that are references, wherever another of that name is a path. */
+const REFERENCE_PATHS: readonly (readonly string[])[] = [['http'], ['http', 'origins', '*']].flatMap((access) =>
+  ['proxyPassword', 'key', 'passphrase'].map((field) => [...access, field]),
+);
 const REFERENCES = new Set(['password', 'passphrase', 'token', 'env']);
 
 /** Makes the files that values name absolute: relative ones are below `folder`, where they were written, `~/` is home. */
@@ -29,10 +34,12 @@ export function absolutePaths(values: Tree, folder: string, home: string): void 
   const servers = isObject(stdio) && isObject(stdio.servers) ? Object.values(stdio.servers) : [];
   for (const source of [...(Array.isArray(inventories) ? inventories : []), ...servers])
     if (isObject(source) && source.command !== undefined) source.cwd ??= folder;
+  const referenced = (text: string) =>
+    text.startsWith('file:') ? `file:${absolute(text.slice(5), folder, home)}` : text;
+  for (const path of REFERENCE_PATHS) visit(values, path, referenced);
   for (const path of PATHS) {
     visit(values, path, (text, field) => {
-      if (REFERENCES.has(field))
-        return text.startsWith('file:') ? `file:${absolute(text.slice(5), folder, home)}` : text;
+      if (REFERENCES.has(field)) return referenced(text);
       // Without a slash it is looked for in PATH.
       if (field === 'command' && !text.includes('/')) return text;
       if (text === 'none' || text.startsWith('file:')) return text;

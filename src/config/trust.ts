@@ -5,18 +5,23 @@ import { wordsOf } from './origins.js';
 /*
  * A file that was only found may lie in a folder that somebody else made: an unpacked archive, a clone. What it says is
  * taken, but it must not have code run, neither by itself nor by what its reader allowed for commands of their own, and
- * it must not lend out its reader's agent.
+ * it must not lend out its reader's agent or say whom its reader's requests go through.
  */
 
 const FIX = 'name the file (--config, KEYLANE_CONFIG)';
 
+const HARMLESS_HTTP: ReadonlySet<string> = new Set(['connections', 'maxBodyBytes', 'redirects', 'http2']);
+
 /** What a found file asks for that it may not have. */
 export function untrusted({ values, originOf }: Layer): string[] {
-  const { ssh, drivers, allowCommands, serve, stdio } = values;
+  const { ssh, drivers, allowCommands, serve, stdio, http } = values;
   const asked: [Path, string][] = [];
   if (serve !== undefined) asked.push([['serve'], 'say who may have requests run here']);
   if (drivers !== undefined) asked.push([['drivers'], 'run code']);
   if (isObject(stdio) && stdio.servers !== undefined) asked.push([['stdio', 'servers'], 'start commands']);
+  // Who is trusted and what is shown to whom: a proxy of its own would hear all, and get the secret that it asks for.
+  for (const field of isObject(http) ? Object.keys(http) : [])
+    if (!HARMLESS_HTTP.has(field)) asked.push([['http', field], 'say what requests go through, trust and may reach']);
   if (isObject(ssh) && ssh.allowExec === true) asked.push([['ssh', 'allowExec'], 'run code']);
   if (allowCommands === true) asked.push([['allowCommands'], 'run code']);
   for (const path of named(values, [], (name, value) => name === 'forwardAgent' && value !== false))
