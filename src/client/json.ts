@@ -4,7 +4,7 @@ import { KeylaneError } from '../errors.js';
 const DEEPEST = 100;
 
 /**
- * A request as JSON that the service reads back as the same. Bytes that `ssh` and `smtp` send go as base64. Throws
+ * A request as JSON that the service reads back as the same. Bytes that `ssh`, `smtp` and `http` send go as base64. Throws
  * `ERR_INPUT` that names the field for what JSON has no words for: it would arrive as something else, or not at all.
  */
 export function requestJson(driver: string, request: unknown): string {
@@ -26,7 +26,10 @@ export function requestJson(driver: string, request: unknown): string {
 }
 
 /** Of a driver, where a request may hold bytes, at whatever depth. */
-const BYTES_AT: Readonly<Record<string, RegExp>> = { smtp: /^(raw|attachments\[\d+\]\.content)$/ };
+const BYTES_AT: Readonly<Record<string, RegExp>> = {
+  smtp: /^(raw|attachments\[\d+\]\.content)$/,
+  http: /^body$/,
+};
 
 /** The request with these bytes as base64; what is undefined is not said. */
 function carried(request: object, bytesAt: RegExp): unknown {

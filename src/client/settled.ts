@@ -62,10 +62,11 @@ function timingOf(timing: unknown): Timing {
   return { queuedMs: ms(told.queuedMs), openMs: ms(told.openMs), runMs: ms(told.runMs) };
 }
 
-/** What `ssh` was to give as bytes comes as text where it is UTF-8, else as base64: both are the bytes again. */
+/** What `ssh` and `http` were to give as bytes comes as text where it is UTF-8, else as base64: both are the bytes again. */
 function responseOf(response: unknown, { driver, request }: Pick<About, 'driver' | 'request'>): unknown {
-  if (driver !== 'ssh' || !isObject(response)) return response;
+  if ((driver !== 'ssh' && driver !== 'http') || !isObject(response)) return response;
   const asBytes = isObject(request) && request.encoding === 'buffer';
+  if (driver === 'http') return asBytes ? { ...response, ...output('body', response.body, asBytes) } : response;
   const { stdout, stderr } = response;
   if (!asBytes && typeof stdout === 'string' && typeof stderr === 'string') return response;
   return { ...response, ...output('stdout', stdout, asBytes), ...output('stderr', stderr, asBytes) };

@@ -80,3 +80,11 @@ test('a mail’s bytes go as base64, and nothing else of it may be bytes', () =>
   loop.self = loop;
   expect(refused('smtp', { headers: loop })).toContain('deeper');
 });
+
+test('the bytes of a body go as base64, and what is JSON stays JSON', () => {
+  const bytes = Buffer.from([1, 0xff]);
+  const request = { url: 'https://a.example', body: bytes };
+  expect(JSON.parse(requestJson('http', request))).toEqual({ ...request, body: { base64: 'Af8=' } });
+  expect(JSON.parse(requestJson('http', { json: { body: [1] } }))).toEqual({ json: { body: [1] } });
+  expect(refused('http', { json: { body: bytes } })).toContain('`json.body`');
+});

@@ -42,6 +42,14 @@ test('bytes are bytes again, UTF-8 or not', () => {
   expect(resultOf(over(bytes), asked)?.response).toEqual(bytes.response);
 });
 
+test('a body that was asked for as bytes is bytes again', () => {
+  const asked = { ...about, driver: 'http', request: { url: 'https://a.example', encoding: 'buffer' } };
+  for (const body of [Buffer.from([0xff, 0, 0x80]), Buffer.from('grün'), Buffer.alloc(0)]) {
+    const answered = { ...result, response: { status: 200, headers: {}, body, truncated: false, url: 'x' } };
+    expect(resultOf(over(answered), asked)?.response).toEqual(answered.response);
+  }
+});
+
 test('text stays text, where bytes were not asked for', () => {
   const line = { ...result, response: { code: 0, stdout: { base64: '/w==' }, stderr: 'no' } };
   expect(resultOf(line, about)?.response).toEqual({ code: 0, stdout: '\ufffd', stderr: 'no' });
