@@ -1,3 +1,4 @@
+import type { CachePlan } from './cache/plan.js';
 import type { KeylaneError } from './errors.js';
 import type { GroupSet } from './groups.js';
 import type { AccountBounds, Chunk, Parsed } from './types.js';
@@ -37,8 +38,14 @@ export class Call implements RunCommand, Due {
   /** Milliseconds of process.hrtime; Infinity for none. */
   readonly deadline: number;
   readonly labels: readonly string[] | undefined;
+  /** How its answer is remembered. */
+  readonly plan: CachePlan | undefined;
   readonly cache: CachePart | undefined;
-  readonly events: CallEvents;
+  events: CallEvents;
+  /** Its answer led on: the call that is made in its place. */
+  next: Call | undefined = undefined;
+  /** Its caller wanted it no more while it was in flight. */
+  isCalledOff = false;
   /** Of its labels those that are bounded; known to admission. */
   groups: GroupSet | undefined = undefined;
   /** About its size on the way to the shard; counted by admission. */
@@ -82,7 +89,8 @@ export class Call implements RunCommand, Due {
     this.submittedAt = how.now;
     this.dueAt = this.deadline;
     this.labels = account?.labels === undefined ? how.labels : union(how.labels, account.labels);
-    this.cache = how.cache;
+    this.plan = how.plan;
+    this.cache = how.plan?.part;
     this.events = events;
   }
 
@@ -127,7 +135,7 @@ export interface CallHow {
   deadline: number;
   now: number;
   labels?: readonly string[] | undefined;
-  cache?: CachePart | undefined;
+  plan?: CachePlan | undefined;
 }
 
 /** How a call is made that has so many milliseconds from now on; 0: no end. */

@@ -14,6 +14,7 @@ import { checkCallOptions, checkIterable, PREWARM_OPTIONS, STREAM_OPTIONS } from
 import { BatchMaker, type BatchStats, type EngineBatches } from './engine-batches.js';
 import { KeylaneError } from './errors.js';
 import type { GroupSnapshot } from './groups.js';
+import { Hops } from './hops.js';
 import type { KeyState, KeysOptions } from './key-states.js';
 import { KnownDriver } from './known-driver.js';
 import type { RequestStats } from './meter.js';
@@ -26,6 +27,7 @@ import { RetryBudget } from './retry-budget.js';
 import { type ShardSnapshot, Shards } from './shards.js';
 import { EngineStream } from './stream.js';
 import type { TotalLimits } from './total.js';
+import { answerAgainAfter } from './tries.js';
 import type { CallOptions, DriverName, Parsed, RequestOf, ResponseOf, Result, Spec } from './types.js';
 import { type Clock, systemClock } from './util/clock.js';
 import type { RunMode } from './wire/protocol.js';
@@ -187,16 +189,16 @@ export class ShardedEngine implements Engine {
     this.#retries = new RetryBudget(clock);
     const fetch =
       (driver: string): Fetch =>
-      (parsed, cache, settled) => {
-        const how = { ...howLong('once', DEFAULT_TIMEOUT_MS, clock.now()), cache };
-        this.#submit(new Call(driver, parsed, how, { settled }), undefined);
+      (parsed, plan, settled) => {
+        const how = { ...howLong('once', DEFAULT_TIMEOUT_MS, clock.now()), plan };
+        this.#submit(this.#driver(driver), parsed, how, { settled }, undefined);
       };
     for (const [name, spec] of specs) this.#drivers.set(name, new KnownDriver(name, spec, this.#cache, fetch));
     this.#requests = new Requests({
       clock,
       retries: this.#retries,
       driver: (name) => this.#driver(name),
-      submit: (call, signal) => this.#submit(call, signal),
+      submit: (driver, parsed, how, events, signal) => this.#submit(driver, parsed, how, events, signal),
       prepare: (spec, request, bounds) => this.#prepare(spec, request, bounds),
       refuseClosed: () => this.#refuseClosed(),
     });
@@ -250,7 +252,7 @@ export class ShardedEngine implements Engine {
       const parsed = isReady(spec, request) ? parse(spec, request) : await this.#prepare(spec, request, bounds);
       asker.key = parsed.key;
       checkWanted();
-      return this.#submit(new Call(driver, parsed, how, events), options.signal);
+      return this.#submit(asker.driver, parsed, how, events, options.signal);
     });
   }
 
@@ -316,7 +318,8 @@ export class ShardedEngine implements Engine {
   }
 
   #hostOf(driver: string, mode: RunMode): BatchHost {
-    const { spec, timeouts } = this.#driver(driver);
+    const known = this.#driver(driver);
+    const { spec, timeouts } = known;
     return {
       clock: this.#clock,
       random: Math.random,
@@ -326,17 +329,28 @@ export class ShardedEngine implements Engine {
       parse: (request, bounds) =>
         isReady(spec, request) ? parse(spec, request) : this.#prepare(spec, request, bounds),
       ok: (response) => spec.ok(response),
-      submit: (parsed: Parsed, { deadline, priority, labels, signal, cache }, events: CallEvents) => {
-        const how: CallHow = { mode, priority, deadline, labels, now: this.#clock.now(), cache };
-        return this.#submit(new Call(driver, parsed, how, events), signal, false);
+      again: spec.again && ((response, parsed) => answerAgainAfter(spec, response, parsed)),
+      submit: (parsed: Parsed, { deadline, priority, labels, signal, plan }, events: CallEvents) => {
+        const how: CallHow = { mode, priority, deadline, labels, now: this.#clock.now(), plan };
+        return this.#submit(known, parsed, how, events, signal, false);
       },
       credit: (call, bytes) => this.#shards.clientOf(call)?.credit(call, bytes),
       recall: (signal, why) => this.#shards.recall(signal, why),
     };
   }
 
-  #submit(call: Call, signal: AbortSignal | undefined, bounded = true): Call {
-    this.#refuseClosed(call.key);
+  #submit(
+    driver: KnownDriver,
+    parsed: Parsed,
+    how: CallHow,
+    events: CallEvents,
+    signal: AbortSignal | undefined,
+    bounded = true,
+  ): Call {
+    this.#refuseClosed(parsed.key);
+    const call = new Call(driver.name, parsed, how, events);
+    if (driver.spec.follow && how.mode !== 'prewarm')
+      call.events = new Hops(driver, parsed, events, this.#clock, (next) => this.#shards.submit(next, signal, false));
     return this.#shards.submit(call, signal, bounded);
   }
 

@@ -1,15 +1,14 @@
 import { Patience } from './adaptive/timeouts.js';
 import { Asker, errorOf } from './asker.js';
 import { outcomeOf, rememberedResult } from './batch/result.js';
-import type { CachePlan } from './cache/plan.js';
 import type { Remembered } from './cache/second-level.js';
-import { Call, type CallEvents, howLong } from './call.js';
+import { type Call, type CallEvents, type CallHow, howLong } from './call.js';
 import { checkCallOptions, RUN_OPTIONS } from './call-options.js';
 import type { KnownDriver } from './known-driver.js';
 import { isReady, type PrepareBounds, parse } from './prepare.js';
 import type { RetryBudget } from './retry-budget.js';
-import { mayHaveRun, type Tried, tryUntilSettled } from './tries.js';
-import type { CacheOptions, CallOptions, Parsed, Result, Spec } from './types.js';
+import { answerAgainAfter, mayHaveRun, type Tried, tryUntilSettled } from './tries.js';
+import type { CallOptions, Parsed, Result, Spec } from './types.js';
 import type { Clock } from './util/clock.js';
 
 /** What a request needs of its engine. */
@@ -19,7 +18,7 @@ export interface RequestHost {
   /** Throws `ERR_INPUT` where there is no such driver. */
   driver(name: string): KnownDriver;
   /** Starts one try. Throws what keeps it from being handed over. */
-  submit(call: Call, signal: AbortSignal | undefined): void;
+  submit(driver: KnownDriver, parsed: Parsed, how: CallHow, events: CallEvents, signal: AbortSignal | undefined): Call;
   prepare(spec: Spec, request: unknown, bounds: PrepareBounds): Promise<Parsed>;
   /** Throws `ERR_CLOSED` where it is. */
   refuseClosed(): void;
@@ -59,8 +58,8 @@ export class Requests {
       const parsed = parse(spec, once.request);
       once.key = parsed.key;
       const how = howLong('once', timeoutMs, this.#host.clock.now(), options?.priority ?? 0, options?.labels);
-      if (options?.cache) how.cache = once.remember(parsed, options.cache).part;
-      this.#host.submit(new Call(once.driver.name, parsed, how, once), options?.signal);
+      if (options?.cache) how.plan = once.driver.cache.plan(parsed, options.cache);
+      this.#host.submit(once.driver, parsed, how, once, options?.signal);
     } catch (error) {
       once.refused(error);
     }
@@ -79,29 +78,31 @@ export class Requests {
   }
 
   async #tries(once: Once, options: CallOptions): Promise<Tried | Remembered> {
-    const { attempts = 1, idempotent = false, priority = 0, labels, signal, cache, invalidates } = options;
+    const { attempts = 1, priority = 0, labels, signal, cache, invalidates } = options;
     const { clock, retries } = this.#host;
-    const { name, spec, timeouts, cache: remembered } = once.driver;
+    const { spec, timeouts, cache: remembered } = once.driver;
     const patience = new Patience(options, timeouts);
     const deadline = patience.deadline(clock.now());
     const parsed = await this.#host.prepare(spec, once.request, { deadline, signal });
     const { key } = parsed;
     once.key = key;
-    const plan = cache ? once.remember(parsed, cache) : undefined;
+    const plan = cache ? remembered.plan(parsed, cache) : undefined;
     const found = plan?.persist && !signal?.aborted ? await remembered.look(plan, parsed) : undefined;
     if (found) return found;
     const start = () =>
       new Promise<Call>((settled) => {
         const until = patience.ofTry(key, clock, deadline);
-        const how = { mode: 'once', priority, deadline: until, labels, now: clock.now(), cache: plan?.part } as const;
+        const how = { mode: 'once', priority, deadline: until, labels, now: clock.now(), plan } as const;
         const heard = (call: Call) => {
           once.heard(call);
           if (!call.isRemembered) patience.heard(call);
           settled(call);
         };
-        this.#host.submit(new Call(name, parsed, how, { settled: heard }), signal);
+        this.#host.submit(once.driver, parsed, how, { settled: heard }, signal);
       });
-    const policy = { key, attempts, idempotent, deadline, signal, budget: retries };
+    const { idempotent = parsed.idempotent ?? false } = options;
+    const again = (call: Call) => (call.isRemembered ? undefined : answerAgainAfter(spec, call.response, parsed));
+    const policy = { key, attempts, idempotent, deadline, signal, budget: retries, again };
     const tried = await tryUntilSettled(start, policy, clock, Math.random);
     const { call, history } = tried;
     // It may have changed something, whatever was heard of it. Nobody is told how it ended before all have forgotten.
@@ -117,7 +118,6 @@ export const DEFAULT_TIMEOUT_MS = 60_000;
  * for a result gets all of these as one. It hears of its only try itself, where it has no more: an object less for each.
  */
 class Once extends Asker implements CallEvents {
-  #plan: CachePlan | undefined = undefined;
   readonly #result: ((result: Result) => void) | undefined;
   readonly #resolve: ((response: unknown) => void) | undefined;
   readonly #reject: ((error: unknown) => void) | undefined;
@@ -136,12 +136,6 @@ class Once extends Asker implements CallEvents {
     this.#reject = reject;
   }
 
-  /** Throws `ERR_INPUT` where the request has no fixed form. */
-  remember(parsed: Parsed, how: true | CacheOptions): CachePlan {
-    this.#plan = this.driver.cache.plan(parsed, how);
-    return this.#plan;
-  }
-
   settled(call: Call): void {
     this.heard(call);
     if (this.#result) this.#result(this.resultOf({ call, attempts: 1, history: [] }));
@@ -150,7 +144,7 @@ class Once extends Asker implements CallEvents {
 
   /** One of its tries is over. */
   heard(call: Call): void {
-    if (this.#plan) this.driver.cache.heard(this.#plan, call);
+    if (call.plan) this.driver.cache.heard(call.plan, call);
   }
 
   tried(tried: Tried): void {

@@ -155,10 +155,13 @@ export class Shards {
 
   /** Calls it off: at once if it waits, else its shard is told and answers. */
   cancel(call: Call): void {
-    if (call.state === 'queued') {
+    if (call.next) {
+      this.cancel(call.next);
+    } else if (call.state === 'queued') {
       this.#settleQueued(call, new KeylaneError('ERR_CANCELED', undefined, { key: call.key }));
     } else if (call.state === 'in_flight') {
       call.state = 'canceling';
+      call.isCalledOff = true;
       this.clientOf(call)?.cancel(call);
       call.dueAt = this.#clock.now() + SHARD_GRACE_MS;
       this.#deadlines.watch(call.dueAt);

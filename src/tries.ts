@@ -1,7 +1,7 @@
 import type { Call } from './call.js';
 import { KeylaneError } from './errors.js';
 import type { RetryBudget } from './retry-budget.js';
-import type { Attempt, Outcome } from './types.js';
+import type { Attempt, Outcome, Parsed, Spec } from './types.js';
 import type { Clock } from './util/clock.js';
 
 const FIRST_WAIT_MS = 500;
@@ -15,6 +15,8 @@ export interface TryPolicy {
   deadline: number;
   signal: AbortSignal | undefined;
   budget: RetryBudget;
+  /** Milliseconds after which what was answered may be asked again; undefined where the answer is final. */
+  again?: ((call: Call) => number | undefined) | undefined;
   /** Where there is not room for all to wait until a peer may be tried again. */
   waitingRoom?: WaitingRoom;
   /** Called before it waits for the next try. */
@@ -38,8 +40,8 @@ export interface Tried {
 }
 
 /**
- * Tries until an answer comes, the error is not one to try again for, the policy says enough or the budget is spent.
- * Between tries it waits as long as the error says that it makes no sense, and a random time up to 500 ms, 1 s, 2 s …
+ * Tries until a final answer comes, the error is not one to try again for, the policy says enough or the budget is spent.
+ * Between tries it waits as long as the error or the answer says that it makes no sense, and a random time up to 500 ms, 1 s, 2 s …
  * 30 s ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS 2015).
  *
  * A try that cannot be handed over counts too. Rejects with what kept it from that if none was.
@@ -54,40 +56,68 @@ export async function tryUntilSettled(
   const history: Attempt[] = policy.before?.length ? [...policy.before] : [];
   let call: Call | undefined;
   for (let tries = 1; ; tries++) {
-    let error: KeylaneError | undefined;
+    let after: number | undefined;
     try {
       const next = await start();
-      if (call?.error) history.push(attemptOf(call.error));
+      if (call) history.push(call.error ? attemptOf(call.error) : NOT_NOW);
       call = next;
-      error = next.error;
+      after = next.error ? againAfter(next.error, policy) : policy.again?.(next);
     } catch (thrown) {
       // What the last try said is what is known. Where there was none, this is.
-      if (!(thrown instanceof KeylaneError) || !(await mayGoOn(thrown, tries, policy, clock, random))) {
+      const wait = thrown instanceof KeylaneError ? againAfter(thrown, policy) : undefined;
+      if (wait === undefined || !(await mayGoOn(wait, tries, policy, clock, random))) {
         if (!call) throw thrown;
         break;
       }
       continue;
     }
-    if (!error || !(await mayGoOn(error, tries, policy, clock, random))) break;
+    if (after === undefined || !(await mayGoOn(after, tries, policy, clock, random))) break;
   }
   call.error = inTheLightOf(history, call.error);
   return { call, attempts: history.length + 1, history };
 }
 
+/** What is told of a try that the peer has answered, and wanted to be made later. */
+const NOT_NOW: Attempt = Object.freeze({
+  outcome: 'failed',
+  code: 'NOT_NOW',
+  message: 'the peer wants it to be tried later',
+});
+
+/** How long it makes no sense to try again; undefined where it never does. */
+function againAfter(error: KeylaneError, { idempotent }: TryPolicy): number | undefined {
+  return mayTryAgain(error, idempotent) ? (error.retryAfterMs ?? 0) : undefined;
+}
+
+/** When a spec wants an answer to be asked for again. One that cannot tell has no such wish. */
+export function answerAgainAfter(
+  spec: Pick<Spec, 'ok' | 'again'>,
+  response: unknown,
+  parsed: Parsed,
+): number | undefined {
+  if (!spec.again) return undefined;
+  try {
+    if (spec.ok(response)) return undefined;
+    const ms = spec.again(response, parsed);
+    return ms !== undefined && ms >= 0 ? ms : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Resolves with true when it is time for the next try. */
 async function mayGoOn(
-  error: KeylaneError,
+  afterMs: number,
   tries: number,
   policy: TryPolicy,
   clock: Clock,
   random: () => number,
 ): Promise<boolean> {
-  const { key, attempts, idempotent, deadline, signal, budget, waitingRoom, pausing } = policy;
-  if (tries >= attempts || !mayTryAgain(error, idempotent) || signal?.aborted) return false;
-  const { retryAfterMs = 0 } = error;
-  const wait = retryAfterMs + backoffMs(tries, random);
+  const { key, attempts, deadline, signal, budget, waitingRoom, pausing } = policy;
+  if (tries >= attempts || signal?.aborted) return false;
+  const wait = afterMs + backoffMs(tries, random);
   if (clock.now() + wait >= deadline || !budget.take(key)) return false;
-  const room = retryAfterMs > 0 ? waitingRoom : undefined;
+  const room = afterMs > 0 ? waitingRoom : undefined;
   if (room && !room.enter()) return false;
   pausing?.();
   await pause(wait, clock, signal);

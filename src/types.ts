@@ -191,6 +191,7 @@ export interface Result<Req = unknown, Res = unknown> {
 
 export interface Attempt {
   outcome: Outcome;
+  /** Of docs/errors.md; `NOT_NOW` where the peer has answered, and its driver knows that it wants to be asked later. */
   code: string;
   message: string;
 }

@@ -67,7 +67,8 @@ export class Course {
   /** A try has its answer, which is not counted yet. Gives why nothing more may start, if so. */
   heard(item: Item<unknown>, { error, response }: Call, isIdempotent: boolean): string | undefined {
     if (!this.#failures || this.ending !== undefined || item.isBad) return undefined;
-    if (error ? mayTryAgain(error, isIdempotent) : saysYes(item, response)) return undefined;
+    if (error ? mayTryAgain(error, isIdempotent) : saysYes(item, response) || isNotNow(item, response))
+      return undefined;
     // That the engine is closed says nothing of the request.
     if (error && (error.outcome === 'canceled' || error.code === 'ERR_CLOSED')) return undefined;
     item.isBad = true;
@@ -121,6 +122,11 @@ export class Course {
     const state = this.isOver || this.ending ? this.end : 'running';
     return { total, settled, counts: { ...this.counts }, inFlight, paused, state, ...(why !== undefined && { why }) };
   }
+}
+
+/** The peer wants it to be tried later, which it may be. */
+function isNotNow({ host, parsed }: Item<unknown>, response: unknown): boolean {
+  return parsed !== undefined && host?.again?.(response, parsed) !== undefined;
 }
 
 /** A driver that cannot read its own response has not said yes; here that must not end the shard's conversation. */

@@ -58,7 +58,7 @@ export class Flight<Req> {
   }
 
   run(item: Item<Req>, parsed: Parsed, host: BatchHost): Promise<Tried> {
-    const { attempts = DEFAULT_ATTEMPTS, idempotent = false } = this.#options;
+    const { attempts = DEFAULT_ATTEMPTS, idempotent = parsed.idempotent ?? false } = this.#options;
     const { own, deadline } = item;
     const start = () => {
       item.call = undefined;
@@ -81,6 +81,7 @@ export class Flight<Req> {
       deadline,
       signal: this.#signal,
       budget: host.retries,
+      again: host.again && ((call) => (call.isRemembered ? undefined : host.again?.(call.response, parsed))),
       waitingRoom: this.#waitingRoom,
       pausing,
       before: item.isInterrupted ? triesBefore(item) : NONE,
@@ -116,7 +117,7 @@ export class Flight<Req> {
     const deadline = patience.ofTry(parsed.key, host.clock, item.deadline);
     return new Promise((resolve, reject) => {
       const settled = (call: Call) => {
-        if (plan) host.cache?.heard(plan, call);
+        if (call.plan) host.cache?.heard(call.plan, call);
         if (!call.isRemembered) {
           item.call = call;
           patience.heard(call);
@@ -130,7 +131,7 @@ export class Flight<Req> {
         else host.credit(call, piece.data.length);
       };
       try {
-        host.submit(parsed, { deadline, signal, priority, labels, cache: plan?.part }, { settled, chunk });
+        host.submit(parsed, { deadline, signal, priority, labels, plan }, { settled, chunk });
       } catch (error) {
         reject(error);
       }

@@ -21,6 +21,8 @@ export interface BatchHost {
   /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
   parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
+  /** Milliseconds after which an answer that is not ok may be asked for again; undefined where it is final. */
+  again?: ((response: unknown, parsed: Parsed) => number | undefined) | undefined;
   /** Starts one try. Throws what keeps it from being handed over. */
   submit(parsed: Parsed, how: SubmitHow, events: CallEvents): Call;
   credit(call: Call, bytes: number): void;
@@ -41,5 +43,5 @@ export interface SubmitHow {
   signal: AbortSignal;
   priority: number;
   labels: readonly string[] | undefined;
-  cache?: CachePlan['part'] | undefined;
+  plan?: CachePlan | undefined;
 }

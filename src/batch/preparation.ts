@@ -30,8 +30,8 @@ export class Preparation<Req> {
     return host;
   }
 
-  isIdempotent({ own }: Item<Req>): boolean {
-    return own?.idempotent ?? this.#options.idempotent ?? false;
+  isIdempotent({ own, parsed }: Item<Req>): boolean {
+    return own?.idempotent ?? this.#options.idempotent ?? parsed?.idempotent ?? false;
   }
 
   labelsOf({ own, request, index }: Item<Req>): readonly string[] | undefined {

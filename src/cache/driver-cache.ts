@@ -1,12 +1,11 @@
 import type { Call } from '../call.js';
 import type { CacheOptions, Parsed, Spec } from '../types.js';
-import type { CachePart } from '../wire/protocol.js';
 import type { CacheFront } from './front.js';
-import type { CachePlan } from './plan.js';
+import { type CachePlan, planAfter } from './plan.js';
 import type { Remembered } from './second-level.js';
 
 /** Hands over one try of a request for whose answer nobody waits. Throws what keeps it from that. */
-export type Fetch = (parsed: Parsed, cache: CachePart, settled: (call: Call) => void) => void;
+export type Fetch = (parsed: Parsed, plan: CachePlan, settled: (call: Call) => void) => void;
 
 /** The cache, as the requests of one driver use it. */
 export class DriverCache {
@@ -25,6 +24,15 @@ export class DriverCache {
   /** Throws `ERR_INPUT` where the request has no fixed form. */
   plan(parsed: Parsed, options: true | CacheOptions): CachePlan {
     return this.#front.plan(this.#driver, parsed, options);
+  }
+
+  /** The plan of a request that another one led on to; undefined where it has no fixed form. */
+  planAfter(plan: CachePlan, parsed: Parsed): CachePlan | undefined {
+    try {
+      return planAfter(plan, this.#driver, parsed);
+    } catch {
+      return undefined;
+    }
   }
 
   /** What the disk has for a plan that persists: behind a stale answer another is fetched. */
@@ -48,8 +56,8 @@ export class DriverCache {
     const again = this.#front.refresh(plan);
     if (!again) return;
     try {
-      this.#fetch(parsed, again.part, (call) => {
-        this.heard(again, call);
+      this.#fetch(parsed, again, (call) => {
+        this.heard(call.plan ?? again, call);
         this.#front.refreshed(again);
       });
     } catch {

@@ -86,6 +86,23 @@ export function planOf(driver: string, parsed: Parsed, options: true | CacheOpti
   return { operation, key: parsed.key, part, persist, startSeq: undefined };
 }
 
+/** The same for another request, which an answer led on to. Throws `ERR_INPUT` where that has no fixed form. */
+export function planAfter(
+  { operation, part, persist, startSeq }: CachePlan,
+  driver: string,
+  parsed: Parsed,
+): CachePlan {
+  const digest = digestOf(operation, driver, parsed);
+  const name = `${operation}:${digest.slice(0, 8)}`;
+  return {
+    operation,
+    key: parsed.key,
+    part: { ...part, digest, name, etag: undefined, old: undefined },
+    persist,
+    startSeq,
+  };
+}
+
 const NOTHING: CacheOptions = Object.freeze({});
 const NO_TAGS: readonly string[] = Object.freeze([]);
 
