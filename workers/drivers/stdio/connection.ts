@@ -81,7 +81,10 @@ export class StdioConnection {
   /** Resolves when it serves. Rejects with ERR_SPAWN where it ends first, says no, or takes too long. */
   async begin(withinMs: number): Promise<void> {
     const late = this.#clock.timer(withinMs, () =>
-      this.#fail(`it has not answered \`initialize\` within ${Math.round(withinMs)} ms`, 'ERR_PROTOCOL'),
+      this.#fail(
+        `it has not answered \`initialize\` within ${Math.round(withinMs)} ms (\`startTimeoutMs\` of the server)`,
+        'ERR_PROTOCOL',
+      ),
     );
     try {
       this.#about = await shakeHands(this.#target, this.#conversation, this.#outbox);

@@ -13,10 +13,16 @@ export function notStarted({ name, command, cwd }: StdioTarget, cause: NodeJS.Er
   const where = cwd === undefined ? '' : `, or no folder ${printable(JSON.stringify(cwd))}`;
   const why =
     cause.code === 'ENOENT'
-      ? `there is no command ${what}${where}`
-      : `${what} could not be started: ${printable(cause.message)}`;
+      ? `there is no command ${what}${where}: write its whole path, or add its folder to PATH`
+      : `${what} could not be started: ${printable(cause.message)}${FIXES[cause.code ?? ''] ?? ''}`;
   return new KeylaneError('ERR_SPAWN', `${name}: ${why}`, { key: name, cause });
 }
+
+const FIXES: Readonly<Record<string, string>> = {
+  EACCES: ': it must be a file that may be run (chmod +x)',
+  ENOEXEC: ': it is no program for this machine, or a script without its first line (#!)',
+  E2BIG: ': its words and variables are more than the system takes',
+};
 
 export function told({ code, signal }: Ending): string {
   return signal === null ? `exit code ${code}` : signal;

@@ -1,4 +1,4 @@
-import { KeylaneError } from '../../../src/errors.js';
+import { type ErrorCode, KeylaneError } from '../../../src/errors.js';
 import type { StdioTarget } from '../../../src/specs/stdio.js';
 import type { OpenContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
@@ -60,20 +60,19 @@ export class Opener {
   }
 }
 
+/** What the references of its environment lead to. An error says whose they are. */
 async function valuesOf(
   { name, secrets }: StdioTarget,
   ask: (reference: string) => Promise<string>,
 ): Promise<Record<string, string>> {
   const values = Object.entries(secrets).map(async ([variable, reference]) => {
-    const value = await ask(reference);
-    if (!value.includes('\0')) return [variable, value] as const;
-    throw new KeylaneError(
-      'ERR_CONFIG',
-      `stdio.servers.${name}.env.${variable}: what ${reference} leads to holds NUL`,
-      {
-        key: name,
-      },
-    );
+    const wrong = (code: ErrorCode, says: string, cause?: unknown) =>
+      new KeylaneError(code, `stdio.servers.${name}.env.${variable}: ${says}`, { key: name, cause });
+    const value = await ask(reference).catch((error: unknown) => {
+      throw error instanceof KeylaneError ? wrong(error.code, error.message, error) : error;
+    });
+    if (value.includes('\0')) throw wrong('ERR_CONFIG', `what ${reference} leads to holds NUL`);
+    return [variable, value] as const;
   });
   return Object.fromEntries(await Promise.all(values));
 }
