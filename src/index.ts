@@ -21,6 +21,7 @@ export type { BatchSelection } from './batch/journal/selection.js';
 export { lineOf } from './batch/line.js';
 export { type Exported, type ExportFormat, exportResults } from './batch/report/export.js';
 export type { BatchReason } from './batch/report/reasons.js';
+export { refusalOf } from './batch/report/refusal.js';
 export type { BatchFacts, BatchReport } from './batch/report/report.js';
 export type { SlowKey } from './batch/report/slowest.js';
 export { type RetriedJobs, retryJobs } from './batch/retried.js';

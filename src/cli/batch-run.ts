@@ -1,5 +1,6 @@
 import { type BatchReport, type Clock, KeylaneError, type Outcome, type Result } from '../index.js';
 import type { BatchOut } from './batch-out.js';
+import { RejectedRecipients } from './batch-rejected.js';
 import type { RunFlags } from './batch-run-flags.js';
 import { endText } from './batch-text.js';
 import { BatchWriter, type KeptLines } from './batch-writer.js';
@@ -68,6 +69,7 @@ export class BatchRun implements Underway {
   readonly #writer: BatchWriter;
   /** Without a journal, which would know. */
   readonly #summary: Summary | undefined;
+  readonly #rejected = new RejectedRecipients();
   readonly #startedAt: number;
   /** By index, the oldest first. */
   readonly #inFlight = new Map<number, { name: string; at: number }>();
@@ -158,7 +160,7 @@ export class BatchRun implements Underway {
     if (!this.#about.flags.quiet && failure !== 'closed') {
       const paint = this.#paint('err');
       const text = report ? endText(report, paint) : this.#summary?.text(this.#clock.now() - this.#startedAt, paint);
-      this.#screen.write('err', text ?? '');
+      this.#screen.write('err', `${text ?? ''}${this.#rejected.text()}`);
     }
     if (this.#failure) this.#say(`${this.#failure.code}: ${visible(this.#failure.message)}`);
     if (failure !== undefined && failure !== 'closed') this.#say(`cannot write the output: ${failure.message}`);
@@ -215,6 +217,7 @@ export class BatchRun implements Underway {
     this.#progress?.changed();
     const tookMs = began && this.#clock.now() - began.at;
     this.#summary?.add(resultItem(result), answerOf(result), tookMs, true);
+    this.#rejected.add(result);
     await this.#writer.result(result);
   }
 

@@ -1,4 +1,4 @@
-import { foldHosts, type Outcome, type SshResponse } from '../index.js';
+import { foldHosts, type Outcome, refusalOf } from '../index.js';
 import type { Paint } from './colors.js';
 import { counted } from './figures.js';
 import type { HostResult, Item } from './item.js';
@@ -42,7 +42,7 @@ export class Summary {
     if (outcome === 'ok') return;
     const alone = error
       ? `${error.code}: ${visible(error.message.trim().replaceAll(/\s*\n\s*/g, ' '))}`
-      : exitOf(response);
+      : visible(refusalOf(response));
     const shared = error ? withoutHost(alone, item, result.key) : alone;
     const reasons = this.#reasons[outcome];
     const reason = reasons.get(shared);
@@ -73,10 +73,6 @@ export class Summary {
     if (this.#slowest.length === 3 && ms <= this.#slowest[2]!.ms) return;
     this.#slowest = [...this.#slowest, { id, ms }].sort((a, b) => b.ms - a.ms).slice(0, 3);
   }
-}
-
-function exitOf(response: SshResponse | undefined): string {
-  return response?.signal ? `killed by ${response.signal}` : `exit ${response?.code}`;
 }
 
 /** The reason without the host's name, so that the same reason of many hosts is told once. */

@@ -1,4 +1,7 @@
-import { ownDriver } from './own-drivers.js';
+import { OWN_DRIVERS, ownDriver } from './own-drivers.js';
+
+/** The names of keylane's own drivers. */
+export const OWN_DRIVER_NAMES: readonly string[] = Object.keys(OWN_DRIVERS);
 
 /**
  * What is wrong with a request as it stands, before anything is looked up for it; undefined where nothing is known to be.

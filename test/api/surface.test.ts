@@ -28,6 +28,7 @@ const VALUES = [
   'parseAccounts',
   'parseHost',
   'readReport',
+  'refusalOf',
   'reopenJobs',
   'requestSchema',
   'retryJobs',

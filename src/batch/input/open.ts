@@ -4,6 +4,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { IndexedJob, InputIdentity } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
+import { OWN_DRIVER_NAMES } from '../../specs/request-check.js';
 import { FileJobs, type OpenedJobs } from './file-jobs.js';
 import { checkAll } from './first-pass.js';
 import { InputFile, type Known, unreadable } from './input-file.js';
@@ -16,7 +17,7 @@ export interface OpenJobsOptions {
   format?: InputIdentity['format'];
   /** The driver of jobs that name none. @default 'ssh' */
   driver?: string;
-  /** Drivers that a job may name, besides `ssh` and `echo`. @default any */
+  /** Drivers of one's own that a job may name, besides keylane's. @default any */
   drivers?: readonly string[];
   /** An `ssh` command with `{column}` fields, each quoted as one word. Records are rows then: cells by their names. */
   template?: string;
@@ -101,7 +102,7 @@ async function opened(path: string, name: string, spooled: boolean, options: Ope
   const { driver = 'ssh', drivers, template, skipBad, check } = options;
   const format = await formatOf(path, name, options.format);
   const file = new InputFile({ path, name, format, driver, template });
-  const known = drivers && new Set(['ssh', 'echo', ...drivers]);
+  const known = drivers && new Set([...OWN_DRIVER_NAMES, ...drivers]);
   if (known && !known.has(driver))
     throw new KeylaneError('ERR_INPUT', `there is no driver \`${shown(driver)}\`, but ${[...known].join(', ')}`);
   const { total, named, after, problems, skipped } = await checkAll(

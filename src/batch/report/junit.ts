@@ -1,5 +1,6 @@
 import type { Exported } from './export.js';
-import { answerOf, type ReportedLine, readLine } from './result-line.js';
+import { refusalOf } from './refusal.js';
+import { type ReportedLine, readLine } from './result-line.js';
 import { xmlAttribute, xmlText } from './xml.js';
 
 type Verdict = 'passed' | 'failure' | 'error' | 'skipped';
@@ -73,7 +74,7 @@ function verdict(line: ReportedLine): string {
   const { outcome, error } = line;
   const kind = verdictOf(line);
   if (kind === 'passed') return '';
-  const message = error ? `${outcome}: ${error.message}` : answerOf(line);
+  const message = error ? `${outcome}: ${error.message}` : refusalOf(line.response);
   const type = error?.code ?? outcome;
   const about = `message="${xmlAttribute(message)}"`;
   return kind === 'skipped' ? `<skipped ${about}/>` : `<${kind} ${about} type="${xmlAttribute(type)}"/>`;

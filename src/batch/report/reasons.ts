@@ -1,6 +1,7 @@
 import { foldHosts } from '../../targets/fold.js';
 import type { Outcome } from '../../types.js';
-import { answerOf, type ReportedLine, readLine, whyPart } from './result-line.js';
+import { refusalOf } from './refusal.js';
+import { type ReportedLine, readLine, whyPart } from './result-line.js';
 
 /** One reason why requests are not `ok`. */
 export interface BatchReason {
@@ -73,7 +74,7 @@ export class Reasons {
     const line = readLine(why);
     const { outcome, error } = line;
     const code = error?.code;
-    const alone = error ? oneLine(error.message) : answerOf(line);
+    const alone = error ? oneLine(error.message) : oneLine(refusalOf(line.response));
     const shared = error ? withoutHost(alone, line) : alone;
     const start = () => ({
       outcome,

@@ -30,13 +30,6 @@ export function exitOf({ response }: ReportedLine): { code: number | null; signa
   return typeof code === 'number' ? { code, signal: null } : undefined;
 }
 
-/** How the peer said no: `exit 3`, `killed by SIGTERM`. */
-export function answerOf(line: ReportedLine): string {
-  const exit = exitOf(line);
-  if (!exit) return 'the peer said no';
-  return exit.signal === null ? `exit ${exit.code}` : `killed by ${exit.signal}`;
-}
-
 /**
  * Of a line that is not `ok`: where it was, how it ended and why, as the members of a JSON object (with its braces). Equal
  * for results that differ in their index, times and output only. To parse whole lines took five times as long.

@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import { RejectedRecipients } from '../../../src/cli/batch-rejected.ts';
 import { painter } from '../../../src/cli/colors.ts';
 import { type HostResult, neverTried } from '../../../src/cli/item.ts';
 import { Summary } from '../../../src/cli/summary.ts';
-import { expandHosts, KeylaneError, type SshResponse } from '../../../src/index.ts';
+import { expandHosts, KeylaneError, type Result, type SshResponse } from '../../../src/index.ts';
 
 const plain = painter('never', false, {});
 const hosts = expandHosts('web-[01-40]');
@@ -86,4 +87,17 @@ describe('the summary', () => {
     expect(text).toContain('banner ^[[2J and more: web-01');
     expect(text).toContain('output cut at --max-output: web-02');
   });
+});
+
+test('recipients who were refused are told of, though their mails are ok', () => {
+  const of = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ address: `no-${i}@y`, code: 550, message: 'no\u001b[2J' }));
+  const told = new RejectedRecipients();
+  expect(told.text()).toBe('');
+  for (const response of [undefined, null, 'x', {}, { rejected: [] }, { rejected: of(1) }])
+    told.add({ outcome: response ? 'ok' : 'failed', response } as Result);
+  told.add({ outcome: 'failed', response: { rejected: of(5) } } as unknown as Result);
+  expect(told.text()).toMatch(/^1 recipient refused, of mails that were sent to others:\n {2}no-0@y: 550 no.*\n$/);
+  told.add({ outcome: 'ok', response: { rejected: of(11) } } as unknown as Result);
+  expect(told.text()).toMatch(/^12 recipients refused(.*\n){11} {2}and 2 more\n$/);
 });

@@ -174,7 +174,7 @@ describe('a file that is not valid is refused, and the message tells where and w
     ['jobs.ndjson', line({ id: 7 }), '`id` must be'],
     ['jobs.ndjson', line({ after: 'a' }), '`after` must be an array'],
     ['jobs.ndjson', line({ driver: 7 }), '`driver` must be'],
-    ['jobs.ndjson', line({ driver: 'ehco' }), 'there is no driver `ehco`, but ssh, echo'],
+    ['jobs.ndjson', line({ driver: 'ehco' }), 'there is no driver `ehco`, but echo, ssh, smtp, stdio, http'],
     ['jobs.ndjson', '{"id":"a"}', 'jobs.ndjson:1: it has no `request`'],
     ['jobs.ndjson', '{"request":[]}', '`request` must be an object'],
     ['jobs.ndjson', '{"request":{"account":"x","host":"a","command":"b"}}', 'request.host: does not go with `account`'],
@@ -215,7 +215,7 @@ describe('a file that is not valid is refused, and the message tells where and w
 
   test('one whose jobs are of a driver that is not there', async () => {
     const opening = openJobs(written('jobs.ndjson', line()), { driver: 'shh', drivers: ['own'] });
-    expect(await refusal(opening)).toBe('there is no driver `shh`, but ssh, echo, own');
+    expect(await refusal(opening)).toBe('there is no driver `shh`, but echo, ssh, smtp, stdio, http, own');
   });
 
   test('one that is not there, or is a directory', async () => {
