@@ -67,12 +67,16 @@ class Race {
     this.#trying.add(socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
-    // It stays: an error may come before anybody else listens.
-    socket.on('error', (error) => {
+    // It stays, and holds nothing: an error may come before anybody else listens.
+    socket.on('error', nothing);
+    const failed = (error: Error) => {
       if (this.#trying.delete(socket)) this.#failed(notConnected(this.#to, address, error));
-    });
+    };
+    socket.once('error', failed);
     socket.once('connect', () => {
       if (!this.#trying.delete(socket)) return;
+      // Of the race nothing is to be kept for as long as the socket lives.
+      socket.off('error', failed);
       this.stop();
       this.#won(socket);
     });
@@ -85,3 +89,5 @@ class Race {
     this.#next();
   }
 }
+
+function nothing(): void {}

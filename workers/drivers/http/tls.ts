@@ -47,8 +47,9 @@ export async function secure(
     ...(trust && { secureContext: trust }),
   });
   const closed = () => reject(notSecured(opening.key, host, undefined));
-  // `error` stays: one may come before anybody else listens.
-  secured.on('error', (error) => reject(notSecured(opening.key, host, error)));
+  const failed = (error: Thrown) => reject(notSecured(opening.key, host, error));
+  // It stays, and holds nothing: an error may come before anybody else listens.
+  secured.on('error', nothing).once('error', failed);
   secured.once('secureConnect', resolve).once('close', closed);
   try {
     await opening.step('TLS handshake', promise);
@@ -57,7 +58,7 @@ export async function secure(
     secured.destroy();
     throw error;
   } finally {
-    secured.off('close', closed);
+    secured.off('close', closed).off('error', failed).off('secureConnect', resolve);
   }
 }
 
@@ -80,3 +81,5 @@ function unfit({ code = '', message }: Thrown, passphrase: string | undefined): 
     return new KeylaneError('ERR_INPUT', 'http.key: it is not the key of the certificate in `cert`');
   return new KeylaneError('ERR_INPUT', `http.ca, http.cert, http.key: not certificates and a key in PEM (${code})`);
 }
+
+function nothing(): void {}
