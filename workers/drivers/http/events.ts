@@ -17,7 +17,7 @@ const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
  */
 export class EventReader {
   /** The beginning of a line whose end has not come. */
-  #rest: Buffer[] = [];
+  #rest: Buffer | undefined = undefined;
   #restBytes = 0;
   /** Of the event that is being read. */
   #bytes = 0;
@@ -48,28 +48,36 @@ export class EventReader {
     if (from < bytes.length) this.#keep(bytes.subarray(from));
   }
 
+  /** Cut into very small pieces, a line must not cost a Buffer, or a copy of all, for each of them. */
   #keep(piece: Buffer): void {
-    this.#restBytes += piece.length;
-    this.#bound();
-    const last = this.#rest.at(-1);
-    // Cut into very small pieces, a line must not cost a Buffer for each of them.
-    if (last && this.#rest.length >= 64) this.#rest = [Buffer.concat([...this.#rest, piece])];
-    else this.#rest.push(piece);
+    const bytes = this.#restBytes + piece.length;
+    this.#bound(bytes);
+    if (!this.#rest || this.#rest.length < bytes) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * bytes, 256));
+      this.#rest?.copy(larger, 0, 0, this.#restBytes);
+      this.#rest = larger;
+    }
+    piece.copy(this.#rest, this.#restBytes);
+    this.#restBytes = bytes;
   }
 
   #whole(end: Buffer): string {
-    this.#bytes += this.#restBytes + end.length;
-    const line = this.#restBytes === 0 ? end : Buffer.concat([...this.#rest, end]);
-    this.#rest = [];
-    this.#restBytes = 0;
-    this.#bound();
+    let line = end;
+    if (this.#restBytes > 0) {
+      this.#keep(end);
+      line = (this.#rest as Buffer).subarray(0, this.#restBytes);
+      this.#rest = undefined;
+      this.#restBytes = 0;
+    }
+    this.#bytes += line.length;
+    this.#bound(0);
     const isFirst = !this.#begun;
     this.#begun = true;
     return isFirst && line.subarray(0, 3).equals(BOM) ? line.toString('utf8', 3) : line.toString('utf8');
   }
 
-  #bound(): void {
-    if (this.#bytes + this.#restBytes > MOST_BYTES)
+  #bound(further: number): void {
+    if (this.#bytes + further > MOST_BYTES)
       throw new RangeError(`an event of more than ${MOST_BYTES} bytes, or no end of a line`);
   }
 
