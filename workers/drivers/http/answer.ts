@@ -21,6 +21,9 @@ export interface Carrier {
   over(): void;
 }
 
+/** Of a body that is too long, what is read all the same. */
+const MOST_LEFT = 64 << 10;
+
 /** What becomes of a body: kept for the response, handed out as it comes, read as events, or not looked at. */
 type Fate = 'kept' | 'handed' | 'events' | 'dropped';
 
@@ -81,7 +84,8 @@ export class Answer implements Decoded {
 
   /** False: no more until the carrier is told to resume. */
   data(bytes: Buffer): boolean {
-    if (this.state !== 'body') return true;
+    // undici says "no bytes" where it was resumed and none are there; paused for that again, it would not end.
+    if (this.state !== 'body' || bytes.length === 0) return true;
     this.bytes += bytes.length;
     return this.#decoder ? this.#decoder.write(bytes) : this.piece(bytes);
   }
@@ -105,6 +109,8 @@ export class Answer implements Decoded {
   /** The caller or the deadline ends it. */
   abort(reason: Error): void {
     if (this.state === 'over') return;
+    // All that was wanted of it is here.
+    if (this.#kept?.truncated) this.done();
     this.fail(
       tooLate(reason, this.#route.origin, this.#order.method, this.state === 'waiting' ? undefined : this.bytes),
     );
@@ -155,12 +161,17 @@ export class Answer implements Decoded {
   #keep(bytes: Buffer): boolean {
     this.#kept ??= new Kept(this.#order.maxBodyBytes);
     this.#kept.add(bytes);
-    // The rest is not waited for: it may have no end.
-    if (this.#kept.truncated) {
+    // The rest is not waited for: it may have no end. Where it is short, a new connection would cost more.
+    if (this.#kept.truncated && !this.#isNearItsEnd()) {
       this.done();
       this.#carrier.cut();
     }
     return true;
+  }
+
+  #isNearItsEnd(): boolean {
+    const left = Number(this.#headers['content-length'] ?? Number.NaN) - this.bytes;
+    return !this.#decoder && left <= MOST_LEFT;
   }
 
   #hand(bytes: Buffer): boolean {
