@@ -70,6 +70,8 @@ export class Guardian {
   readonly counts: GuardCounts = { running: 0, started: 0 };
   readonly #id = randomUUID();
   #guard: Promise<Guard> | undefined = undefined;
+  /** The one that watches. One that was told that it is over takes a while to end, and another may watch by then. */
+  #watching: Guard | undefined = undefined;
   /** By their numbers; each is the leader of a group of its own. 0: about to be started. */
   readonly #groups = new Map<number, number>();
   #last = 0;
@@ -111,6 +113,7 @@ export class Guardian {
     this.#groups.delete(number);
     if (this.#groups.size > 0) return;
     this.#guard = undefined;
+    this.#watching = undefined;
     guard?.end('bye');
   }
 
@@ -120,8 +123,11 @@ export class Guardian {
     const guard = await Guard.start({ script: SCRIPT, args, env, counts: this.counts, said: () => this.#swept(guard) });
     for (const group of this.#groups.values()) if (group > 0) guard.tell(`+ ${group}`);
     // Killed by somebody: the next process has another, which is told of all.
+    this.#watching = guard;
     guard.onExit(() => {
-      if (this.#groups.size > 0) this.#guard = undefined;
+      if (this.#watching !== guard) return;
+      this.#guard = undefined;
+      this.#watching = undefined;
       for (const { swept } of [...this.#sweeping.splice(0), ...this.#ended.splice(0)]) swept.resolve();
     });
     return guard;
