@@ -48,7 +48,7 @@ export class ScriptedServer {
   private constructor(script: Script, certificate: Certificate | undefined) {
     this.script = script;
     this.certificate = certificate;
-    this.#server = createServer((socket) => {
+    this.#server = createServer({ noDelay: true }, (socket) => {
       const dialogue = new Dialogue(socket, this);
       this.dialogues.push(dialogue);
       void dialogue.begin();

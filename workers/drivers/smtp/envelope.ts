@@ -2,7 +2,7 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpOrder } from '../../../src/specs/smtp.js';
 import type { Content } from './content.js';
 import type { Extensions } from './extensions.js';
-import { mailbox } from './mailbox.js';
+import { pathOf } from './path.js';
 
 /** MAIL and each RCPT as they are on the wire. Throws what is wrong with them, of which the server is told nothing. */
 export function commandsOf(
@@ -16,11 +16,11 @@ export function commandsOf(
     throw new KeylaneError('ERR_TOO_LARGE', message, { key });
   }
   if (to.length === 0) throw new KeylaneError('ERR_INPUT', 'smtp.envelope.to: expected a recipient', { key });
-  const sender = from === '' ? { text: '', utf8: false } : mailbox(from, 'smtp.envelope.from');
+  const sender = from === '' ? { text: '', utf8: false } : pathOf(from, 'smtp.envelope.from');
   let { utf8 } = sender;
   const commands = [''];
   for (let i = 0; i < to.length; i++) {
-    const recipient = mailbox(to[i] as string, 'smtp.envelope.to');
+    const recipient = pathOf(to[i] as string, 'smtp.envelope.to');
     utf8 ||= recipient.utf8;
     commands.push(`RCPT TO:<${recipient.text}>\r\n`);
   }

@@ -3,7 +3,7 @@ import { KeylaneError } from '../../../src/errors.js';
 import { printable } from './printable.js';
 
 /** An address as a command has it, between `<` and `>`. */
-export interface Mailbox {
+export interface Path {
   text: string;
   /** It can be said to a server with SMTPUTF8 only. (RFC 6531) */
   utf8: boolean;
@@ -13,7 +13,7 @@ export interface Mailbox {
  * Takes what can stand in a command and no more: whatever could end the line, or the address before the line, is refused.
  * A domain goes as A-labels, so that only a local part can ask for SMTPUTF8.
  */
-export function mailbox(address: string, field: string): Mailbox {
+export function pathOf(address: string, field: string): Path {
   if (PLAIN.test(address) && address.length <= MOST_CHARS) return { text: address, utf8: false };
   if (address.length > MOST_CHARS) throw refused(address, field, `is longer than ${MOST_CHARS} characters`);
   const at = address.lastIndexOf('@');
