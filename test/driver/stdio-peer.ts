@@ -1,18 +1,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { StdioServer } from 'keylane';
 import { until } from '../support/engine.js';
 import { kill } from '../support/process-tree.js';
+import { hostile } from '../support/stdio.js';
 import type { DriverUnderTest } from './contract.js';
-
-const HOSTILE = fileURLToPath(new URL('../support/programs/hostile-jsonrpc.mjs', import.meta.url));
-
-/** A configured server that does what its words say: see the head of the program. */
-function hostile(words: readonly string[] = [], more: Partial<StdioServer> = {}): StdioServer {
-  return { command: process.execPath, args: [HOSTILE, ...words], restartsPerMinute: 1_000, ...more };
-}
 
 const STREAMS = 10;
 

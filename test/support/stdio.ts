@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Chunk } from 'keylane';
+import type { Chunk, StdioServer } from 'keylane';
 
 /** A message of JSON-RPC. */
 export interface RpcMessage {
@@ -21,4 +21,10 @@ export async function* messagesOf(stream: AsyncIterable<Chunk>): AsyncGenerator<
 /** The path of a program of test/support/programs. */
 export function program(name: string): string {
   return fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+}
+
+/** A configured server that does what its words say: see the head of the program. */
+export function hostile(words: readonly string[] = [], more: Partial<StdioServer> = {}): StdioServer {
+  const args = [program('hostile-jsonrpc.mjs'), ...words];
+  return { command: process.execPath, args, restartsPerMinute: 1_000, ...more };
 }

@@ -179,7 +179,7 @@ const METHODS = {
   badLength: () => raw('Content-Length: many\r\n\r\n{}'),
   // Ends.
   exit(_id, p) {
-    process.stderr.write(`hostile: exits with ${p?.code ?? 0}\n`);
+    process.stderr.write(`hostile: exits with ${p?.code ?? 0}${p?.says ?? ''}\n`);
     process.exit(p?.code ?? 0);
   },
   kill: () => process.kill(process.pid, 'SIGKILL'),

@@ -137,9 +137,7 @@ export class StdioConnection {
     const { stdin, stdout, ended } = this.#child;
     const framer = framerOf(this.#target.framing, this.#target.maxMessageBytes, {
       message: (body) => {
-        const before = this.#noiseBytes;
-        this.#conversation.heard(body);
-        if (this.#noiseBytes === before) this.#noiseBytes = 0;
+        if (this.#conversation.heard(body)) this.#noiseBytes = 0;
       },
       noise: (bytes) => this.#heardNoise(bytes),
       fault: (why) => this.#fail(`it wrote ${why}`, 'ERR_PROTOCOL'),

@@ -85,18 +85,25 @@ export class Conversation {
     return this.#call(id, requestText(id, method, params && JSON.stringify(params)));
   }
 
-  /** One message of the server's, or several in a list. */
-  heard(body: Buffer): void {
+  /** One message of the server's, or several in a list. False: it was none. */
+  heard(body: Buffer): boolean {
     const text = body.toString();
     const value = parsed(text);
     try {
-      if (isMessage(value)) this.#take(value, text);
-      else if (Array.isArray(value) && value.length > 0) for (const one of value) this.#takeOf(one, body);
-      else if (text.trim() !== '') this.#options.noise(body);
+      if (isMessage(value)) {
+        this.#take(value, text);
+        return true;
+      }
+      if (Array.isArray(value) && value.some(isMessage)) {
+        for (const one of value) if (isMessage(one)) this.#take(one, undefined);
+        return true;
+      }
+      if (text.trim() !== '') this.#options.noise(body);
     } catch {
       // A hundred thousand lists within each other can be read, and not written again.
       this.#options.noise(body);
     }
+    return false;
   }
 
   /** The process is lost: each request hears of it once. `error` is told whether it had left. */
@@ -168,11 +175,6 @@ export class Conversation {
     if (!call.live) return;
     this.#streams.delete(call.live);
     call.live.end();
-  }
-
-  #takeOf(value: unknown, body: Buffer): void {
-    if (isMessage(value)) this.#take(value, undefined);
-    else this.#options.noise(body);
   }
 
   /** `text` is what it was, where it came by itself. */

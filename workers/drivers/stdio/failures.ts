@@ -5,7 +5,7 @@ import type { Child, Ending } from './child.js';
 import type { Tail } from './tail.js';
 
 /** Of what a process wrote, in an error. */
-const MOST_QUOTED = 500;
+const MOST_QUOTED = 1_000;
 
 /** The operating system would not start it. */
 export function notStarted({ name, command, cwd }: StdioTarget, cause: NodeJS.ErrnoException): KeylaneError {
