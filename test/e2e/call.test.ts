@@ -30,11 +30,9 @@ const keylane = (args: readonly string[], input?: string) => {
   return new Cli([...own, ...configured, ...rest], env).end(input);
 };
 
-test('a call prints the result; the process that it started ran where the configuration is, with its variables alone', async () => {
-  const about = await keylane(['call', 'notes', 'about']);
-  expect(about).toMatchObject({ status: 0, err: '' });
-  expect(JSON.parse(about.out)).toMatchObject({ handshakes: 1, requests: 2, cwd: dir });
-  const { out } = await keylane(['call', 'notes', 'env']);
+test('a call prints the result of a process that has few of our variables, those of its configuration, and no other', async () => {
+  const { status, out, err } = await keylane(['call', 'notes', 'env']);
+  expect({ status, err }).toEqual({ status: 0, err: '' });
   const env = JSON.parse(out) as Record<string, string>;
   expect(env).toMatchObject({ API: 'canary-1', REFERENCE: 'referred to' });
   expect(out).not.toContain('canary-2');
@@ -42,7 +40,7 @@ test('a call prints the result; the process that it started ran where the config
   expect(Object.keys(env).filter((name) => !ours.test(name))).toEqual([]);
 });
 
-test('parameters, notifications and errors go where they belong', async () => {
+test('parameters come on standard input, notifications and errors go to standard error', async () => {
   const params = '{"times":2,"_meta":{"progressToken":"t"}}';
   const followed = await keylane(['call', '--follow', 'notes', 'progress', '-'], params);
   expect(followed).toMatchObject({ status: 0, out: '2\n' });
@@ -52,15 +50,9 @@ test('parameters, notifications and errors go where they belong', async () => {
       .split('\n')
       .map((line) => JSON.parse(line).params.progress),
   ).toEqual([1, 2]);
-  const failed = await keylane(['call', 'notes', 'error', '{"code":7}']);
-  expect(failed).toMatchObject({ status: 1, out: '' });
-  expect(failed.err).toContain('the server says: as you wished (7)');
   const broken = await keylane(['call', 'broken', 'x']);
   expect(broken.status).toBe(3);
   expect(broken.err).toContain('ERR_SPAWN: broken: the process ended with exit code 3; stderr: hostile: cannot find');
-  const unknown = await keylane(['call', 'nots', 'x']);
-  expect(unknown.status).toBe(2);
-  expect(unknown.err).toContain('did you mean `notes`?');
 });
 
 test('what is remembered starts no process', async () => {
@@ -71,7 +63,7 @@ test('what is remembered starts no process', async () => {
   expect(marks()).toBe(before);
 });
 
-test('a batch asks servers, and none of its lines can say what is run', async () => {
+test('a batch asks servers', async () => {
   const file = join(dir, 'jobs.ndjson');
   const jobs = [1, 2, 3].map((i) => ({ id: `j${i}`, request: { server: 'notes', method: 'echo', params: { i } } }));
   writeFileSync(file, jobs.map((job) => `${JSON.stringify(job)}\n`).join(''));
@@ -84,13 +76,6 @@ test('a batch asks servers, and none of its lines can say what is run', async ()
   expect(lines.map(({ id, key, response }) => [id, key, response.result.i]).sort()).toEqual(
     jobs.map(({ id }, i) => [id, 'notes', i + 1]),
   );
-  writeFileSync(
-    file,
-    JSON.stringify({ request: { server: 'notes', method: 'echo', command: 'sh', args: ['-c', 'x'] } }),
-  );
-  const refused = await keylane(['batch', 'run', '--driver', 'stdio', '--shards', '1', '--no-journal', '-q', file]);
-  expect(refused.status).toBe(2);
-  expect(refused.err).toContain('request.command: unknown field');
 });
 
 test('the configuration is shown, without what may be secret', async () => {

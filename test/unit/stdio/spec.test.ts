@@ -2,6 +2,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KeylaneError } from '../../../src/errors.ts';
+import { requestProblem } from '../../../src/specs/request-check.ts';
 import { makeStdioSpec } from '../../../src/specs/stdio.ts';
 import { plainRequest, stdioOptions, stdioRequest } from '../../../src/specs/stdio-schema.ts';
 import type { StdioRequest, StdioServer } from '../../../src/stdio-types.ts';
@@ -108,6 +109,10 @@ describe('a stdio request', () => {
   test('cannot say what is run', () => {
     for (const field of ['command', 'args', 'env', 'cwd', 'framing', 'stateless'])
       expect(refusal({ [field]: 'x' })).toContain(`ERR_INPUT stdio.${field}: unknown field`);
+    // Nor can a line of a batch's input.
+    const line = { server: 'memory', method: 'ping' };
+    expect(requestProblem('stdio', line)).toBeUndefined();
+    expect(requestProblem('stdio', { ...line, command: 'sh' })).toContain('request.command: unknown field');
   });
 
   test.each<[string, Record<string, unknown>, string]>([
