@@ -90,7 +90,7 @@ export const RULES = [
     types: ['src/specs/'],
   },
   // What a pattern names is the same in every shard and on disk.
-  { files: ['workers/'], may: [...BASE, 'src/wire/', 'src/cache/pattern.ts', 'workers/'] },
+  { files: ['workers/'], may: [...BASE, 'src/wire/', 'src/cache/pattern.ts', 'src/cache/ttl.ts', 'workers/'] },
   // The pool and what is counted of each request are not public, and their speed is promised.
   {
     files: [

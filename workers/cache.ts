@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { matchesAny, type Named } from '../src/cache/pattern.js';
+import { ttlOf } from '../src/cache/ttl.js';
 import type { CachePart } from '../src/wire/protocol.js';
 
 /** An answer that a shard remembers. */
@@ -14,6 +15,8 @@ export interface Entry extends Named {
   /** Which of the shard's fetches brought it. */
   readonly fetch: number;
   readonly ttlMs: number;
+  /** How long its peer says that it holds. */
+  readonly saidMs?: number | undefined;
   /** The peer said no. */
   readonly negative: boolean;
 }
@@ -51,7 +54,7 @@ export class ShardCache {
     const entry = this.#entries?.get(part.digest);
     if (!entry || !covers(entry.tags, part.tags)) return undefined;
     const ageMs = now - entry.storedAt;
-    const ttlMs = Math.min(entry.ttlMs, entry.negative ? part.negativeMs : part.ttlMs);
+    const ttlMs = Math.min(entry.ttlMs, entry.negative ? part.negativeMs : ttlOf(part, entry.saidMs));
     if (ageMs < ttlMs) return { entry, status: 'hit', ageMs };
     if (!entry.negative && ageMs < ttlMs + part.staleMs) return { entry, status: 'stale', ageMs };
     return undefined;

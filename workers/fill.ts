@@ -29,10 +29,15 @@ export interface FillEvents {
 
 export interface Answer extends Pick<Entry, 'value' | 'bytes'> {
   etag: string | undefined;
+  /** How long the peer says that it holds. */
+  saidMs: number | undefined;
   ok: boolean;
   /** The peer said that the old answer holds still. */
   revalidated: boolean;
 }
+
+/** Nothing is remembered for more than a year. */
+const LONGEST_TTL_MS = 365 * 86_400_000;
 
 const NO_TIMING: RunTiming = { queuedUs: 0, openUs: 0, runUs: 0, reused: false };
 
@@ -169,31 +174,33 @@ export class Fill implements RunHost {
       return;
     }
     this.#events.fetched(this, answer);
-    const { value, etag } = answer;
+    const { value, etag, saidMs } = answer;
     for (const caller of this.#callers) {
       const status = caller === this.#first ? 'miss' : 'hit';
       const timing = caller === this.#owner ? timingOf(reply) : this.#waited(caller);
-      caller.answer({ ...timing, response: value, cache: { status, ageMs: 0, etag } });
+      caller.answer({ ...timing, response: value, cache: { status, ageMs: 0, etag, saidMs } });
       this.#gone(caller, timing);
     }
     this.#callers.clear();
   }
 
   #read(response: unknown): Answer {
+    const driver = this.#host.driverOf(this.run.command.driver);
     if (response === NOT_MODIFIED) {
       if (!this.old)
         throw new KeylaneError('ERR_PROTOCOL', 'the driver answers NOT_MODIFIED to a request without an etag');
       const { value, bytes, etag } = this.old;
-      return { value, bytes, etag, ok: true, revalidated: true };
+      const saidMs = quietly(() => saidOf(driver, value));
+      return { value, bytes, etag, saidMs, ok: true, revalidated: true };
     }
     // Its driver may go on with what it gave.
     const packed = packValue(response);
-    const driver = this.#host.driverOf(this.run.command.driver);
     // One that cannot say whether the peer said yes is taken to say no.
     const ok = quietly(() => driver?.ok?.(response)) === true;
     const etag = ok ? quietly(() => driver?.etag?.(response)) : undefined;
-    const value = unpackValue(packed);
-    return { value, bytes: packed.length, etag: typeof etag === 'string' ? etag : undefined, ok, revalidated: false };
+    const saidMs = quietly(() => saidOf(driver, response));
+    const known = { etag: typeof etag === 'string' ? etag : undefined, saidMs, ok, revalidated: false };
+    return { value: unpackValue(packed), bytes: packed.length, ...known };
   }
 
   #fail(timing: RunTiming, error: KeylaneError): void {
@@ -271,6 +278,12 @@ function othersError(error: KeylaneError): KeylaneError {
   if (error.outcome === 'not_started') return error;
   const says = `the request that was to answer this one too failed: ${error.message}`;
   return new KeylaneError(error.code, says, { outcome: 'not_started', cause: error.cause });
+}
+
+/** Less than nothing is nothing, and what is no number says nothing. */
+function saidOf(driver: Driver | undefined, response: unknown): number | undefined {
+  const ms = driver?.ttlMs?.(response);
+  return typeof ms === 'number' && !Number.isNaN(ms) ? Math.min(Math.max(0, ms), LONGEST_TTL_MS) : undefined;
 }
 
 /** A driver's own reading of its response must not cost anybody the answer. */

@@ -1,4 +1,5 @@
 import { matchesAny } from '../src/cache/pattern.js';
+import { ttlOf } from '../src/cache/ttl.js';
 import { KeylaneError } from '../src/errors.js';
 import { unpackValue } from '../src/wire/codec.js';
 import type { CachePart, RunCommand, ShardCacheStats } from '../src/wire/protocol.js';
@@ -107,13 +108,13 @@ export class Fills implements FillEvents {
     if (this.#open.get(digest) === fill) this.#open.delete(digest);
   }
 
-  fetched(fill: Fill, { value, bytes, etag, ok, revalidated }: Answer): void {
+  fetched(fill: Fill, { value, bytes, etag, saidMs, ok, revalidated }: Answer): void {
     if (revalidated) this.#counts.revalidated++;
     const { key, tags, number, part } = fill;
-    const ttlMs = ok ? part.ttlMs : part.negativeMs;
-    if (fill.outdated || ttlMs === 0) return;
+    const ttlMs = ok ? ttlOf(part, saidMs) : part.negativeMs;
+    if (fill.outdated || ttlMs === 0 || saidMs === 0) return;
     const entry: Entry = {
-      ...{ key, tags, value, bytes, etag, ttlMs },
+      ...{ key, tags, value, bytes, etag, ttlMs, saidMs },
       name: part.name,
       storedAt: this.#host.now(),
       fetch: number,
@@ -130,7 +131,7 @@ export class Fills implements FillEvents {
   #give(command: CachedCommand, { entry, status, ageMs }: Found): void {
     this.#counts[status === 'hit' ? 'hits' : 'stale']++;
     const { slot, id } = command;
-    const cache = { status, ageMs: Math.round(ageMs), etag: entry.etag };
+    const cache = { status, ageMs: Math.round(ageMs), etag: entry.etag, saidMs: entry.saidMs };
     const timing = { queuedUs: 0, openUs: 0, runUs: 0, reused: false };
     this.#host.reply({ kind: 'response', slot, id, ...timing, response: entry.value, cache });
     this.#host.served(command);

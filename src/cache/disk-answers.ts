@@ -78,8 +78,8 @@ export class DiskAnswers {
     const response = this.#store.get(bodyKey(id));
     if (!response) return undefined;
     if (now - meta.usedAt > USE_GRAIN_MS && this.#touched.size < MOST_TOUCHED) this.#touched.add(digest);
-    const { key, name, tags, etag, storedAt, staleAt, deadAt } = meta;
-    return { digest, key, name, tags, etag, storedAt, staleAt, deadAt, response };
+    const { key, name, tags, etag, saidMs, storedAt, staleAt, deadAt } = meta;
+    return { digest, key, name, tags, etag, saidMs, storedAt, staleAt, deadAt, response };
   }
 
   stats(): DiskCacheStats {
@@ -145,9 +145,9 @@ export class DiskAnswers {
 
   /** Within a change. Not where it is too large. */
   keep(entry: DiskEntry, total: Total): boolean {
-    const { digest, response, key, name, tags, etag, storedAt, staleAt, deadAt } = entry;
+    const { digest, response, key, name, tags, etag, saidMs, storedAt, staleAt, deadAt } = entry;
     const id = Buffer.from(digest, 'hex');
-    const named = { key, name, tags, ...(etag !== undefined && { etag }) };
+    const named = { key, name, tags, ...(etag !== undefined && { etag }), ...(saidMs !== undefined && { saidMs }) };
     const bytes = response.length + JSON.stringify(named).length;
     if (bytes > this.#options.bytes * LARGEST_PART) return false;
     const old = this.#meta(id);

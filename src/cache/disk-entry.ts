@@ -7,6 +7,8 @@ export interface DiskEntry extends Named {
   /** Packed. */
   readonly response: Uint8Array;
   readonly etag?: string | undefined;
+  /** How long its peer says that it holds. */
+  readonly saidMs?: number | undefined;
   readonly storedAt: number;
   /** Until then it is fresh. */
   readonly staleAt: number;

@@ -156,7 +156,7 @@ export class CacheFront {
     this.#note(plan, note.status, submittedAt);
     // Only what was fetched for this very call is known to be no older than `startSeq`.
     if (plan.startSeq === undefined || note.status !== 'miss') return;
-    if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packValue(response), note.etag);
+    if (quietly(() => ok(response))) this.#second.keep(plan, plan.startSeq, packValue(response), note);
   }
 
   /** Forgets what the patterns name, which were checked. Never rejects. What is asked for in one turn is one invalidation. */

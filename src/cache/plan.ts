@@ -79,6 +79,7 @@ export function planOf(driver: string, parsed: Parsed, options: true | CacheOpti
     tags,
     ttlMs:
       given.ttlMs ?? (Object.hasOwn(ttls.ttlMs, operation) ? ttls.ttlMs[operation] : undefined) ?? ttls.defaultTtlMs,
+    ownTtl: given.ttlMs !== undefined,
     staleMs: given.staleWhileRevalidateMs ?? 0,
     negativeMs: given.negativeTtlMs ?? 0,
     fresh,

@@ -1,8 +1,10 @@
 import { KeylaneError } from '../errors.js';
 import type { Clock, Timer } from '../util/clock.js';
 import { unpackValue } from '../wire/codec.js';
+import type { CacheNote } from '../wire/protocol.js';
 import type { DiskEntry } from './disk-entry.js';
 import type { CachePlan } from './plan.js';
+import { ttlOf } from './ttl.js';
 
 /** An answer that is remembered on disk. Times are of the wall clock, in milliseconds. */
 export interface Listed {
@@ -77,6 +79,9 @@ export interface Looked {
   readonly old: { etag: string; bytes: Uint8Array } | undefined;
 }
 
+/** What the peer says of its answer. */
+type Said = Pick<CacheNote, 'etag' | 'saidMs'>;
+
 /** An older answer that is larger is fetched again rather than carried to its shard. */
 const MOST_CARRIED_BYTES = 256 * 1024;
 /** How long an answer with a validator is kept past its time. */
@@ -123,14 +128,15 @@ export class SecondLevel<Disk extends DiskLevel> {
   }
 
   /** Keeps an answer that was fetched after `startSeq`. Never rejects; `close` waits for it. */
-  keep({ key, part }: CachePlan, startSeq: number, response: Uint8Array, etag: string | undefined): void {
+  keep({ key, part }: CachePlan, startSeq: number, response: Uint8Array, { etag, saidMs }: Said): void {
     const disk = this.#open;
-    if (!disk || this.#hasFailed) return;
-    const { digest, name, tags, ttlMs, staleMs } = part;
+    const ttlMs = ttlOf(part, saidMs);
+    if (!disk || this.#hasFailed || ttlMs === 0) return;
+    const { digest, name, tags, staleMs } = part;
     const storedAt = this.#options.wallNow();
     const staleAt = storedAt + ttlMs;
     const deadAt = staleAt + (etag === undefined ? staleMs : Math.max(staleMs, REVALIDATE_MS));
-    const entry = { digest, key, name, tags, response, etag, storedAt, staleAt, deadAt };
+    const entry = { digest, key, name, tags, response, etag, saidMs, storedAt, staleAt, deadAt };
     const put = async () => {
       try {
         await disk.put(entry, startSeq);
@@ -210,7 +216,7 @@ export class SecondLevel<Disk extends DiskLevel> {
     // From the future: a clock was set back, and nobody knows how old it is. One without the caller's tags may have been
     // passed by when they were invalidated.
     if (ageMs < 0 || !part.tags.every((tag) => entry.tags.includes(tag))) return undefined;
-    const ttlMs = Math.min(entry.staleAt - entry.storedAt, part.ttlMs);
+    const ttlMs = Math.min(entry.staleAt - entry.storedAt, ttlOf(part, entry.saidMs));
     if (ageMs >= ttlMs + part.staleMs) return undefined;
     return { status: ageMs < ttlMs ? 'hit' : 'stale', ageMs, response: unpackValue(entry.response) };
   }

@@ -223,11 +223,11 @@ function unflattenRun(flat: unknown[], i: number, request: unknown, cache: Cache
   };
 }
 
-const PART_ITEMS = 10;
+const PART_ITEMS = 11;
 
 function flattenPart(part: CachePart, flat: unknown[]): void {
-  const { digest, name, tags, ttlMs, staleMs, negativeMs, fresh, etag, old } = part;
-  flat.push(CACHE_PART, digest, name, tags, ttlMs, staleMs, negativeMs, fresh, etag, old);
+  const { digest, name, tags, ttlMs, staleMs, negativeMs, fresh, etag, old, ownTtl } = part;
+  flat.push(CACHE_PART, digest, name, tags, ttlMs, staleMs, negativeMs, fresh, etag, old, ownTtl);
 }
 
 function unflattenPart(flat: unknown[], i: number): CachePart {
@@ -241,21 +241,26 @@ function unflattenPart(flat: unknown[], i: number): CachePart {
     fresh: flat[i + 7] as boolean,
     etag: flat[i + 8] as string | undefined,
     old: flat[i + 9] as Uint8Array | undefined,
+    ownTtl: flat[i + 10] as boolean | undefined,
   };
 }
 
 const STATUSES: readonly CacheNote['status'][] = ['hit', 'stale', 'miss'];
-const NOTE_ITEMS = 4;
+const NOTE_ITEMS = 5;
 
 function unflattenNote(flat: unknown[], i: number): CacheNote {
   const status = STATUSES[flat[i + 1] as number] as CacheNote['status'];
-  return { status, ageMs: flat[i + 2] as number, etag: flat[i + 3] as string | undefined };
+  const saidMs = flat[i + 4] as number | undefined;
+  return { status, ageMs: flat[i + 2] as number, etag: flat[i + 3] as string | undefined, saidMs };
 }
 
 const RESPONSE_ITEMS = 8;
 
 function flattenResponse(head: number, m: ResponseReply, payload: unknown, flat: unknown[]): void {
-  if (m.cache !== undefined) flat.push(CACHE_NOTE, STATUSES.indexOf(m.cache.status), m.cache.ageMs, m.cache.etag);
+  if (m.cache !== undefined) {
+    const { status, ageMs, etag, saidMs } = m.cache;
+    flat.push(CACHE_NOTE, STATUSES.indexOf(status), ageMs, etag, saidMs);
+  }
   flat.push(head, m.slot, m.id, m.queuedUs, m.openUs, m.runUs, m.reused, payload);
 }
 

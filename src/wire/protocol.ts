@@ -51,6 +51,8 @@ export interface CachePart {
   name: string;
   tags: readonly string[];
   ttlMs: number;
+  /** That is the caller's own time, and goes before what the peer says. */
+  ownTtl?: boolean | undefined;
   /** For so long after that an answer may be given while another is fetched. */
   staleMs: number;
   /** For how long an answer no is remembered; 0 for not at all. */
@@ -69,6 +71,8 @@ export interface CacheNote {
   ageMs: number;
   /** The answer's validator, where its driver gave one. */
   etag?: string | undefined;
+  /** How long its peer says that it holds, where its driver tells. */
+  saidMs?: number | undefined;
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Answer {
   text: string;
   no?: true;
   etag?: string;
+  /** For how long it says that it holds. */
+  ttlMs?: number;
 }
 
 /** A real shard without a thread: a fake clock, a driver at gates, and both ends of its port. */
@@ -25,6 +27,7 @@ export class InsideShard {
   readonly driver: FakeDriver = Object.assign(new FakeDriver(100), {
     ok: ({ no }: Answer) => !no,
     etag: ({ etag }: Answer) => etag,
+    ttlMs: ({ ttlMs }: Answer) => ttlMs,
   });
   readonly replies: Reply[] = [];
   readonly ledger: Ledger;

@@ -38,6 +38,48 @@ test('C13: it is no older than whoever asks allows, and than whoever had it fetc
   expect(shard.fetches).toBe(1);
 });
 
+test('an answer is remembered for as long as its peer says, unless the caller has a time of its own', async () => {
+  const shard = await withAnswer({}, { ttlMs: 5_000 });
+  shard.clock.advance(4_999);
+  expect((await shard.ask('a')).told).toBe('hit 4999 old');
+  expect((await shard.ask('a', { ttlMs: 1_000, ownTtl: true })).told).toBeUndefined();
+  await shard.answer({ text: 'own', ttlMs: 60_000 });
+  shard.clock.advance(1_000);
+  expect((await shard.ask('a')).told).toBeUndefined();
+  await shard.answer({ text: 'short', ttlMs: 10 });
+  shard.clock.advance(10);
+  expect((await shard.ask('a')).told).toBeUndefined();
+});
+
+test('an answer that is not to be remembered is not, whoever has a time of its own, and yes or no', async () => {
+  const shard = await withAnswer({ ttlMs: 60_000, ownTtl: true }, { ttlMs: 0 });
+  expect((await shard.stats()).cache.entries).toBe(0);
+  await shard.ask('a', { negativeMs: 60_000 });
+  await shard.answer({ text: 'refused', no: true, ttlMs: 0 });
+  expect((await shard.stats()).cache.entries).toBe(0);
+});
+
+test('an answer that holds still holds for as long as it said', async () => {
+  const shard = await withAnswer({}, { etag: '1', ttlMs: 5_000 });
+  shard.clock.advance(5_000);
+  const again = await shard.ask('a');
+  await shard.answer(NOT_MODIFIED);
+  expect(again.told).toBe('miss 0 old');
+  shard.clock.advance(4_999);
+  expect((await shard.ask('a')).told).toBe('hit 4999 old');
+});
+
+test.each([Number.NaN, 'soon', null])(
+  'what a driver says of the time that is no number (%s) is as if it said nothing',
+  async (ttlMs) => {
+    const shard = await withAnswer({}, { ttlMs });
+    shard.clock.advance(999);
+    expect((await shard.ask('a')).told).toBe('hit 999 old');
+    shard.clock.advance(1);
+    expect((await shard.ask('a')).told).toBeUndefined();
+  },
+);
+
 test('1,000 callers of one cold answer cause one request, and each gets the answer', async () => {
   const shard = new InsideShard();
   const callers = await Promise.all(Array.from({ length: 1_000 }, () => shard.ask('a')));

@@ -66,6 +66,27 @@ test('C15: it is no older than whoever asks allows, `fresh` skips it, and what w
   expect(disk.entries.size).toBe(1);
 });
 
+test('what its peer says of its time holds on disk too: for its fetcher, for others, and not at all', async () => {
+  const { front, plan, wall, disk } = process();
+  const keep = async (saidMs: number, options: CacheOptions, item: string) => {
+    const one = plan(options, item);
+    await front.look(one);
+    front.heard(one, { note: { status: 'miss', ageMs: 0, saidMs }, response: item, submittedAt: 0 }, () => true);
+    await settled();
+  };
+  const found = async (item: string, options = PERSIST) => (await front.look(plan(options, item)))?.response;
+  await keep(5_000, PERSIST, 'long');
+  await keep(5_000, { ...PERSIST, ttlMs: 500 }, 'own');
+  await keep(0, { ...PERSIST, ttlMs: 500 }, 'never');
+  expect(disk.entries.size).toBe(2);
+  wall.now += 4_999;
+  expect(await found('long')).toBe('long');
+  expect(await found('long', { ...PERSIST, ttlMs: 4_999 })).toBeUndefined();
+  expect(await found('own')).toBeUndefined();
+  wall.now += 1;
+  expect(await found('long')).toBeUndefined();
+});
+
 test('C31: a clock that was set back makes a miss', async () => {
   const { read, wall } = process();
   await read('first');
