@@ -15,8 +15,7 @@ export type Evidence = 'failed' | 'refused' | 'reached' | 'unclear';
 /** `key` is the peer's. */
 export function evidenceOf(error: KeylaneError, key: string): Evidence {
   // A host on the way that refuses us says nothing of what this host thinks of us.
-  // Nor does it say anything that a driver, which knows when the next try makes sense, made none now.
-  if (error.local || error.retryAfterMs !== undefined || (error.key !== undefined && error.key !== key)) return 'unclear';
+  if (error.local || (error.key !== undefined && error.key !== key)) return 'unclear';
   switch (error.code) {
     case 'ERR_AUTH':
       return 'refused';
@@ -26,9 +25,12 @@ export function evidenceOf(error: KeylaneError, key: string): Evidence {
     case 'ERR_CONNECTION_LOST':
     case 'ERR_PROTOCOL':
     case 'ERR_TIMEOUT':
-    case 'ERR_SPAWN':
     case 'ERR_TLS':
       return error.retryable || error.outcome === 'unknown' ? 'failed' : 'reached';
+    case 'ERR_SPAWN':
+      // Its driver knows when the next try makes sense, and made none.
+      if (error.retryAfterMs !== undefined) return 'unclear';
+      return error.retryable ? 'failed' : 'reached';
     default:
       return 'unclear';
   }
