@@ -58,7 +58,6 @@ export class Desk {
     writeFileSync(join(this.dir, 'home/.ssh/config'), sshConfig, { mode: 0o600 });
     // As `npm install` would have it.
     symlinkSync(ROOT, join(this.dir, 'node_modules/keylane'));
-    symlinkSync(join(ROOT, 'node_modules/nodemailer'), join(this.dir, 'node_modules/nodemailer'));
     const { XDG_DATA_HOME: _, XDG_CONFIG_HOME: __, KEYLANE_CONFIG: ___, ...env } = process.env;
     this.#env = { ...env, HOME: join(this.dir, 'home'), PATH: `${join(this.dir, 'bin')}:${process.env.PATH}` };
   }
