@@ -11,18 +11,22 @@ const SECONDS = { alone: 5, together: 10 };
 const HURT_EVERY_MS = 3_000;
 
 /**
- * All drivers on one engine for a minute in all, while connections are cut, a process is killed and some peers say no; in
- * turn with each of them alone, by as many callers.
+ * All drivers on one engine for a minute in all, while connections are cut, a process is killed and some peers say no. In
+ * turn with each of them alone on it, the other four being at work on another engine meanwhile: so the machine has the same
+ * to do, and what differs is whose engine it is.
  */
 export const scenario: Scenario = { name: 'mixed', fixture: 'loopback', limitSeconds: 420, binding: false, measure };
 
 async function measure({ short }: Size): Promise<Measured> {
   const peers = await startMixedPeers();
   const program = await startProgram<KeylaneMixed>('keylane-mixed', ['--expose-gc']);
-  await program.ask('start', {
-    options: { shards: 2, limits: { idleMs: 1_000 }, ssh: { agent: 'none' }, stdio: { servers: peers.servers } },
-    mixes: peers.mixes,
-  });
+  const other = await startProgram<KeylaneMixed>('keylane-mixed', ['--expose-gc']);
+  for (const one of [program, other]) {
+    await one.ask('start', {
+      options: { shards: 2, limits: { idleMs: 1_000 }, ssh: { agent: 'none' }, stdio: { servers: peers.servers } },
+      mixes: peers.mixes,
+    });
+  }
   const hurts = { connections: 0, processes: 0 };
   const stop = new AbortController();
   const hurting = (async () => {
@@ -34,11 +38,16 @@ async function measure({ short }: Size): Promise<Measured> {
   })().catch(() => {});
   const alone: Record<string, Seen[]> = {};
   const together: Record<string, Seen[]> = {};
-  const go = async (into: Record<string, Seen[]>, drivers: readonly string[], seconds: number) => {
-    const all = await program.ask('go', { drivers, seconds: short ? seconds / 5 : seconds });
+  const go = async (into: Record<string, Seen[]>, drivers: readonly string[], whole: number) => {
+    const seconds = short ? whole / 5 : whole;
+    const others = DRIVERS.filter((driver) => !drivers.includes(driver));
+    const elsewhere = other.ask('go', { drivers: others, seconds });
+    const all = await program.ask('go', { drivers, seconds });
+    await elsewhere;
     for (const driver of drivers) into[driver] = [...(into[driver] ?? []), all[driver]!];
   };
   // Warm: the code is loaded, and what a process keeps for ever is there.
+  await other.ask('go', { drivers: DRIVERS, seconds: short ? 1 : SECONDS.alone });
   await go({}, DRIVERS, SECONDS.together);
   const before = await program.ask('rest', undefined);
   for (let i = 0; i < (short ? 2 : ROUNDS); i++) {
@@ -49,7 +58,8 @@ async function measure({ short }: Size): Promise<Measured> {
   await hurting;
   const after = await program.ask('rest', undefined);
   const closed = await program.ask('close', undefined);
-  await program.end();
+  await other.ask('close', undefined);
+  await Promise.all([program.end(), other.end()]);
   await peers.stop();
 
   const of = (rounds: Seen[], figure: 'perSecond' | 'p50Ms' | 'p95Ms') => median(rounds.map((seen) => seen[figure]));
