@@ -58,7 +58,7 @@ export async function startMixedPeers(): Promise<MixedPeers> {
     },
     http: {
       ...CALLERS,
-      requests: http.origins.slice(1).map((url) => ({ url })),
+      requests: http.origins.slice(1).map((origin) => ({ url: `${origin}/` })),
       faulty: [{ url: `${http.origins[0]}/cut` }, { url: `${http.origins[0]}/busy` }],
     },
   };

@@ -31,7 +31,12 @@ async function measure({ short }: Size): Promise<Measured> {
   await two.ask('start', { shards: 2, http });
   await bare.ask('start', { origins: server.origins, connections: LANES / ORIGINS });
   const count = short ? REQUESTS / 4 : REQUESTS;
-  const asked = { driver: 'http', requests: server.origins.map((url) => ({ url })), lanes: LANES, count };
+  const asked = {
+    driver: 'http',
+    requests: server.origins.map((origin) => ({ url: `${origin}/` })),
+    lanes: LANES,
+    count,
+  };
   const rounds = await interleave(short ? 2 : ROUNDS, {
     two: () => two.ask('run', asked),
     bare: () => bare.ask('run', { lanes: LANES, count }),

@@ -9,8 +9,8 @@ import type { Measured, Scenario, Size } from '../scenario.js';
 
 const ORIGINS = 50;
 const HELD = 5_000;
-/** These load the code and grow the heaps, so that the next show what one holds. */
-const FIRST = 500;
+/** These load the code and grow the heaps (the young generations by up to 30 MB), so that the next show what one holds. */
+const FIRST = 1_500;
 const BUSY = 100;
 const EVERY_MS = 100;
 
@@ -30,11 +30,11 @@ async function measure({ short }: Size): Promise<Measured> {
   await holding.ask('start', {
     shards: 2,
     http,
-    maxInFlight: 2 * HELD,
-    limits: { connectionsPerShard: 2 * HELD, connectionsPerLane: 1_000 },
+    maxInFlight: 3 * HELD,
+    limits: { connectionsPerShard: 3 * HELD, connectionsPerLane: 1_000 },
   });
   const quiet = { driver: 'http', requests: server.origins.map((at) => ({ url: `${at}/events`, events: true })) };
-  await holding.ask('hold', { ...quiet, count: FIRST });
+  for (let open = 0; open < FIRST; open += 500) await holding.ask('hold', { ...quiet, count: 500 });
   const before = await settled(holding);
   const held = short ? HELD / 5 : HELD;
   for (let open = 0; open < held; open += 500) await holding.ask('hold', { ...quiet, count: 500 });
