@@ -178,12 +178,14 @@ test('an hour of lists, states and changes of 50 machines costs at least 30 % fe
     const changes = JSON.parse(String(body)) as number[];
     if (before.some((count, i) => (changes[i] ?? -1) < count)) wrong.push(`${operation} ${number}`);
   };
-  const going: Promise<void>[] = [];
+  const going = new Set<Promise<void>>();
   const [first] = steps[0] ?? [0];
   const start = performance.now();
   for (const [at, what, number] of steps.filter(([ms]) => ms - first < PART_MS)) {
-    await until(() => (performance.now() - start) * SPEED >= at - first);
-    going.push(step(what, number));
+    // On a busy machine the hour takes longer.
+    await until(() => (performance.now() - start) * SPEED >= at - first && going.size < 200);
+    const one = step(what, number).finally(() => going.delete(one));
+    going.add(one);
   }
   await Promise.all(going);
   expect(wrong).toEqual([]);
