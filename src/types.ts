@@ -115,7 +115,7 @@ export interface CallOptions {
   /** With `timeoutMs: 'auto'`: what a request has in all, and a try for a key that is not known yet. @default 60_000 */
   timeoutCeilingMs?: number;
   signal?: AbortSignal;
-  /** True if running it twice does no harm: `unknown` may then be retried. @default false */
+  /** True if running it twice does no harm: `unknown` may then be retried. @default where its protocol says so (a GET), else false */
   idempotent?: boolean;
   /**
    * Tries in all, the first included; of all requests of the last minute a tenth at most is tried again, or a hundred.
@@ -142,7 +142,7 @@ export interface CallOptions {
 
 /** How an answer is remembered, and what is good enough. */
 export interface CacheOptions {
-  /** How old an answer may be. @default the engine's `cache.ttlMs` of the operation, else its `cache.defaultTtlMs` */
+  /** How old an answer may be. @default what its peer says, else the engine's `cache.ttlMs` of the operation, else `cache.defaultTtlMs` */
   ttlMs?: number;
   /** What else it can be invalidated by. */
   tags?: readonly string[];

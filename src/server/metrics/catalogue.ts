@@ -64,8 +64,11 @@ export const METRICS = {
     'what',
     'state',
   ),
-  keylane_rate_waiting: gauge('Requests that wait under limits.ratePerKey.', 'shard'),
-  keylane_rate_delayed_total: counter('Requests that had to wait under limits.ratePerKey.', 'shard'),
+  keylane_rate_waiting: gauge(
+    'Requests that wait under limits.ratePerKey or a quota, or for a peer that wants to be left alone.',
+    'shard',
+  ),
+  keylane_rate_delayed_total: counter('Requests that had to wait for one of these.', 'shard'),
   keylane_subprocesses: gauge('Processes that drivers have started and that run.', 'shard'),
   keylane_subprocesses_started_total: counter('Processes that drivers have started.', 'shard'),
   // Keys, where `metrics.keys` asks for them
