@@ -27,8 +27,9 @@ type Step = 'RSET' | 'MAIL' | 'RCPT' | 'DATA' | 'body' | 'end' | 'nobody';
  * end      the last piece has been handed to the socket: the server may have the message from here on
  * nobody   DATA was taken though no recipient was: an empty message is ended, and the answer is of no interest
  *
- * Written here, and not left to nodemailer, for its price: 25 µs a message in place of 90, because nothing is made for a
- * message but this object, its commands and its bytes.
+ * Written here, and not left to nodemailer, for its price: 29 µs of CPU a message of 2 kB in place of 49, half of it the
+ * kernel's, because nothing is made for a message but this object, its commands and its bytes. And for what it must tell
+ * apart: whether the end of the message may have left, which nodemailer does not say.
  */
 export class Transaction implements Exchange {
   readonly result: Promise<SmtpResponse>;
