@@ -3,10 +3,10 @@ import type { HttpResponse } from '../../../src/http-types.js';
 import type { HttpOrder } from '../../../src/specs/http.js';
 import { type ExecuteContext, NOT_MODIFIED } from '../../../src/types.js';
 import { type Deferred, deferred } from '../../../src/util/deferred.js';
+import { retryAfterMs } from '../../../src/util/retry-after.js';
 import { codingsOf, type Decoded, Decoder } from './decoder.js';
 import { EventReader } from './events.js';
 import { broken, tooLate } from './execute-errors.js';
-import { retryAfter } from './freshness.js';
 import { Kept } from './kept.js';
 import type { Route } from './origin-connection.js';
 import { refused } from './tunnel.js';
@@ -73,7 +73,7 @@ export class Answer implements Decoded {
       return;
     }
     if (status === 429 || status === 503) {
-      const ms = retryAfter(headers['retry-after']);
+      const ms = retryAfterMs([headers['retry-after']].flat()[0], [headers.date].flat()[0]);
       if (ms) this.#context.pause(ms);
     }
     this.#fate = this.#fateOf(status, asked);
@@ -151,8 +151,11 @@ export class Answer implements Decoded {
 
   #fateOf(status: number, asked: boolean): Fate {
     if (status === 304 && asked) return 'dropped';
-    if (!this.#context.live || (this.#order.redirects && leadsOn(status, this.#headers))) return 'kept';
-    if (!this.#order.events) return 'handed';
+    if (!this.#context.live) return 'kept';
+    const { redirects, redirected, events } = this.#order;
+    // With none left of several, the answer is an error: it leads on for ever.
+    if ((redirects || redirected) && leadsOn(status, this.#headers)) return 'kept';
+    if (!events) return 'handed';
     // What is no stream of events (an error in JSON) is not lost: it is the response's body.
     const type = String(this.#headers['content-type'] ?? '');
     return status === 200 && /^text\/event-stream\b/i.test(type) ? 'events' : 'kept';

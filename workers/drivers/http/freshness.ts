@@ -48,16 +48,6 @@ function directives(value: string | readonly string[] | undefined): ReadonlyMap<
   return found;
 }
 
-/** How long the peer wants to be left alone, in milliseconds. (RFC 9110 § 10.2.3) */
-export function retryAfter(value: string | readonly string[] | undefined): number | undefined {
-  const text = one(value);
-  if (text === undefined) return undefined;
-  const seconds = whole(text);
-  if (seconds !== undefined) return seconds * 1_000;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
-}
-
 function words(value: string | readonly string[] | undefined): string[] {
   return value === undefined
     ? []

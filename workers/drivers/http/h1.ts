@@ -18,7 +18,7 @@ const MOST_HEAD_BYTES = 64 << 10;
 const NOWHERE = 'http://origin.invalid';
 
 /** One socket of HTTP/1.1 and the undici client that speaks on it, one request at a time. */
-export class H1Connection implements OriginConnection {
+export class H1Connection implements OriginConnection, Owner {
   readonly #client: Client;
   readonly #socket: Socket;
   readonly #route: Route;
@@ -26,11 +26,16 @@ export class H1Connection implements OriginConnection {
   readonly #closed: Promise<void>;
   #state: 'idle' | 'asked' | 'closing' = 'idle';
   #handedOver = false;
+  /** The first that the socket said; undici tells the last one. */
+  #failure: Thrown | undefined = undefined;
 
   constructor(socket: Socket, route: Route, lost: (error: Error) => void) {
     this.#socket = socket;
     this.#route = route;
     this.#lost = lost;
+    socket.on('error', (error) => {
+      this.#failure ??= error;
+    });
     this.#closed = new Promise((resolve) => {
       socket.once('close', () => {
         resolve();
@@ -85,9 +90,7 @@ export class H1Connection implements OriginConnection {
     if (forward?.authorization !== undefined) list.push('proxy-authorization', forward.authorization);
     const input = written(order, context);
     this.#state = 'asked';
-    const exchange = new Exchange(order, this.#route, context, asked, () => {
-      if (this.#state === 'asked') this.#state = 'idle';
-    });
+    const exchange = new Exchange(order, this.#route, context, asked, this);
     this.#client.dispatch(
       {
         path: forward ? origin + order.path : order.path,
@@ -98,6 +101,14 @@ export class H1Connection implements OriginConnection {
       exchange,
     );
     return exchange.answer.promise;
+  }
+
+  get failure(): Thrown | undefined {
+    return this.#failure;
+  }
+
+  freed(): void {
+    if (this.#state === 'asked') this.#state = 'idle';
   }
 
   #handOver(call: buildConnector.Callback): void {
@@ -132,6 +143,12 @@ const TAKE_IT: Dispatcher.DispatchHandler = {
   onError() {},
 };
 
+/** What an exchange needs of its connection. */
+interface Owner {
+  readonly failure: Thrown | undefined;
+  freed(): void;
+}
+
 /** One request and its answer, as undici tells of them. */
 class Exchange implements Dispatcher.DispatchHandler, Carrier {
   readonly answer: Answer;
@@ -139,17 +156,17 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
   readonly #context: ExecuteContext;
   readonly #method: string;
   readonly #asked: boolean;
-  readonly #free: () => void;
+  readonly #owner: Owner;
   #abort: ((error?: Error) => void) | undefined = undefined;
   #resume: (() => void) | undefined = undefined;
   #headed = false;
 
-  constructor(order: HttpOrder, route: Route, context: ExecuteContext, asked: boolean, free: () => void) {
+  constructor(order: HttpOrder, route: Route, context: ExecuteContext, asked: boolean, owner: Owner) {
     this.#route = route;
     this.#context = context;
     this.#method = order.method;
     this.#asked = asked;
-    this.#free = free;
+    this.#owner = owner;
     this.answer = new Answer(order, route, context, this);
     context.onAbort((reason) => this.answer.abort(reason));
   }
@@ -191,7 +208,7 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
   }
 
   over(): void {
-    this.#free();
+    this.#owner.freed();
   }
 
   #said(error: Thrown): Error {
@@ -208,6 +225,6 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
     if (code === 'UND_ERR_SOCKET' && /^bad /.test(error.message))
       return broken(origin, `${error.message}: a protocol switch, or a 100 that nobody asked for`, error);
     const bytes = this.#headed ? this.answer.bytes : undefined;
-    return lost({ origin, method: this.#method, bytes }, error);
+    return lost({ origin, method: this.#method, bytes }, this.#owner.failure ?? error);
   }
 }

@@ -44,17 +44,20 @@ const OUR_CERTIFICATE =
   /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN|CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|DECRYPT_ERROR)$/;
 
 function tlsSays(code: string, name: string, cause: Thrown | undefined): string {
-  const said = printable(cause?.message ?? code);
+  // OpenSSL's own message is a line of its source; what it means is the reason.
+  const said = printable(cause?.reason ?? cause?.message ?? code);
   if (OUR_CERTIFICATE.test(code))
     return `the server refused our certificate, or wants one (${code}): see \`cert\` and \`key\``;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return `its certificate is not for ${name} (${printable(cause?.reason ?? said)}); \`servername\` asks for another name`;
+    return `its certificate is not for ${name} (${said}); \`servername\` asks for another name`;
   if (UNTRUSTED.has(code))
     return `its certificate is not trusted: ${said} (${code}); \`ca\` names what is to be trusted`;
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
     return `its certificate is not valid at this time: ${said}; the server must renew it`;
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
     return 'the server does not speak TLS at this port; is its URL one of http:// ?';
+  if (code.endsWith('ALERT_HANDSHAKE_FAILURE'))
+    return `the server gave up (${said}): it has no cipher in common with us, or wants our certificate: see \`cert\` and \`key\``;
   return `${said} (${code})`;
 }
 
