@@ -65,3 +65,18 @@ const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPT
 export function written(order: HttpOrder, context: ExecuteContext): AsyncIterable<Uint8Array> | undefined {
   return order.body === undefined && !WITHOUT_BODY.has(order.method) ? context.input : undefined;
 }
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const PATH = /^[\x21-\xff]+$/;
+
+/** What no request may hold, for a client that does not look. (RFC 9110 § 5.5, § 5.6.2, § 9.1) */
+export function fieldProblem({ method, path, headers = [] }: HttpOrder): string | undefined {
+  if (!TOKEN.test(method)) return 'invalid method';
+  if (!PATH.test(path)) return 'invalid path';
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!TOKEN.test(headers[i] as string)) return 'invalid header name';
+    if (!VALUE.test(headers[i + 1] as string)) return `invalid ${headers[i]} header`;
+  }
+  return undefined;
+}

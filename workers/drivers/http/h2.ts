@@ -13,7 +13,7 @@ import { type ExecuteContext, type NOT_MODIFIED, StreamsExceeded } from '../../.
 import { deferred } from '../../../src/util/deferred.js';
 import { Answer, type Carrier, notTaken } from './answer.js';
 import { lost, notSent } from './execute-errors.js';
-import { type Fields, fieldsOf, written } from './fields.js';
+import { type Fields, fieldProblem, fieldsOf, written } from './fields.js';
 import type { Thrown } from './open-errors.js';
 import type { OriginConnection, Route } from './origin-connection.js';
 
@@ -28,6 +28,7 @@ export class H2Connection implements OriginConnection {
   /** When the peer has begun to speak HTTP/2, and has said how many streams it takes. */
   readonly settled: Promise<void>;
   readonly #session: ClientHttp2Session;
+  readonly #socket: TLSSocket;
   readonly #route: Route;
   readonly #lost: (error: Error) => void;
   readonly #closed: Promise<void>;
@@ -37,6 +38,7 @@ export class H2Connection implements OriginConnection {
   #state: 'open' | 'leaving' | 'closed' = 'open';
 
   constructor(socket: TLSSocket, route: Route, lost: (error: Error) => void) {
+    this.#socket = socket;
     this.#route = route;
     this.#lost = lost;
     const settled = deferred<void>();
@@ -83,6 +85,8 @@ export class H2Connection implements OriginConnection {
     if (!this.alive) throw notSent(origin);
     const most = this.#session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
     if (this.#streams >= most) throw new StreamsExceeded(Math.max(1, most));
+    const problem = fieldProblem(order);
+    if (problem !== undefined) throw notTaken(origin, problem);
     const fields = fieldsOf(order, this.#route, context, bearer);
     const input = written(order, context);
     const isBare = input === undefined && (order.body === undefined || order.body.length === 0);
@@ -113,7 +117,7 @@ export class H2Connection implements OriginConnection {
   close(): Promise<void> {
     this.#state = 'closed';
     this.#session.destroy();
-    this.#session.socket?.destroy();
+    this.#socket.destroy();
     return this.#closed;
   }
 
