@@ -18,6 +18,7 @@ Examples:
 Examples:
   keylane accounts add web-1 --host web-1.example -l deploy -i ~/.ssh/deploy --label web --label eu
   keylane accounts add db-1 --host 10.0.0.7 -l admin --password file:/run/secrets/db-1 -J bastion.example
+  keylane accounts add news --driver smtp --host smtp.example.com -l news@example.com --password env:NEWS --preset gmail
   keylane accounts add sales --driver smtp --host smtp.office365.example -p 587 -l sales@example.com \\
     --oauth refresh_token --token-url https://login.example/token --client-id 7c0f --refresh-token file:/etc/keylane/sales
 

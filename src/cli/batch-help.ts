@@ -41,6 +41,7 @@ Examples:
   keylane batch run hosts.csv --template 'cp {from} {to}' -l deploy --id copy-1
   make-jobs | keylane batch run --driver ssh -c 500 --per-key 4 > results.ndjson
   keylane batch run restart.ndjson --wave canary --wave eu --limit web=10 --max-failures 3
+  keylane batch run mails.csv --driver smtp --out sent.ndjson
   keylane batch run nightly.ndjson --window 22:00-06:00 --rate 50
 ${STATUS}`;
 

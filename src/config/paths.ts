@@ -14,6 +14,8 @@ const PATHS: readonly (readonly string[])[] = [
   ['serve', 'tls', 'key'],
   ['serve', 'audit'],
   ['serve', 'tokens', '*', 'token'],
+  ['smtp', 'ca'],
+  ['smtp', 'password'],
   ...[['http'], ['http', 'origins', '*']].flatMap((access) => ['ca', 'cert'].map((field) => [...access, field])),
   ...[['ssh'], ['groups', '*', 'ssh'], ['ssh', 'jump', '*'], ['groups', '*', 'ssh', 'jump', '*']].flatMap((access) =>
     ['config', 'identity', 'knownHosts', 'agent', 'forwardAgent', 'password', 'passphrase'].flatMap((field) => [

@@ -12,9 +12,14 @@ const FIX = 'name the file (--config, KEYLANE_CONFIG)';
 
 const HARMLESS_HTTP: ReadonlySet<string> = new Set(['connections', 'maxBodyBytes', 'redirects', 'http2']);
 
+const HARMLESS_SMTP: ReadonlySet<string> = new Set([
+  ...['preset', 'connections', 'messagesPerMinute', 'recipientsPerDay'],
+  ...['messagesPerConnection', 'maxAgeMs', 'replyTimeoutMs'],
+]);
+
 /** What a found file asks for that it may not have. */
 export function untrusted({ values, originOf }: Layer): string[] {
-  const { ssh, drivers, allowCommands, serve, stdio, http } = values;
+  const { ssh, drivers, allowCommands, serve, stdio, http, smtp } = values;
   const asked: [Path, string][] = [];
   if (serve !== undefined) asked.push([['serve'], 'say who may have requests run here']);
   if (drivers !== undefined) asked.push([['drivers'], 'run code']);
@@ -22,6 +27,9 @@ export function untrusted({ values, originOf }: Layer): string[] {
   // Who is trusted and what is shown to whom: a proxy of its own would hear all, and get the secret that it asks for.
   for (const field of isObject(http) ? Object.keys(http) : [])
     if (!HARMLESS_HTTP.has(field)) asked.push([['http', field], 'say what requests go through, trust and may reach']);
+  // A server of its own would be told the mail, and the secret that the file names.
+  for (const field of isObject(smtp) ? Object.keys(smtp) : [])
+    if (!HARMLESS_SMTP.has(field)) asked.push([['smtp', field], 'say where mail goes, and as whom']);
   if (isObject(ssh) && ssh.allowExec === true) asked.push([['ssh', 'allowExec'], 'run code']);
   if (allowCommands === true) asked.push([['allowCommands'], 'run code']);
   for (const path of named(values, [], (name, value) => name === 'forwardAgent' && value !== false))

@@ -25,7 +25,7 @@ const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
 
 /**
  * A copy of a request that is one of the usual kind, a few texts to one place or a raw message, and nothing that is wrong;
- * undefined for any other, which the schema reads. The schema costs 15 times as much a message.
+ * undefined for any other, which the schema reads. Of a message of fields this takes 1.0 µs, the schema 2.7.
  */
 export function plainMail(input: unknown): SmtpRequest | undefined {
   if (!isObject(input)) return undefined;

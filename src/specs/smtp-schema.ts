@@ -40,7 +40,7 @@ const access = {
   sourceAddress: localAddress.optional(),
   preset: z.enum(['generic', 'gmail', 'exchange-online']).optional(),
 };
-const count = z.int('expected a whole number').min(1).max(10_000_000).optional();
+const count = z.int('expected a whole number from 1 to 10,000,000').min(1).max(10_000_000).optional();
 
 /** What an account has too. */
 export const smtpFields = { ...access, user, count };

@@ -112,7 +112,7 @@ test('an account whose client is refused, or whose secret is not there, has a ve
     mailbox(3, url),
   ];
   missing.oauth = { ...(missing.oauth as NonNullable<Account['oauth']>), clientSecret: 'env:KEYLANE_NOT_SET' };
-  await engine.accounts.import([good, refused, missing, { ...mailbox(4, url), oauth: undefined }]);
+  await engine.accounts.import([good, refused, missing, { ...mailbox(4, url), driver: 'gopher', oauth: undefined }]);
   const verdicts = await engine.accounts.verify();
   expect(verdicts.map(({ ok, tried, error }) => [ok, tried, error?.code])).toEqual([
     [true, 'token', undefined],

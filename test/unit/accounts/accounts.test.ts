@@ -260,6 +260,22 @@ describe('an account is refused', () => {
     [{ limits: { timeoutMs: Number.NaN } }, 'account.limits.timeoutMs: '],
     [{ labels: [''] }, 'account.labels[0]: '],
     [{ oauth }, 'account.oauth: does not go with ssh'],
+    [{ user: 'a b' }, 'account.user: a user name may hold'],
+    [{ endpoint: { host: 'a', preset: 'gmail' } }, 'account.endpoint.preset: goes with smtp'],
+    [{ endpoint: { host: 'a', tls: 'none' } }, 'account.endpoint.tls: goes with smtp'],
+    [{ limits: { messagesPerMinute: 5 } }, 'account.limits.messagesPerMinute: goes with smtp'],
+    [{ driver: 'smtp', limits: { maxOutputBytes: 5 } }, 'account.limits.maxOutputBytes: goes with ssh'],
+    [{ driver: 'smtp', limits: { connections: 0 } }, 'account.limits.connections: expected a whole number from 1'],
+    [{ driver: 'smtp', user: 'a\nb' }, 'account.user: must hold no line ends'],
+    [{ driver: 'smtp', endpoint: { host: 'm', auth: 'xoauth2' } }, 'account.endpoint.auth: xoauth2 goes with `oauth`'],
+    [{ driver: 'smtp', endpoint: { host: 'm', auth: 'plain' } }, 'account.endpoint.auth: plain goes with `secrets.'],
+    [{ driver: 'smtp', endpoint: { host: 'm', ca: 'ca.pem' } }, 'account.endpoint.ca: expected an absolute path'],
+    [{ driver: 'smtp', endpoint: { host: 'm', sourceAddress: 'eth0' } }, 'account.endpoint.sourceAddress: expected an'],
+    [{ driver: 'smtp', endpoint: { host: 'm', preset: 'x' } }, 'account.endpoint.preset: expected one of'],
+    [
+      { driver: 'smtp', endpoint: { host: 'm', tls: 'none' }, user: 'a', secrets: { password: 'env:A' } },
+      'account.endpoint.tls: a log-in goes over TLS',
+    ],
     [{ driver: 'smtp', identity: '/k' }, 'account.identity: goes with ssh'],
     [{ driver: 'smtp', endpoint: { host: 'm', hostKeys: 'insecure' } }, 'account.endpoint.hostKeys: goes with ssh'],
     [{ driver: 'smtp', oauth: { ...oauth, tokenUrl: 'http://t.example' } }, 'account.oauth.tokenUrl: expected https'],
@@ -274,6 +290,23 @@ describe('an account is refused', () => {
     const failed = await accounts.add({ ...web('a'), ...more } as Account).catch((error: Error) => error);
     expect(failed).toMatchObject({ code: 'ERR_INPUT', outcome: 'not_started', retryable: false });
     expect(String(failed)).toContain(says);
+  });
+
+  it('but a mailbox may have any name, and be reached in any way that smtp knows', async () => {
+    const { accounts } = make();
+    const mailbox: Account = {
+      name: 'sales',
+      driver: 'smtp',
+      endpoint: {
+        ...{ host: 'mx.example', port: 465, tls: 'implicit', ca: '/ca.pem', servername: 'mx', auth: 'login' },
+        ...{ clientName: 'me.example', sourceAddress: '192.0.2.1', preset: 'exchange-online' },
+      },
+      user: 'CORP\\sales team',
+      secrets: { password: 'env:SALES' },
+      limits: { connections: 2, messagesPerMinute: 20, recipientsPerDay: 5_000, timeoutMs: 9 },
+    };
+    await accounts.add(mailbox);
+    expect(await accounts.get('sales')).toEqual(mailbox);
   });
 
   it('but a token server on this machine may speak http', async () => {

@@ -53,6 +53,29 @@ describe('accounts from CSV', () => {
     ]);
   });
 
+  it('takes what an account of smtp has, numbers as such', () => {
+    const text = [
+      'name,driver,host,tls,user,password,preset,source_address,client name,connections,messages_per_minute,recipientsPerDay',
+      'sales,smtp,mx.example,implicit,sales@x.example,env:PW,gmail,192.0.2.1,me.example,2,20,500',
+    ].join('\n');
+    expect(rows(text, 'csv')).toEqual([
+      [
+        'f:2',
+        {
+          name: 'sales',
+          driver: 'smtp',
+          endpoint: {
+            ...{ host: 'mx.example', tls: 'implicit', preset: 'gmail' },
+            ...{ sourceAddress: '192.0.2.1', clientName: 'me.example' },
+          },
+          user: 'sales@x.example',
+          secrets: { password: 'env:PW' },
+          limits: { connections: 2, messagesPerMinute: 20, recipientsPerDay: 500 },
+        },
+      ],
+    ]);
+  });
+
   it('counts lines as an editor does: empty ones, line breaks in quotes, both kinds of line end', () => {
     const text = 'name,host\r\n\r\na,x\nb,"y ""q"",\nz"\r\n\n"c",w';
     expect(rows(text, 'csv')).toEqual([
