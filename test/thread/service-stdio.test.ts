@@ -41,13 +41,22 @@ test('no caller says what is run, whoever it is', async () => {
   expect(body).toMatchObject({ code: 'ERR_INPUT', detail: expect.stringContaining('has no server "sh"') });
 });
 
-test('a token has the servers that it names, and no other', async () => {
-  const refusal = async (server: string) => {
-    const { status, body } = await run({ server, method: 'pid' }, {}, tenant);
+test('a token has the servers that it names, in processes of its own, and no other', async () => {
+  const asked = (server: string, session = 'tenant/1') => run({ server, method: 'pid', session }, {}, tenant);
+  const refusal = async (server: string, session?: string) => {
+    const { status, body } = await asked(server, session);
     return [status, body.code, body.field];
   };
-  expect(await run({ server: 'notes', method: 'pid' }, {}, tenant)).toMatchObject({ status: 200 });
-  expect(await run({ server: 'shared', method: 'pid' }, {}, tenant)).toMatchObject({ status: 200 });
+  const [mine, again, everybodys] = [
+    await asked('notes'),
+    await asked('notes'),
+    await run({ server: 'notes', method: 'pid' }),
+  ];
+  expect([mine.status, everybodys.status]).toEqual([200, 200]);
+  expect(again.body.response).toEqual(mine.body.response);
+  expect(everybodys.body.response).not.toEqual(mine.body.response);
+  expect(await refusal('notes', 'other/1')).toEqual([403, 'ERR_FORBIDDEN', 'request.session']);
+  expect(await asked('shared')).toMatchObject({ status: 200 });
   expect(await refusal('other')).toEqual([403, 'ERR_FORBIDDEN', 'request.server']);
   expect(await refusal('nothing')).toEqual([403, 'ERR_FORBIDDEN', 'request.server']);
 });

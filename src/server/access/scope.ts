@@ -112,6 +112,12 @@ export function scopeOf({ name, hosts, drivers = BUILT_IN, files = false }: Toke
       );
   };
 
+  /** What a process keeps and says is for whoever shares it: other tokens have other processes. */
+  const checkSession = ({ session }: Request): void => {
+    if (typeof session !== 'string' || !session.startsWith(`${name}/`))
+      throw refuse('request.session', `has processes of its own: name a session that begins with \`${name}/\``);
+  };
+
   return {
     check(driver, request) {
       if (!drivers.includes(driver))
@@ -134,6 +140,7 @@ export function scopeOf({ name, hosts, drivers = BUILT_IN, files = false }: Toke
         if (typeof key !== 'string' || !patterns.hasName(key))
           throw refuse(`request.${named.name}`, `is not for this ${named.name}; it is for ${shown(hosts!)}`);
       }
+      if (driver === 'stdio') checkSession(request);
     },
 
     seesKey: (key) => patterns === undefined || patterns.hasKey(key),

@@ -167,7 +167,7 @@ test('of echo the patterns are of the key; of drivers that nobody here knows it 
 });
 
 test('of stdio the driver must be named, and the patterns are of the server', () => {
-  const stdio = { server: 'memory', method: 'tools/list', params: {}, notify: true, session: 's' };
+  const stdio = { server: 'memory', method: 'tools/list', params: {}, notify: true, session: 'tenant/s' };
   expect(Object.keys(stdio).sort()).toEqual(Object.keys(stdioRequest.shape).sort());
   expect(refused({}, stdio, 'stdio')).toBe('driver');
   expect(refused({ files: true }, stdio, 'stdio')).toBe('driver');
@@ -181,6 +181,9 @@ test('of stdio the driver must be named, and the patterns are of the server', ()
   expect(refused(some, { ...stdio, server: 'files' }, 'stdio')).toBe('request.server');
   expect(refused(some, { ...stdio, server: ['memory'] }, 'stdio')).toBe('request.server');
   expect(refused(some, { method: 'x' }, 'stdio')).toBe('request.server');
+  // Nobody shares a process with another token.
+  for (const session of [undefined, '', 's', 'tenant', 'tenants/s', 'other/tenant/s', ['tenant/s'], 7])
+    expect(refused(named, { ...stdio, session }, 'stdio'), String(session)).toBe('request.session');
   for (const field of ['command', 'args', 'env', 'cwd', 'newField'])
     expect(refused(some, { ...stdio, [field]: 'x' }, 'stdio')).toBe(`request.${field}`);
 });
