@@ -104,7 +104,11 @@ describe('a bad server', () => {
     ['interpreter', 'ERR_SPAWN', /no command ".*no-interpreter"/],
     ['exits', 'ERR_SPAWN', /ended with exit code 3; stderr: hostile: cannot find its database/],
     ['true', 'ERR_SPAWN', /ended with exit code 0/],
-    ['silent', 'ERR_SPAWN', /has not answered `initialize` within \d+ ms \(`startTimeoutMs` of the server\)/],
+    [
+      'silent',
+      'ERR_SPAWN',
+      /has not answered `initialize` within \d+ ms \(`startTimeoutMs` of the server, `limits.connectTimeoutMs`\)/,
+    ],
     ['deaf', 'ERR_SPAWN', /has not answered `initialize` within \d+ ms/],
     ['garbage', 'ERR_SPAWN', /`initialize` within \d+ ms.*stdout, no message: this is not JSON/],
     ['endless', 'ERR_SPAWN', /wrote .*100000 bytes/],

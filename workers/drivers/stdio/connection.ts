@@ -82,7 +82,7 @@ export class StdioConnection {
   async begin(withinMs: number): Promise<void> {
     const late = this.#clock.timer(withinMs, () =>
       this.#fail(
-        `it has not answered \`initialize\` within ${Math.round(withinMs)} ms (\`startTimeoutMs\` of the server)`,
+        `it has not answered \`initialize\` within ${Math.round(withinMs)} ms (\`startTimeoutMs\` of the server, \`limits.connectTimeoutMs\`)`,
         'ERR_PROTOCOL',
       ),
     );
