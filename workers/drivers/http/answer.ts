@@ -7,6 +7,7 @@ import { retryAfterMs } from '../../../src/util/retry-after.js';
 import { codingsOf, type Decoded, Decoder } from './decoder.js';
 import { EventReader } from './events.js';
 import { broken, tooLate } from './execute-errors.js';
+import { written } from './fields.js';
 import { Kept } from './kept.js';
 import type { Route } from './origin-connection.js';
 import { refused } from './tunnel.js';
@@ -75,6 +76,16 @@ export class Answer implements Decoded {
     if (status === 429 || status === 503) {
       const ms = retryAfterMs([headers['retry-after']].flat()[0], [headers.date].flat()[0]);
       if (ms) this.#context.pause(ms);
+    }
+    if (
+      this.#order.redirects &&
+      keepsMethod(status, this.#order.method, headers) &&
+      written(this.#order, this.#context)
+    ) {
+      const says = `it leads on (${status}), and what was written to the stream cannot be sent again: ask for the other URL`;
+      this.fail(broken(origin, says));
+      this.#carrier.cut();
+      return;
     }
     this.#fate = this.#fateOf(status, asked);
     if (this.#fate === 'events') this.#events = new EventReader();
@@ -224,6 +235,12 @@ export class Answer implements Decoded {
       ...(redirected && { redirected: [...redirected] }),
     };
   }
+}
+
+/** Is the same to be asked elsewhere, with its body? (RFC 9110 § 15.4) */
+function keepsMethod(status: number, method: string, headers: HttpResponse['headers']): boolean {
+  if (!leadsOn(status, headers) || status === 303) return false;
+  return status > 303 || method !== 'POST';
 }
 
 /** (RFC 9110 § 15.4) */
