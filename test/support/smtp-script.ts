@@ -81,6 +81,11 @@ export class ScriptedServer {
     this.dialogues.length = 0;
   }
 
+  /** What was heard so far; the connections stay. */
+  forget(): void {
+    for (const { heard, messages } of this.dialogues) heard.length = messages.length = 0;
+  }
+
   async stop(): Promise<void> {
     for (const dialogue of this.dialogues) dialogue.cut();
     this.#server.close();

@@ -6,7 +6,7 @@ import type { ExecuteContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { type Deferred, deferred } from '../../../src/util/deferred.js';
-import type { Content } from './content.js';
+import { type Content, letGo } from './content.js';
 import type { Extensions } from './extensions.js';
 import { Noop } from './noop.js';
 import { SOCKET_ERRORS, type Thrown } from './open-errors.js';
@@ -99,7 +99,10 @@ export class SmtpConnection implements Due {
   }
 
   send(order: SmtpOrder, content: Content, context: ExecuteContext): Promise<SmtpResponse> {
-    if (this.state !== 'open') return Promise.reject(this.#notStarted());
+    if (this.state !== 'open') {
+      letGo(content);
+      return Promise.reject(this.#notStarted());
+    }
     this.#messages++;
     const transaction = new Transaction(this, order, content, context);
     this.#exchange = transaction;

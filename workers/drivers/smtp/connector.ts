@@ -33,14 +33,16 @@ export class Connector {
     try {
       const tls = await opening.step(this.#certificates.optionsFor(target.ca, target.key));
       const socket = await connectTo(target, ask, opening);
-      const client = new Client(socket, target, tls, opening);
+      let client: Client | undefined;
       try {
+        client = new Client(socket, target, tls, opening);
         await client.connect();
         const extensions = extensionsOf(client.ehlo);
         await logIn(client, target, ask);
         return new SmtpConnection(client.detach(), target, extensions, host, lost);
       } catch (error) {
-        client.destroy();
+        client?.destroy();
+        socket.destroy();
         throw error;
       }
     } finally {

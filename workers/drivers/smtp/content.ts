@@ -26,6 +26,11 @@ export function contentOf(order: SmtpOrder): Content | Promise<Content> {
   throw new KeylaneError('ERR_INPUT', 'smtp: expected a message: `raw`, or fields such as `from`, `to` and `text`');
 }
 
+/** It is sent, or is not going to be. */
+export function letGo({ source }: Content): void {
+  if (!(source instanceof Uint8Array)) source.close().catch(() => undefined);
+}
+
 async function ofMail(mail: NonNullable<SmtpOrder['mail']>, messageId: string | undefined): Promise<Content> {
   let source: Buffer;
   try {

@@ -5,7 +5,7 @@ import type { SmtpOrder } from '../../../src/specs/smtp.js';
 import type { ExecuteContext } from '../../../src/types.js';
 import { Body } from './body.js';
 import type { Exchange, SmtpConnection } from './connection.js';
-import type { Content } from './content.js';
+import { type Content, letGo } from './content.js';
 import { commandsOf } from './envelope.js';
 import { PIECE_BYTES, piecesOf, readingOf } from './pieces.js';
 import { type Reply, told, type Words, wordsOf } from './reply.js';
@@ -308,8 +308,7 @@ export class Transaction implements Exchange {
     this.#context.onAbort(undefined);
     this.#connection.over();
     this.#onDrain?.();
-    const { source } = this.#content;
-    if (!(source instanceof Uint8Array)) source.close().catch(() => undefined);
+    letGo(this.#content);
   }
 }
 
