@@ -11,6 +11,7 @@ beforeAll(async () => {
     stdio: {
       servers: {
         own: hostile(),
+        few: hostile([], { processes: 2 }),
         shared: hostile([], { stateless: true, processes: 1 }),
         lsp: hostile(['content-length'], { framing: 'content-length', initialize: { rootUri: null } }),
       },
@@ -165,4 +166,15 @@ test('one handshake a process, whatever its framing; what the server said of its
     expect(await engine.run('stdio', ask('notifications/initialized', {}, { server, notify: true }))).toEqual({});
     expect((await engine.run('stdio', ask('about', {}, { server }))).result).toMatchObject({ handshakes: 1 });
   }
+});
+
+test('sessions have processes of their own; past the bound the one that was idle for longest gives way', async () => {
+  const pidOf = async (session: string) =>
+    (await engine.run('stdio', ask('pid', {}, { server: 'few', session }))).result as number;
+  const pids = [await pidOf('a'), await pidOf('b')];
+  expect([await pidOf('a'), await pidOf('b')]).toEqual(pids);
+  const third = await pidOf('c');
+  expect(pids).not.toContain(third);
+  expect([await pidOf('c'), await pidOf('b')]).toEqual([third, pids[1]]);
+  expect(await pidOf('a')).not.toBe(pids[0]);
 });

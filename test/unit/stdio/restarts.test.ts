@@ -10,7 +10,7 @@ test('the first start and the first one after an end are at once, the next ones 
   await restarts.turn('a', 100, signal);
   const pauses: number[] = [];
   for (let i = 0; i < 9; i++) {
-    restarts.ended('a', 'exit code 1');
+    restarts.ended('a', () => 'exit code 1');
     const begun = clock.now();
     const turn = restarts.turn('a', 100, signal);
     await settled();
@@ -25,7 +25,7 @@ test('an answer ends the row of ends', async () => {
   const clock = new FakeClock(1_000);
   const restarts = new Restarts(clock);
   for (let i = 0; i < 3; i++) {
-    restarts.ended('a', 'x');
+    restarts.ended('a', () => 'x');
     restarts.served('a');
     await restarts.turn('a', 100, signal);
   }
@@ -36,12 +36,12 @@ test('in any minute it is started anew so often and no more, and who is refused 
   const clock = new FakeClock(1_000);
   const restarts = new Restarts(clock);
   for (let i = 0; i < 5; i++) {
-    restarts.ended('a', 'exit code 1');
+    restarts.ended('a', () => 'exit code 1');
     restarts.served('a');
     await restarts.turn('a', 5, signal);
     clock.advance(1_000);
   }
-  restarts.ended('a', 'exit code 7; stderr: no database');
+  restarts.ended('a', () => 'exit code 7; stderr: no database');
   const refused = await restarts.turn('a', 5, signal).catch((error) => error);
   expect(refused).toMatchObject({ code: 'ERR_SPAWN', outcome: 'not_started', key: 'a', retryAfterMs: 55_000 });
   expect(refused.message).toBe(
@@ -63,8 +63,8 @@ test('a process more, where none has ended, is no restart', async () => {
 test('whoever is called off while it waits leaves at once', async () => {
   const clock = new FakeClock(0);
   const restarts = new Restarts(clock);
-  restarts.ended('a', 'x');
-  restarts.ended('a', 'x');
+  restarts.ended('a', () => 'x');
+  restarts.ended('a', () => 'x');
   const controller = new AbortController();
   const turn = restarts.turn('a', 5, controller.signal);
   controller.abort(new Error('called off'));

@@ -31,8 +31,8 @@ export class Child {
   readonly secrets: readonly string[];
   /** Resolves when it has ended and all that it wrote has been read. */
   readonly ended: Promise<Ending>;
-  /** Its own end is known; its output may not have been read. */
-  exit: Ending | undefined = undefined;
+  /** Resolves when it has ended: what it wrote may not have been read. */
+  readonly exited: Promise<void>;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #pid: number;
   readonly #number: number;
@@ -88,9 +88,11 @@ export class Child {
     process.stderr.on('data', (bytes: Buffer) => this.stderr.push(bytes));
     const { promise, resolve } = deferred<Ending>();
     this.ended = promise;
+    const exit = deferred<void>();
+    this.exited = exit.promise;
     process.once('exit', (code, signal) => {
       Child.running--;
-      this.exit = { code, signal };
+      exit.resolve();
       this.kill();
       process.stdout.resume();
       const late = this.#clock.timer(DRAIN_MS, () => resolve({ code, signal }));

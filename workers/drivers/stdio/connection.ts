@@ -18,8 +18,8 @@ const DYING_MS = 1_000;
 
 /** Who wants to know what became of a process. */
 export interface Witness {
-  /** It has ended unasked, or has not come to serve; or it was ended for what it did. */
-  ended(said: string): void;
+  /** It has ended unasked, or has not come to serve; or it was ended for what it did. `said` tells all that is known of it. */
+  ended(said: () => string): void;
   /** It has answered a request. */
   served(): void;
 }
@@ -29,10 +29,15 @@ export interface Witness {
  *
  *     starting ── handshake ──▶ open ── close() ──▶ closing
  *         │                      │                     │
- *         └──────── ended, faulty, silent ──▶ lost ◀───┘
+ *         │                its end is near             │
+ *         │                      ▼                     │
+ *         │                    ending                  │
+ *         └─── ended, faulty ────▶┴──▶ lost ◀──────────┘
+ *
+ * ending   takes nothing more; what it has said is still being read, and may answer what is in flight
  */
 export class StdioConnection {
-  state: 'starting' | 'open' | 'closing' | 'lost' = 'starting';
+  state: 'starting' | 'open' | 'ending' | 'closing' | 'lost' = 'starting';
   readonly #target: StdioTarget;
   readonly #child: Child;
   readonly #clock: Clock;
@@ -49,6 +54,8 @@ export class StdioConnection {
   /** Readers of streams that are behind: until they are not, what the server says waits in its pipe. */
   #behind = 0;
   #dying: Timer | undefined = undefined;
+  /** How it has ended. */
+  #said = '';
 
   /** `lost` is called when it ends unasked. */
   constructor(target: StdioTarget, child: Child, clock: Clock, witness: Witness, lost: (error: Error) => void) {
@@ -88,7 +95,8 @@ export class StdioConnection {
     );
     try {
       this.#about = await shakeHands(this.#target, this.#conversation, this.#outbox);
-      if (this.state === 'starting') this.state = 'open';
+      if (this.state !== 'starting') throw this.#error('ERR_SPAWN', 'the process has ended', 'not_started');
+      this.state = 'open';
     } catch (error) {
       if (this.state !== 'starting') throw error;
       const said = (error as Error).message + heardFrom(this.#child, this.#noise);
@@ -126,6 +134,7 @@ export class StdioConnection {
 
   /** Resolves when nothing is left of it. */
   close(): Promise<void> {
+    if (this.state === 'ending') return this.#child.gone();
     if (this.state !== 'lost') this.state = 'closing';
     this.#dying?.cancel();
     this.#outbox.end(this.#conversation.size === 0 ? farewell(this.#target) : []);
@@ -134,7 +143,7 @@ export class StdioConnection {
   }
 
   #listen(): void {
-    const { stdin, stdout, ended } = this.#child;
+    const { stdin, stdout, exited, ended } = this.#child;
     const framer = framerOf(this.#target.framing, this.#target.maxMessageBytes, {
       message: (body) => {
         if (this.#conversation.heard(body)) this.#noiseBytes = 0;
@@ -151,6 +160,7 @@ export class StdioConnection {
       this.#endsSoon('it has closed its standard output');
     });
     stdin.once('error', () => this.#endsSoon('it has closed its standard input'));
+    void exited.then(() => this.#endsSoon('the process has ended'));
     void ended.then((ending) => this.#fail(`the process ended with ${told(ending)}`, 'ERR_CONNECTION_LOST'));
   }
 
@@ -166,6 +176,11 @@ export class StdioConnection {
   #endsSoon(why: string): void {
     if (this.state !== 'starting' && this.state !== 'open') return;
     this.#dying ??= this.#clock.timer(DYING_MS, () => this.#fail(why, 'ERR_CONNECTION_LOST'));
+    if (this.state === 'starting') return;
+    this.state = 'ending';
+    // What has not left has not started.
+    this.#outbox.stop();
+    this.#endedUnasked(why);
   }
 
   #fail(why: string, code: 'ERR_CONNECTION_LOST' | 'ERR_PROTOCOL'): void {
@@ -175,12 +190,17 @@ export class StdioConnection {
     this.#dying?.cancel();
     this.#child.kill();
     this.#outbox.end();
-    const said = `${why}${heardFrom(this.#child, this.#noise)}`;
-    if (state !== 'closing') {
-      this.#witness.ended(said);
-      if (state === 'open') this.#lost(this.#error(code, said, 'not_started'));
-    }
-    this.#settle(state === 'starting' ? 'ERR_SPAWN' : code, said);
+    this.#said = `${why}${heardFrom(this.#child, this.#noise)}`;
+    if (state === 'starting') this.#witness.ended(() => this.#said);
+    else if (state === 'open') this.#endedUnasked(this.#said);
+    this.#settle(state === 'starting' ? 'ERR_SPAWN' : code, this.#said);
+  }
+
+  /** Counted at once: its place may be taken by another before all is known of its end. */
+  #endedUnasked(why: string): void {
+    this.#said = why;
+    this.#witness.ended(() => this.#said);
+    this.#lost(this.#error('ERR_CONNECTION_LOST', why, 'not_started'));
   }
 
   #settle(code: 'ERR_SPAWN' | 'ERR_CONNECTION_LOST' | 'ERR_PROTOCOL', said: string): void {

@@ -30,7 +30,7 @@ export class Opener {
     const secrets = await valuesOf(target, (reference) => ask('secret', reference));
     const child = await this.#start(target, secrets);
     const witness = {
-      ended: (said: string) => this.#restarts.ended(name, said),
+      ended: (said: () => string) => this.#restarts.ended(name, said),
       served: () => this.#restarts.served(name),
     };
     const connection = new StdioConnection(target, child, this.#clock, witness, lost);
@@ -54,7 +54,7 @@ export class Opener {
       return await Child.start(target, secrets, this.#guardian, this.#clock);
     } catch (cause) {
       const error = notStarted(target, cause as NodeJS.ErrnoException);
-      this.#restarts.ended(target.name, error.message);
+      this.#restarts.ended(target.name, () => error.message);
       throw error;
     }
   }

@@ -71,12 +71,17 @@ export class Outbox {
     while (this.#isFull && !this.#ended) await this.#room.wait();
   }
 
-  /** Nothing more leaves but `farewell`, and its end. */
-  end(farewell: readonly string[] = []): void {
-    if (this.#ended) return;
+  /** Nothing more leaves. */
+  stop(): void {
     this.#ended = true;
     this.#waiting.clear();
     this.#room.ring();
+  }
+
+  /** Nothing more leaves but `farewell`, and the end. */
+  end(farewell: readonly string[] = []): void {
+    this.stop();
+    if (this.#stdin.writableEnded) return;
     this.#stdin.end(farewell.map((text) => framed(this.#framing, text)).join(''));
   }
 

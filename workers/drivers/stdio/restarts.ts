@@ -16,7 +16,7 @@ interface History {
   inARow: number;
   notBefore: number;
   /** Of the last of those. */
-  said: string;
+  said: () => string;
 }
 
 /** How often a server is started anew: soon, then after longer and longer pauses, and only so often a minute. */
@@ -40,7 +40,7 @@ export class Restarts {
       const seconds = Math.ceil(retryAfterMs / 1_000);
       throw new KeylaneError(
         'ERR_SPAWN',
-        `${name}: started anew ${history.restarts.length} times in a minute; the next time in ${seconds} s. The last time: ${history.said}`,
+        `${name}: started anew ${history.restarts.length} times in a minute; the next time in ${seconds} s. The last time: ${history.said()}`,
         { key: name, retryAfterMs },
       );
     }
@@ -51,7 +51,7 @@ export class Restarts {
   }
 
   /** A process has ended unasked, or has not come to serve. `said`: how, for who is refused. */
-  ended(name: string, said: string): void {
+  ended(name: string, said: () => string): void {
     let history = this.#histories.get(name);
     if (!history) {
       history = { missing: 0, restarts: [], inARow: 0, notBefore: 0, said };
