@@ -251,6 +251,7 @@ function leadsOn(status: number, { location }: HttpResponse['headers']): boolean
 /** An exchange that could not begin: what was wrong with it was known here. */
 export function notTaken(origin: string, says: string, cause?: unknown): KeylaneError {
   return new KeylaneError('ERR_INPUT', `${origin}: http.headers, http.method or http.url: ${says}`, {
+    key: origin,
     outcome: 'not_started',
     cause,
   });

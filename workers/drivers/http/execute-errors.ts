@@ -13,6 +13,7 @@ export interface Came {
 /** The connection ended before the request could leave. */
 export function notSent(origin: string, cause?: unknown): KeylaneError {
   return new KeylaneError('ERR_CONNECTION_LOST', `${origin}: the connection was closed before the request was sent`, {
+    key: origin,
     outcome: 'not_started',
     cause,
   });
@@ -22,13 +23,13 @@ export function notSent(origin: string, cause?: unknown): KeylaneError {
 export function lost({ origin, method, bytes }: Came, cause: Thrown): KeylaneError {
   if (bytes === undefined && isRefusedCertificate(cause)) return refusedCertificate(origin, cause);
   const when = bytes === undefined ? 'before the head of the answer' : `after ${bytes} bytes of the answer's body`;
-  const how = /^(UND_ERR|HPE_)/.test(cause.code ?? '') ? 'the connection was closed' : socketSays(cause);
-  return new KeylaneError('ERR_CONNECTION_LOST', `${origin}: ${method}: ${how} ${when}`, { cause });
+  const how = cause.code?.startsWith('UND_ERR') ? 'the connection was closed' : socketSays(cause);
+  return new KeylaneError('ERR_CONNECTION_LOST', `${origin}: ${method}: ${how} ${when}`, { key: origin, cause });
 }
 
 /** The peer does not do what HTTP asks for. */
 export function broken(origin: string, says: string, cause?: unknown): KeylaneError {
-  return new KeylaneError('ERR_PROTOCOL', `${origin}: ${printable(says)}`, { cause });
+  return new KeylaneError('ERR_PROTOCOL', `${origin}: ${printable(says)}`, { key: origin, cause });
 }
 
 /** The reason to end it, and what was waited for. */
@@ -36,6 +37,7 @@ export function tooLate(reason: Error, origin: string, method: string, bytes: nu
   if (!(reason instanceof KeylaneError) || reason.code !== 'ERR_TIMEOUT') return reason;
   const what = bytes === undefined ? 'no head of an answer' : `no end of the answer's body (${bytes} bytes of it came)`;
   return new KeylaneError('ERR_TIMEOUT', `${origin}: ${method}: ${what} before the deadline`, {
+    key: origin,
     outcome: 'unknown',
     cause: reason,
   });

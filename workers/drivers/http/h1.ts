@@ -221,7 +221,14 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
     const { code = '' } = error;
     if (code === 'UND_ERR_HEADERS_OVERFLOW')
       return broken(origin, `the head of its answer is larger than ${MOST_HEAD_BYTES} bytes`, error);
-    if (code.startsWith('HPE_')) return broken(origin, `it does not speak HTTP/1.1: ${error.message} (${code})`, error);
+    if (error.name === 'HTTPParserError') {
+      // `Response does not match the HTTP/1.1 protocol (Expected HTTP/)`: what is in brackets is what it stumbled over.
+      const why = /\((.*)\)$/s.exec(error.message)?.[1] ?? error.message;
+      return broken(origin, `it does not speak HTTP/1.1: ${why}`, error);
+    }
+    // Before there is a body its length cannot be missed: the parser stumbled over what the head says of it.
+    if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && !this.#headed)
+      return broken(origin, 'it does not speak HTTP/1.1: contradictory Content-Length or Transfer-Encoding', error);
     if (code === 'UND_ERR_SOCKET' && /^bad /.test(error.message))
       return broken(origin, `${error.message}: a protocol switch, or a 100 that nobody asked for`, error);
     const bytes = this.#headed ? this.answer.bytes : undefined;
