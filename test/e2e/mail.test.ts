@@ -67,10 +67,18 @@ test('a mail with an attachment is sent, and who was refused is named', async ()
 test('an account logs in, and is tried out by a log-in', async () => {
   const env = { MAIL_PASSWORD: 'hunter2', WRONG_PASSWORD: 'letmein' };
   const accounts = (args: string[]) => new Cli(['accounts', ...args, '--data-dir', join(dir, 'data')], env).end();
-  const add = (name: string, variable: string) =>
-    accounts(['add', name, '--driver', 'smtp', ...here(), '-l', 'ana@x.example', '--password', `env:${variable}`]);
-  expect(await add('sales', 'MAIL_PASSWORD')).toMatchObject({ status: 0 });
-  expect(await add('wrong', 'WRONG_PASSWORD')).toMatchObject({ status: 0 });
+  const flags = ['--driver', 'smtp', ...here(), '-l', 'ana@x.example', '--password', 'env:MAIL_PASSWORD'];
+  const limits = ['--preset', 'gmail', '--client-name', 'me.example', '--connections', '2'];
+  const added = await accounts(['add', 'sales', ...flags, ...limits, '--format', 'ndjson']);
+  expect(JSON.parse(added.out)).toMatchObject({
+    endpoint: { host: '127.0.0.1', tls: 'none', preset: 'gmail', clientName: 'me.example' },
+    secrets: { password: 'env:MAIL_PASSWORD' },
+    limits: { connections: 2 },
+  });
+  const file = join(dir, 'accounts.csv');
+  const row = `wrong,smtp,127.0.0.1,${server.port},none,ana@x.example,env:WRONG_PASSWORD,30`;
+  writeFileSync(file, `name,driver,host,port,tls,user,password,messages_per_minute\n${row}\n`);
+  expect(await accounts(['import', file])).toMatchObject({ status: 0 });
   const verified = await accounts(['verify', '--format', 'ndjson']);
   expect(
     verified.out
