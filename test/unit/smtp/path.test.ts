@@ -23,6 +23,8 @@ test.each([
   'a b@c.test',
   '<a@b.test>',
   '"a\r\nb"@c.test',
+  '"<"@c.test',
+  '"\\>"@c.test',
   'a@b c',
   'a@',
   '@',

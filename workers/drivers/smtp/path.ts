@@ -31,7 +31,7 @@ export function pathOf(address: string, field: string): Path {
 const MOST_CHARS = 1_000;
 const PLAIN = /^[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+$/;
 const LOCAL = /^[^\p{C}\p{Z}<>"\\,;:()[\]@]+$/u;
-const QUOTED = /^"(?:[^\p{C}\p{Zl}\p{Zp}"\\]|\\[\x20-\x7e])*"$/u;
+const QUOTED = /^"(?:[^\p{C}\p{Zl}\p{Zp}"\\<>]|\\[\x20-;=?-~])*"$/u;
 const DOMAIN = /^(?:[\w.-]+|\[[\w.:-]+\])$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all that is ASCII.
 const NOT_ASCII = /[^\x00-\x7f]/;
