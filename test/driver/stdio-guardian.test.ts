@@ -1,60 +1,65 @@
-import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
-import { systemClock } from '../../src/util/clock.js';
-import { Child } from '../../workers/drivers/stdio/child.js';
-import { Guardian } from '../../workers/drivers/stdio/guardian.js';
-import { until } from '../support/engine.js';
-import { expectNoLeaks, held } from '../support/leaks.js';
-import { descendants } from '../support/process-tree.js';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
+import { Guardian, MARKER } from '../../workers/drivers/stdio/guardian.js';
+import { settled } from '../support/fake-clock.js';
+import { descendants, kill, runs } from '../support/process-tree.js';
 
-const TARGET = {
-  name: 'cat',
-  session: undefined,
-  stateless: false,
-  command: 'cat',
-  args: [],
-  cwd: undefined,
-  env: { PATH: process.env.PATH ?? '' },
-  secrets: {},
-  framing: 'lines' as const,
-  handshake: { kind: 'none' as const },
-  requestsPerProcess: 1,
-  processes: 1,
-  restartsPerMinute: 5,
-  startTimeoutMs: 10_000,
-  idleMs: undefined,
-  maxMessageBytes: 1_024,
-};
+const started: number[] = [];
 
-const start = (guardian: Guardian) => Child.start(TARGET, {}, guardian, systemClock);
-
-async function end(child: Child): Promise<void> {
-  child.kill();
-  await child.gone();
-}
-
-test('a guard goes when nobody is left to watch, also where the next one was there before it had gone', async () => {
-  const before = held();
-  const guardian = new Guardian();
-  for (let i = 1; i <= 5; i++) {
-    const child = await start(guardian);
-    expect(guardian.counts.started).toBe(i);
-    await end(child);
-    // The guard of this one is ending while the next one starts.
-  }
-  await until(() => guardian.counts.running === 0);
-  await expectNoLeaks(before);
+afterEach(() => {
+  for (const pid of started.splice(0)) kill(pid, 'SIGKILL');
 });
 
-test('a guard that is killed is replaced by one that knows of all that runs', async () => {
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await settled();
+}
+
+/** A process as the driver starts them, and one that has left its group; both sleep. */
+async function start(guardian: Guardian) {
+  const { number, marker } = await guardian.expect();
+  const options = { detached: true, env: { PATH: process.env.PATH, [MARKER]: marker } };
+  const child = spawn('sh', ['-c', 'setsid sleep 600 & echo $!; exec sleep 600'], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const pid = child.pid as number;
+  const [said] = await once(child.stdout, 'data');
+  const stray = Number(said);
+  started.push(pid, stray);
+  await guardian.started(number, pid);
+  return { number, pid, stray };
+}
+
+test('what a process leaves behind is gone when it is over, and nothing else is', async () => {
   const guardian = new Guardian();
-  const first = await start(guardian);
-  const isGuard = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sh\0-c\0');
-  const guard = descendants(process.pid).find(isGuard) as number;
-  process.kill(guard, 'SIGKILL');
+  const all = await Promise.all(Array.from({ length: 5 }, () => start(guardian)));
+  expect(guardian.counts).toEqual({ running: 1, started: 1 });
+  const [one, two, ...others] = all as [(typeof all)[0], (typeof all)[0], ...typeof all];
+  for (const { pid } of [one, two]) kill(-pid, 'SIGKILL');
+  await Promise.all([guardian.over(one.number), guardian.over(two.number)]);
+  expect([one, two].flatMap(({ pid, stray }) => [pid, stray]).filter(runs)).toEqual([]);
+  expect(others.flatMap(({ pid, stray }) => [pid, stray]).every(runs)).toBe(true);
+  await Promise.all(others.map(({ number }) => guardian.over(number)));
+  expect(others.map(({ stray }) => stray).filter(runs)).toEqual([]);
   await until(() => guardian.counts.running === 0);
-  const second = await start(guardian);
+});
+
+test('there is a guard while there are processes, and another where somebody has killed it', async () => {
+  const guardian = new Guardian();
+  const before = descendants(process.pid);
+  const one = await start(guardian);
+  const theGuard = () =>
+    descendants(process.pid).filter((pid) => !before.includes(pid) && !started.includes(pid)) as [number];
+  kill(theGuard()[0], 'SIGKILL');
+  await until(() => guardian.counts.running === 0);
+  const two = await start(guardian);
   expect(guardian.counts).toEqual({ running: 1, started: 2 });
-  await Promise.all([end(first), end(second)]);
+  // The new one knows of what the old one watched over.
+  for (const { number, pid } of [one, two]) {
+    kill(-pid, 'SIGKILL');
+    await guardian.over(number);
+  }
+  expect([one, two].map(({ stray }) => stray).filter(runs)).toEqual([]);
   await until(() => guardian.counts.running === 0);
 });
