@@ -14,7 +14,14 @@ async function metered(engine: Engine, driver = 'echo'): Promise<RequestStats> {
 
 test('each request counts once, whoever asked for it and however many tries it had', async () => {
   const engine = await startEngine({ drivers: [PUPPET] });
-  expect(Object.keys((await engine.stats()).requests).sort()).toEqual(['echo', 'puppet', 'ssh']);
+  expect(Object.keys((await engine.stats()).requests).sort()).toEqual([
+    'echo',
+    'http',
+    'puppet',
+    'smtp',
+    'ssh',
+    'stdio',
+  ]);
   await engine.run('echo', { key: 'a', delayMs: 20, openMs: 20 });
   await engine.run('echo', { key: 'a', fault: 'failed' });
   await engine.result('echo', { key: 'a' });
