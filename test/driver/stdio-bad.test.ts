@@ -25,7 +25,8 @@ const servers: Record<string, StdioServer> = {
   true: { command: 'true' },
   silent: { ...hostile('silent'), startTimeoutMs: 400 },
   deaf: { ...hostile('deaf'), startTimeoutMs: 400 },
-  garbage: { ...hostile('garbage'), startTimeoutMs: 400 },
+  // It has to come to print it first, on a busy machine too.
+  garbage: { ...hostile('garbage'), startTimeoutMs: 2_000 },
   endless: { ...hostile('endless'), maxMessageBytes: 100_000 },
   old: hostile('old-protocol'),
   refuses: hostile('refuses'),
@@ -172,7 +173,7 @@ describe('a bad server', () => {
   });
 
   test('that never answers costs its caller the time that it gave', async () => {
-    const error = await failure(engine.run('stdio', ask('good', 'silence'), { timeoutMs: 200 }));
+    const error = await failure(engine.run('stdio', ask('good', 'silence'), { timeoutMs: 1_000 }));
     expect(`${error.code} ${error.outcome}`).toBe('ERR_TIMEOUT unknown');
     const { result } = await engine.run('stdio', ask('good', 'about'));
     expect((result as { canceled: unknown[] }).canceled).toHaveLength(1);
