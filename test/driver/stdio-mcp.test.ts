@@ -239,8 +239,16 @@ describe('a language server', () => {
 
 /** The process of ours whose command line holds the word. */
 async function processOf(word: string): Promise<number> {
-  const mine = () =>
-    descendants(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(word));
+  const mine = () => descendants(process.pid).filter((pid) => commandLine(pid).includes(word));
   await until(() => mine().length === 1);
   return mine()[0] as number;
+}
+
+/** Empty where it has gone. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }

@@ -65,10 +65,10 @@ test('a line without an end takes no more memory than the bound', () => {
     fault: (why) => faults.push(why),
   });
   const before = process.memoryUsage().arrayBuffers;
-  // Endless is ten thousand times the bound.
-  for (let i = 0; i < 10_000; i++) framer.push(Buffer.alloc(MOST, 'x'));
+  // Endless is a hundred thousand times the bound: 410 MB, of which some tens wait for the collector.
+  for (let i = 0; i < 100_000; i++) framer.push(Buffer.alloc(MOST, 'x'));
   expect(faults).toHaveLength(1);
-  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20e6);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(200e6);
 });
 
 test('16 MiB that come byte by byte and 64 KiB by 64 KiB take time in proportion', () => {
