@@ -24,7 +24,7 @@ const WINDOW_BYTES = 256 << 10;
  * One socket of HTTP/2, with a stream for each request. Node's own client, not undici's: that one lets a POST wait until
  * nothing else is in flight, and of the requests in flight at a GOAWAY it tells one (7.30, client-h2.js).
  */
-export class H2Connection implements OriginConnection {
+export class H2Connection implements OriginConnection, Owner {
   /** When the peer has begun to speak HTTP/2, and has said how many streams it takes. */
   readonly settled: Promise<void>;
   readonly #session: ClientHttp2Session;
@@ -101,8 +101,7 @@ export class H2Connection implements OriginConnection {
         : notTaken(origin, (error as Error).message, error);
     }
     this.#streams++;
-    const exchange = new Exchange(order, this.#route, context, fields.asked, stream, this.#refused);
-    stream.once('close', this.#freed);
+    const exchange = new Exchange(order, this.#route, context, fields.asked, stream, this);
     if (input) exchange.write(input);
     else if (!isBare) stream.end(order.body);
     return exchange.answer.promise;
@@ -121,14 +120,15 @@ export class H2Connection implements OriginConnection {
     return this.#closed;
   }
 
-  readonly #freed = (): void => {
+  /** An exchange is over. Its stream may be closing still: one that comes too early for that waits in nghttp2. */
+  freed(): void {
     this.#streams--;
     if (this.#streams === 0 && this.#state === 'leaving') this.#tell();
-  };
+  }
 
-  /** Did the peer say that it has not looked at this stream, and will not? */
-  readonly #refused = (stream: ClientHttp2Stream): boolean =>
-    stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || (stream.id ?? 0) > this.#lastStream;
+  refused(stream: ClientHttp2Stream): boolean {
+    return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || (stream.id ?? 0) > this.#lastStream;
+  }
 
   /** What is in flight may still be answered. */
   #leave(): void {
@@ -167,10 +167,18 @@ function headersOf(
   return headers;
 }
 
+/** What an exchange needs of its connection. */
+interface Owner {
+  freed(): void;
+  /** Did the peer say that it has not looked at this stream, and will not? */
+  refused(stream: ClientHttp2Stream): boolean;
+}
+
 /** One request and its answer, on a stream of its own. */
 class Exchange implements Carrier {
   readonly answer: Answer;
   readonly #stream: ClientHttp2Stream;
+  readonly #owner: Owner;
   #over = false;
 
   constructor(
@@ -179,9 +187,10 @@ class Exchange implements Carrier {
     context: ExecuteContext,
     asked: boolean,
     stream: ClientHttp2Stream,
-    refused: (stream: ClientHttp2Stream) => boolean,
+    owner: Owner,
   ) {
     this.#stream = stream;
+    this.#owner = owner;
     const answer = new Answer(order, route, context, this);
     this.answer = answer;
     context.onAbort((reason) => answer.abort(reason));
@@ -203,7 +212,7 @@ class Exchange implements Carrier {
       const { origin } = route;
       // All of it is here, and is being decoded.
       if (answer.state === 'decoding') return;
-      if (refused(stream)) return answer.fail(notSent(origin, failure));
+      if (owner.refused(stream)) return answer.fail(notSent(origin, failure));
       const bytes = answer.state === 'waiting' ? undefined : answer.bytes;
       const says = `the peer reset the stream (code ${stream.rstCode})`;
       answer.fail(lost({ origin, method: order.method, bytes }, failure ?? new Error(says)));
@@ -225,6 +234,7 @@ class Exchange implements Carrier {
 
   over(): void {
     this.#over = true;
+    this.#owner.freed();
   }
 
   async #pour(input: AsyncIterable<Uint8Array>): Promise<void> {
