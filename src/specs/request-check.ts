@@ -19,13 +19,16 @@ export function requestFields(driver: string): readonly string[] | undefined {
   return ownDriver(driver)?.fields;
 }
 
+/** What a cell may write as JSON; `unknown` takes all that there is. */
+const OF_JSON: ReadonlySet<string> = new Set(['array', 'object', 'record', 'unknown']);
+
 /** What the text of a cell means as the value of a field; the text itself where the field takes no such thing. */
 export function requestCell(driver: string, field: string, text: string): unknown {
   const takes = ownDriver(driver)?.takes(field);
   if (!takes) return text;
   if (takes.includes('number') && /^(-?(0|[1-9]\d*)(\.\d+)?|0o[0-7]+)$/.test(text)) return Number(text);
   if (takes.includes('boolean') && (text === 'true' || text === 'false')) return text === 'true';
-  if (/^[[{]/.test(text) && (takes.includes('array') || takes.includes('object') || takes.includes('record'))) {
+  if (/^[[{]/.test(text) && takes.some((kind) => OF_JSON.has(kind))) {
     try {
       return JSON.parse(text);
     } catch {
