@@ -130,6 +130,13 @@ test.each<Bad>([
     retryable: false,
   },
   {
+    does: 'greets again and again',
+    script: { greeting: forever('220 here\r\n') },
+    is: 'ERR_PROTOCOL not_started',
+    says: /is an SMTP server on that port\?/,
+    retryable: false,
+  },
+  {
     does: 'does not answer EHLO',
     script: { EHLO: SILENCE },
     is: 'ERR_CONNECT not_started',
