@@ -66,9 +66,9 @@ export class Outbox {
     this.#waiting.delete(message);
   }
 
-  /** Resolves when the server is not behind. */
+  /** Resolves when nothing waits for the server to read. */
   async room(): Promise<void> {
-    while (this.#isFull && !this.#ended) await this.#room.wait();
+    while (this.#isFull && this.#waiting.size > 0 && !this.#ended) await this.#room.wait();
   }
 
   /** Nothing more leaves. */

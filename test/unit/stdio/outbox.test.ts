@@ -1,0 +1,77 @@
+import { Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { Outbox, type Outgoing } from '../../../workers/drivers/stdio/outbox.js';
+import { settled } from '../../support/fake-clock.js';
+
+/** A server that reads when it is let. */
+function start() {
+  const writes: string[] = [];
+  let unread = 0;
+  let read: (() => void) | undefined;
+  const stdin = new Writable({
+    highWaterMark: 1,
+    write(chunk, _encoding, done) {
+      writes.push(String(chunk));
+      read = done;
+    },
+  });
+  const outbox = new Outbox(stdin, 'lines', () => unread++);
+  return { outbox, writes, reads: () => read?.(), unread: () => unread };
+}
+
+test('what is said in one turn of the loop leaves together', async () => {
+  const { outbox, writes } = start();
+  for (const text of ['1', '2', '3']) outbox.push({ text });
+  expect(writes).toEqual([]);
+  await settled();
+  expect(writes).toEqual(['1\n2\n3\n']);
+});
+
+test('what the server has no room for waits, can be taken back until it leaves, and is told when it does', async () => {
+  const { outbox, writes, reads } = start();
+  const told: string[] = [];
+  const message = (text: string): Outgoing => ({
+    text,
+    leaving: () => told.push(`${text} leaves`),
+    written: () => told.push(`${text} is written`),
+  });
+  const [one, two, three] = ['1', '2', '3'].map(message) as [Outgoing, Outgoing, Outgoing];
+  outbox.push(one);
+  await settled();
+  outbox.push(two);
+  outbox.push(three);
+  let hasRoom = false;
+  void outbox.room().then(() => {
+    hasRoom = true;
+  });
+  await settled();
+  expect({ writes, told, hasRoom }).toEqual({ writes: ['1\n'], told: ['1 leaves'], hasRoom: false });
+  outbox.drop(two);
+  reads();
+  await settled();
+  expect({ writes, told, hasRoom }).toEqual({
+    writes: ['1\n', '3\n'],
+    told: expect.arrayContaining(['1 is written', '3 leaves']),
+    hasRoom: true,
+  });
+});
+
+test('what is ours to say is kept for a server that reads nothing up to a bound', async () => {
+  const { outbox, unread } = start();
+  outbox.push({ text: 'x' });
+  await settled();
+  for (let i = 0; i < 10_000; i++) outbox.pushOwn('{}');
+  expect(unread()).toBe(0);
+  outbox.pushOwn('{}');
+  expect(unread()).toBe(1);
+});
+
+test('after the end nothing leaves but the farewell', async () => {
+  const { outbox, writes, reads } = start();
+  outbox.push({ text: 'late' });
+  outbox.end(['shutdown', 'exit']);
+  outbox.push({ text: 'later' });
+  await settled();
+  reads();
+  expect(writes).toEqual(['shutdown\nexit\n']);
+});
