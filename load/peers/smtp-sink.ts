@@ -21,9 +21,9 @@ export async function startSmtpSink(options: readonly string[] = []): Promise<Sm
   if (!existsSync(SINK)) throw new Missing('smtp-sink is missing: apt-get install postfix');
   const port = await freePort();
   const host = '127.0.0.1';
-  // As root it wants to be somebody else. setpriv: it ends with this process.
-  const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const argv = ['--pdeathsig', 'KILL', SINK, ...user, '-m', '20000', ...options, `${host}:${port}`, '1000'];
+  // As root it wants to be somebody else; by its own `-u` it would forget that it ends with this process.
+  const user = process.getuid?.() === 0 ? ['--reuid', 'nobody', '--regid', 'nogroup', '--clear-groups'] : [];
+  const argv = [...user, '--pdeathsig', 'KILL', SINK, '-m', '20000', ...options, `${host}:${port}`, '1000'];
   const child = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'inherit'] });
   for (let i = 0; !(await listens(host, port)); i++) {
     if (i === 100 || child.exitCode !== null) throw new Error('smtp-sink does not listen');
