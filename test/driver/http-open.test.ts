@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { connect, createServer as createTcp } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
-import { FakeExecute } from '../support/driver-context.js';
+import { FakeExecute, FakeOpen } from '../support/driver-context.js';
 import { until } from '../support/engine.js';
 import { HttpHarness, startRawOrigin, thrown } from '../support/http-harness.js';
 import { freePort, portOf } from '../support/ports.js';
@@ -31,21 +33,36 @@ test('a name is looked up by the main thread, and every address gets its turn', 
 });
 
 test('an address that does not answer is not waited for', async () => {
-  // A listener whose queue is full answers nobody.
-  const silent = createTcp();
-  await new Promise<void>((resolve) => silent.listen({ host: '127.0.0.2', port: 0, backlog: 1 }, resolve));
-  const there = portOf(silent);
-  const good = createTcp((socket) => socket.on('error', () => {}).end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'));
-  await new Promise<void>((resolve) => good.listen(there, '127.0.0.1', resolve));
-  // It is stopped from taking any, so that its queue fills.
-  const fillers = Array.from({ length: 8 }, () => connect(there, '127.0.0.2').on('error', () => {}));
+  // A server that is stopped with its queue of connections full: the kernel drops every further SYN.
+  const listen = `require('net').createServer().listen({ port: ${port}, host: '127.0.0.2', backlog: 1 }, () => process.send(1))`;
+  const deaf = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const fillers: Socket[] = [];
   try {
-    const { connection } = await http.open(`http://web.example:${there}`, addresses('127.0.0.2', '127.0.0.1'));
-    expect(connection).toBeTypeOf('object');
+    await once(deaf, 'message');
+    deaf.kill('SIGSTOP');
+    // The queue is full when one of them hears nothing while a connection to elsewhere is made ten times over.
+    for (let full = false; !full; ) {
+      const socket = connect(port, '127.0.0.2').on('error', () => undefined);
+      fillers.push(socket);
+      for (let i = 0; i < 10 && socket.connecting; i++) {
+        const elsewhere = connect(port, '127.0.0.1');
+        await once(elsewhere, 'connect');
+        elsewhere.destroy();
+      }
+      full = socket.connecting;
+    }
+    const { run } = await http.open(`http://web.example:${port}`, addresses('127.0.0.2', '127.0.0.1'));
+    expect(await run()).toMatchObject({ status: 200 });
+    const alone = http.open(`http://web.example:${port}`, addresses('127.0.0.2'), 300);
+    expect(await thrown(alone)).toMatchObject({
+      code: 'ERR_CONNECT',
+      message: expect.stringMatching(/no connection within/),
+    });
   } finally {
-    for (const filler of fillers) filler.destroy();
-    silent.close();
-    good.close();
+    const gone = once(deaf, 'exit');
+    deaf.kill('SIGKILL');
+    await gone;
+    for (const socket of fillers) socket.destroy();
   }
 });
 
@@ -70,10 +87,19 @@ test('what the look-up says is what is said', async () => {
 });
 
 test('an open that is called off lets go of its socket', async () => {
-  const context = http.open(`https://127.0.0.1:${port}`, {}, 100_000);
-  // Plain HTTP: its TLS handshake fails at once, whatever else.
-  expect(await thrown(context)).toMatchObject({ code: 'ERR_TLS' });
-  await until(async () => (await new Promise<number>((resolve) => server.getConnections((_e, n) => resolve(n)))) <= 1);
+  const silent = await startRawOrigin(() => {});
+  const { open } = await http.driver;
+  const context = new FakeOpen();
+  try {
+    const opening = thrown(open({ origin: `https://127.0.0.1:${silent.port}` }, context));
+    await until(() => silent.sockets.size === 1);
+    const reason = new KeylaneError('ERR_CLOSED');
+    context.controller.abort(reason);
+    expect(await opening).toBe(reason);
+    await until(() => silent.sockets.size === 0);
+  } finally {
+    await silent.stop();
+  }
 });
 
 test.each<{ host: string; found?: string[]; deny: 'private' | string[]; allow?: string[]; denied: boolean }>([
