@@ -9,6 +9,7 @@ const BASE = [
   'src/types.ts',
   'src/batch-types.ts',
   'src/batch-options.ts',
+  'src/echo-types.ts',
   'src/ssh-types.ts',
   'src/smtp-types.ts',
   'src/stdio-types.ts',

@@ -43,7 +43,7 @@ const SECTIONS = [
   ['The smtp request: an attachment', 'src/smtp-types.ts', 'SmtpAttachment'],
   ['The stdio request', 'src/stdio-types.ts', 'StdioRequest'],
   ['The http request, and how the origin is reached', 'src/http-types.ts', 'HttpRequest'],
-  ['The echo request', 'src/types.ts', 'EchoRequest'],
+  ['The echo request', 'src/echo-types.ts', 'EchoRequest'],
 ];
 
 const text = `# Options

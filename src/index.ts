@@ -44,6 +44,7 @@ export { type Fleet, type FleetHost, type LoadFleetOptions, loadFleet } from './
 export { configFiles, type LoadConfigOptions, loadConfig } from './config/load.js';
 export { ConfigSource, type ConfigSourceOptions } from './config/source.js';
 export type { Config, ConfigEntry, ConfigFile, ConfigGroup, ConfigInventory, ConfigOrigin } from './config/types.js';
+export type { EchoFault, EchoRequest, EchoResponse } from './echo-types.js';
 export {
   createEngine,
   type Engine,
@@ -102,9 +103,6 @@ export {
   type DriverLimits,
   type DriverName,
   type Drivers,
-  type EchoFault,
-  type EchoRequest,
-  type EchoResponse,
   type ExecuteContext,
   type HostKeyQuestion,
   NOT_MODIFIED,

@@ -8,6 +8,7 @@ import { jumpProblem } from '../specs/ssh-jump.js';
 import { named, sshFields } from '../specs/ssh-schema.js';
 import { check, pathOf, problemsOf } from '../util/check.js';
 import { nameProblem, userProblem } from '../util/names.js';
+import { parsedUrl } from '../util/parsed-url.js';
 import type { Account, AccountEndpoint, AccountFilter, AccountLimits } from './account.js';
 
 /** What an account may refer to. */
@@ -57,7 +58,7 @@ function referenceProblem(value: string, allowCommands: boolean): string | undef
 }
 
 function urlProblem(value: string): string | undefined {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const url = parsedUrl(value);
   if (!url || value.length > MOST_TEXT) return 'expected an https URL';
   if (url.username !== '' || url.password !== '') return 'must hold no user and no password';
   const bare = url.hostname.replace(/^\[|\]$/g, '');

@@ -1,5 +1,6 @@
+import type { EchoFault, EchoRequest, EchoResponse } from '../echo-types.js';
 import { KeylaneError } from '../errors.js';
-import type { EchoFault, EchoRequest, EchoResponse, Spec } from '../types.js';
+import type { Spec } from '../types.js';
 
 /** What an echo connection is opened to. */
 export interface EchoTarget {

@@ -1,8 +1,9 @@
 import { homedir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import type { HttpAccess } from '../http-types.js';
+import { parsedUrl } from '../util/parsed-url.js';
 import type { HttpTarget } from './http.js';
-import { parsedUrl, urlProblem } from './http-texts.js';
+import { urlProblem } from './http-texts.js';
 
 /** The fields that say how an origin is reached. */
 export const ACCESS = ['proxy', 'proxyPassword', 'ca', 'cert', 'key', 'passphrase', 'servername', 'http2'] as const;

@@ -1,10 +1,11 @@
 import { type ErrorCode, KeylaneError } from '../errors.js';
 import type { HttpResponse } from '../http-types.js';
 import type { Parsed } from '../types.js';
+import { parsedUrl } from '../util/parsed-url.js';
 import type { HttpOrder, HttpTarget } from './http.js';
 import { isIdempotent, isSafe } from './http-orders.js';
 import type { Origins } from './http-origins.js';
-import { parsedUrl, urlProblem } from './http-texts.js';
+import { urlProblem } from './http-texts.js';
 
 /**
  * The request that an answer leads on to, as RFC 9110 § 15.4 and the Fetch standard have it: after 301 and 302 a POST becomes

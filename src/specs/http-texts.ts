@@ -1,3 +1,5 @@
+import { parsedUrl } from '../util/parsed-url.js';
+
 /*
  * What the parts of a request may be made of. All of it ends up in the head of a request, where a line break would begin
  * another one; what a URL parser drops without a word (a tab, a line break, a backslash made a slash) is refused, because
@@ -26,18 +28,6 @@ export function urlProblem(text: string): string | undefined {
   if (authority.endsWith(':')) return 'expected a port after the colon, or none of both';
   if (/:0+$/.test(authority)) return 'port 0 cannot be connected to';
   return undefined;
-}
-
-/**
- * The URL, or nothing. `URL.canParse` of Node 20 says no to what has letters beyond ASCII once it is called often: the fast way
- * takes Latin-1 for UTF-8.
- */
-export function parsedUrl(text: string, base?: string): URL | undefined {
-  try {
-    return new URL(text, base);
-  } catch {
-    return undefined;
-  }
 }
 
 /** As the parser gives it: in lower case, and of other scripts as Punycode. */

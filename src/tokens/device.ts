@@ -1,6 +1,7 @@
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { parsedUrl } from '../util/parsed-url.js';
 import { pause } from './aborts.js';
 import type { DeviceCode, Granted, OAuthServers } from './oauth.js';
 
@@ -73,7 +74,7 @@ function promptOf({ userCode, verificationUri, verificationUriComplete, expiresI
 }
 
 function isPage(uri: string): boolean {
-  return URL.canParse(uri) && /^https?:$/.test(new URL(uri).protocol) && /^[\x21-\x7e]{1,2048}$/.test(uri);
+  return /^[\x21-\x7e]{1,2048}$/.test(uri) && /^https?:$/.test(parsedUrl(uri)?.protocol ?? '');
 }
 
 function between(least: number, value: number, most: number): number {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
+import { parsedUrl } from '../util/parsed-url.js';
 
 /** An account, as far as its tokens go. */
 export interface TokenAccount {
@@ -26,7 +27,8 @@ export function checkOAuth({ name, oauth }: TokenAccount): AccountOAuth {
   if ((tokenUrl === undefined) === (issuer === undefined)) throw wrong('', 'expected either `tokenUrl` or `issuer`');
   for (const field of ['tokenUrl', 'issuer', 'deviceUrl'] as const) {
     const url = oauth[field];
-    if (url === undefined || (URL.canParse(url) && isSafe(new URL(url)))) continue;
+    const parsed = url === undefined ? undefined : parsedUrl(url);
+    if (url === undefined || (parsed && isSafe(parsed))) continue;
     throw wrong(`.${field}`, 'expected an https URL without a user and a password: a secret is sent there');
   }
   if (grant === 'client_credentials' && clientSecret === undefined)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { EchoRequest } from '../../src/echo-types.ts';
 import { echoSpec } from '../../src/specs/echo.ts';
-import type { EchoRequest } from '../../src/types.ts';
 
 test('a request is taken apart into key, lane, target and order', () => {
   const payload = { any: ['thing'] };

@@ -1,6 +1,7 @@
+import type { EchoResponse } from '../../../src/echo-types.js';
 import { KeylaneError } from '../../../src/errors.js';
 import type { EchoOrder, EchoTarget } from '../../../src/specs/echo.js';
-import { type Driver, type EchoResponse, type ExecuteContext, NOT_MODIFIED } from '../../../src/types.js';
+import { type Driver, type ExecuteContext, NOT_MODIFIED } from '../../../src/types.js';
 import { type Clock, systemClock } from '../../../src/util/clock.js';
 
 /** A "connection" to nowhere. */
