@@ -202,3 +202,43 @@ test.each([[['connection', 'x']], [['te', 'gzip']], [['x y', 'z']], [['a', 'b\r\
     expect(await run()).toMatchObject({ status: 200 });
   },
 );
+
+test('a body that is cut is no answer, whether the connection or only the stream has ended', async () => {
+  const begin = (stream: ServerHttp2Stream) => {
+    stream.respond({ ':status': 200 });
+    stream.write('a part');
+  };
+  const cut = (how: (stream: ServerHttp2Stream) => void) => {
+    answers = (stream) => {
+      begin(stream);
+      // The client has the part by then.
+      stream.session?.ping(() => how(stream));
+    };
+  };
+  const isLost = {
+    code: 'ERR_CONNECTION_LOST',
+    message: expect.stringContaining("after 6 bytes of the answer's body"),
+  };
+  for (const how of [
+    (stream: ServerHttp2Stream) => stream.session?.destroy(),
+    // It may have done what it was asked: it had begun to answer.
+    (stream: ServerHttp2Stream) => stream.session?.destroy(undefined, constants.NGHTTP2_REFUSED_STREAM),
+  ]) {
+    cut(how);
+    const { run } = await open();
+    const error = await thrown(run({ method: 'POST' }));
+    expect(error).toMatchObject(isLost);
+    expect(error).not.toMatchObject({ outcome: 'not_started' });
+  }
+});
+
+test('a coding with the name of what every object has is one that we do not know', async () => {
+  for (const coding of ['constructor', '__proto__', 'gzip, constructor']) {
+    answers = (stream) => {
+      stream.respond({ ':status': 200, 'content-encoding': coding });
+      stream.end('as it is');
+    };
+    const { run } = await open();
+    expect(await run()).toMatchObject({ body: 'as it is' });
+  }
+});

@@ -178,3 +178,15 @@ test('sessions have processes of their own; past the bound the one that was idle
   expect([await pidOf('c'), await pidOf('b')]).toEqual([third, pids[1]]);
   expect(await pidOf('a')).not.toBe(pids[0]);
 });
+
+test('what is written so deep that it cannot be written again ends its own stream, and nobody else', async () => {
+  const others = engine.run('stdio', ask('slow', { ms: 200 }));
+  const deep = '['.repeat(200_000) + ']'.repeat(200_000);
+  for (const written of [`{"method":"x","params":${deep}}\n`, `{"id":1,"result":${deep}}\n`]) {
+    const heard = hear(ask('ask', { method: 'x' }), ({ id }) =>
+      written.replace('"id":1', `"id":${JSON.stringify(id)}`),
+    );
+    expect(await verdict(heard)).toMatch(/^ERR_INPUT (not_started|unknown)$/);
+  }
+  expect(await others).toEqual({ result: { ms: 200 } });
+});

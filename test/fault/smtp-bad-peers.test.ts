@@ -227,6 +227,13 @@ test.each<Bad>([
     says: /SMTPUTF8/,
     retryable: false,
   },
+  {
+    does: 'says that it has the message, which it has not been sent',
+    script: { DATA: '354 go on\r\n250 2.0.0 taken' },
+    is: 'ERR_PROTOCOL not_started',
+    says: /said more than it was asked, before it was sent the message/,
+    retryable: false,
+  },
   ...(['MAIL', 'RCPT', 'DATA'] as const).flatMap((step): Bad[] => [
     {
       does: `does not answer ${step}`,

@@ -109,3 +109,9 @@ test('a large event that comes byte by byte is read in time', () => {
   for (let i = 0; i < bytes.length; i++) found.push(...reader.read(bytes.subarray(i, i + 1)));
   expect(found).toEqual([message(data)]);
 });
+
+test('an id, which goes with each event that follows, is short', () => {
+  const id = 'x'.repeat(1_024);
+  expect(read(Buffer.from(`id: ${id}\ndata\n\n`))).toEqual([{ event: 'message', data: '', id }]);
+  expect(() => read(Buffer.from(`id: ${id}x\n`))).toThrow(RangeError);
+});

@@ -24,7 +24,9 @@ export function codingsOf(contentEncoding: string | readonly string[] | undefine
     .map((name) => name.trim().toLowerCase().replace(/^x-/, ''))
     .filter((name) => name !== '' && name !== 'identity')
     .reverse();
-  return names.length > 0 && names.length <= MOST && names.every((name) => name in MAKERS) ? names : undefined;
+  return names.length > 0 && names.length <= MOST && names.every((name) => Object.hasOwn(MAKERS, name))
+    ? names
+    : undefined;
 }
 
 /** Undoes the codings of a body, as it comes; what is not taken stops what is put in. */

@@ -7,6 +7,7 @@ export interface ServerEvent {
 
 /** Of one event, its names and its comments. */
 const MOST_BYTES = 1 << 20;
+const MOST_ID = 1 << 10;
 const CR = 13;
 const LF = 10;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -89,7 +90,11 @@ export class EventReader {
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'data') this.#data.push(value);
     else if (field === 'event') this.#event = value;
-    else if (field === 'id' && !value.includes('\0')) this.#id = value;
+    else if (field === 'id' && !value.includes('\0')) {
+      // It goes with each event from here on, be that as short as it may.
+      if (value.length > MOST_ID) throw new RangeError(`an event's id of more than ${MOST_ID} characters`);
+      this.#id = value;
+    }
     // `retry` is for who connects again by himself.
     return undefined;
   }

@@ -195,15 +195,19 @@ class Exchange implements Carrier {
     this.answer = answer;
     context.onAbort((reason) => answer.abort(reason));
     let failure: Thrown | undefined;
+    let length = 0;
     stream.on('response', (head) => {
       const { ':status': status = 0, ...rest } = head;
+      if (order.method !== 'HEAD' && status !== 304) length = Number(rest['content-length'] ?? 0);
       answer.head(status, { ...rest } as HttpResponse['headers'], asked);
     });
     stream.on('data', (bytes: Buffer) => {
       if (!answer.data(bytes)) stream.pause();
     });
     stream.on('end', () => {
-      if (answer.state !== 'waiting') answer.end();
+      // Node says so too where the peer has reset the stream, or gone, in the middle of the body.
+      const isWhole = stream.rstCode === constants.NGHTTP2_NO_ERROR && !(answer.bytes < length);
+      if (answer.state !== 'waiting' && isWhole) answer.end();
     });
     stream.on('error', (error: Thrown) => {
       failure = error;
@@ -212,7 +216,7 @@ class Exchange implements Carrier {
       const { origin } = route;
       // All of it is here, and is being decoded.
       if (answer.state === 'decoding') return;
-      if (owner.refused(stream)) return answer.fail(notSent(origin, failure));
+      if (answer.state === 'waiting' && owner.refused(stream)) return answer.fail(notSent(origin, failure));
       const bytes = answer.state === 'waiting' ? undefined : answer.bytes;
       const says = `the peer reset the stream (code ${stream.rstCode})`;
       answer.fail(lost({ origin, method: order.method, bytes }, failure ?? new Error(says)));

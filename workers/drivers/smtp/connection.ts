@@ -145,6 +145,11 @@ export class SmtpConnection implements Due {
 
   // What follows is for its exchange.
 
+  /** Has the server said more, behind the reply that is being told of? */
+  get saysMore(): boolean {
+    return this.#replies.hasMore;
+  }
+
   /** False where the socket has enough for now: `drained` says when it takes more. */
   write(bytes: string | Uint8Array): boolean {
     return this.#socket.write(bytes);

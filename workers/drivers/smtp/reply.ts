@@ -31,12 +31,16 @@ export class Replies {
     this.#broken = broken;
   }
 
+  /** While a reply is told of: is there anything behind it? */
+  hasMore = false;
+
   push(chunk: Buffer): void {
     const bytes = chunk.toString('latin1');
     const text = this.#rest === '' ? bytes : this.#rest + bytes;
     let start = 0;
     let end = text.indexOf('\n');
     while (end >= 0 && !this.#isBroken) {
+      this.hasMore = end + 1 < text.length;
       this.#line(text, start, end > start && text.charCodeAt(end - 1) === CR ? end - 1 : end);
       start = end + 1;
       end = text.indexOf('\n', start);

@@ -200,6 +200,12 @@ export class Transaction implements Exchange {
   }
 
   #begin(): void {
+    // What it says behind this cannot be about a message that it has not got.
+    if (this.#connection.saysMore) {
+      this.#connection.over(true);
+      this.broken('the server said more than it was asked, before it was sent the message');
+      return;
+    }
     const { source } = this.#content;
     if (source instanceof Uint8Array && source.length <= PIECE_BYTES) {
       this.#last(new Body(), source);

@@ -106,16 +106,25 @@ export class Live {
     else if (message.id !== undefined) this.#refuse('a request: those are calls of their own');
     else if (this.#host.isShared) this.#refuse('a notification to a server that others share');
     else if (BY_ID.has(message.method)) this.#refuse('a notification that names a request by its id: abort the call');
-    else this.#host.say(JSON.stringify(message));
+    else this.#say(message);
   }
 
   /** One that was not asked for, or is too late, is nobody's. */
   #answer({ id, result, error }: Message): void {
     const asked = idOf(id);
     if (asked === undefined || !this.#asked.delete(asked)) return;
-    this.#host.say(
-      JSON.stringify({ jsonrpc: '2.0', id, ...(error === undefined ? { result: result ?? null } : { error }) }),
-    );
+    this.#say({ jsonrpc: '2.0', id, ...(error === undefined ? { result: result ?? null } : { error }) });
+  }
+
+  #say(message: object): void {
+    let text: string;
+    try {
+      text = JSON.stringify(message);
+    } catch {
+      this.#refuse('lists or objects within each other, deeper than can be passed on');
+      return;
+    }
+    this.#host.say(text);
   }
 
   #refuse(why: string): void {
