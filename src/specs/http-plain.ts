@@ -1,5 +1,6 @@
 import type { HttpRequest } from '../http-types.js';
 import { type HeaderMap, headersProblem, methodProblem } from './http-texts.js';
+import { type Fine, plainOf } from './plain.js';
 
 const MOST_TEXT = 16 << 20;
 const isCount = (most: number) => (value: unknown) =>
@@ -7,7 +8,7 @@ const isCount = (most: number) => (value: unknown) =>
 const isText = (value: unknown) => typeof value === 'string' && value.length <= MOST_TEXT;
 
 /** Whether a value of the field is fine, for the fields that nearly all requests are made of. The URL is looked at later. */
-const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
+const FINE: Fine = {
   url: isText,
   method: (value) => value === 'GET' || (typeof value === 'string' && methodProblem(value) === undefined),
   headers: isHeaders,
@@ -23,14 +24,8 @@ const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
  * reads: for that one the fields that are not there cost more than all else of a request.
  */
 export function plainRequest(input: unknown): HttpRequest | undefined {
-  if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) !== Object.prototype)
-    return undefined;
-  const request: Record<string, unknown> = {};
-  for (const field in input) {
-    const value = (input as Record<string, unknown>)[field];
-    if (!Object.hasOwn(FINE, field) || !FINE[field]?.(value)) return undefined;
-    request[field] = value;
-  }
+  const request = plainOf(input, FINE);
+  if (!request) return undefined;
   const { url, method = '', body, json } = request;
   if (url === undefined || (body !== undefined && json !== undefined)) return undefined;
   const hasBody = body !== undefined || json !== undefined;

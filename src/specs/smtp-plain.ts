@@ -1,4 +1,5 @@
 import type { SmtpRequest } from '../smtp-types.js';
+import { type Fine, plainOf, textWithout } from './plain.js';
 import { type Mailbox, mailboxesIn } from './smtp-mailboxes.js';
 import { addressProblem, lineProblem, messageIdProblem } from './smtp-texts.js';
 import { hostProblem } from './ssh-names.js';
@@ -6,7 +7,7 @@ import { hostProblem } from './ssh-names.js';
 const MOST_TEXT = 1 << 20;
 
 /** Whether a value of the field is fine, for the fields that nearly all messages are made of. */
-const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
+const FINE: Fine = {
   host: textWithout(hostProblem),
   port: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535,
   tls: (value) => value === 'starttls' || value === 'implicit' || value === 'none',
@@ -28,13 +29,8 @@ const FINE: Readonly<Record<string, (value: unknown) => boolean>> = {
  * undefined for any other, which the schema reads. Of a message of fields this takes 1.0 µs, the schema 2.7.
  */
 export function plainMail(input: unknown): SmtpRequest | undefined {
-  if (!isObject(input)) return undefined;
-  const request: Record<string, unknown> = {};
-  for (const field in input) {
-    const value = input[field];
-    if (!Object.hasOwn(FINE, field) || !FINE[field]?.(value)) return undefined;
-    request[field] = value;
-  }
+  const request = plainOf(input, FINE);
+  if (!request) return undefined;
   const { raw, from, to, envelope, subject, text, html, messageId } = request;
   if (raw === undefined) return from !== undefined && to !== undefined ? (request as SmtpRequest) : undefined;
   const isWhole = [from, to, subject, text, html, messageId].every((field) => field === undefined);
@@ -60,8 +56,4 @@ function isSender(value: unknown): boolean {
 
 function isAddress(value: unknown): boolean {
   return typeof value === 'string' && addressProblem(value) === undefined;
-}
-
-function textWithout(problem: (value: string) => string | undefined): (value: unknown) => boolean {
-  return (value) => typeof value === 'string' && problem(value) === undefined;
 }

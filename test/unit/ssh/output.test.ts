@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ExecuteContext } from '../../../src/types.js';
 import { deferred } from '../../../src/util/deferred.js';
+import { Kept } from '../../../src/util/kept.js';
 import { Live } from '../../../workers/drivers/ssh/live.js';
-import { Output } from '../../../workers/drivers/ssh/output.js';
 import { Pressure } from '../../../workers/drivers/ssh/pressure.js';
 import { seeded } from '../../support/seed.js';
 
@@ -14,7 +14,7 @@ test('output of pieces of any size comes in their order, up to the limit', () =>
   });
   const whole = Buffer.concat(pieces);
   for (const limit of [0, 1, 40_000, whole.length - 1, whole.length]) {
-    const output = new Output(limit);
+    const output = new Kept(limit);
     for (const piece of pieces) output.add(piece);
     expect((output.read('buffer') as Buffer).equals(whole.subarray(0, limit))).toBe(true);
     expect(output.truncated).toBe(limit < whole.length);
@@ -23,7 +23,7 @@ test('output of pieces of any size comes in their order, up to the limit', () =>
 
 test('a MiB of single bytes is kept in not much more than a MiB', () => {
   const byte = Buffer.from('x');
-  const output = new Output(1 << 20);
+  const output = new Kept(1 << 20);
   const before = process.memoryUsage();
   for (let i = 0; i < 1 << 20; i++) output.add(byte);
   const after = process.memoryUsage();

@@ -3,12 +3,12 @@ import type { HttpResponse } from '../../../src/http-types.js';
 import type { HttpOrder } from '../../../src/specs/http.js';
 import { type ExecuteContext, NOT_MODIFIED } from '../../../src/types.js';
 import { type Deferred, deferred } from '../../../src/util/deferred.js';
+import { Kept } from '../../../src/util/kept.js';
 import { retryAfterMs } from '../../../src/util/retry-after.js';
 import { codingsOf, type Decoded, Decoder } from './decoder.js';
 import { EventReader } from './events.js';
 import { broken, tooLate } from './execute-errors.js';
 import { written } from './fields.js';
-import { Kept } from './kept.js';
 import type { Route } from './origin-connection.js';
 import { refused } from './tunnel.js';
 
@@ -229,7 +229,7 @@ export class Answer implements Decoded {
     return {
       status: this.#status,
       headers: this.#headers,
-      body: this.#kept?.read(binary) ?? (this.#fate === 'kept' ? empty : ''),
+      body: this.#kept?.read(binary ? 'buffer' : 'utf8') ?? (this.#fate === 'kept' ? empty : ''),
       truncated: this.#kept?.truncated ?? false,
       url: this.#route.origin + path,
       ...(redirected && { redirected: [...redirected] }),

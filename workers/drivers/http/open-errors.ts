@@ -1,5 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { printable } from '../../../src/util/printable.js';
+import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
 
 /** What node puts on its errors. */
 export interface Thrown extends Error {
@@ -20,7 +21,7 @@ export function socketSays(cause: Thrown): string {
 /** TCP, but no TLS over it. `cause` is undefined where the connection just ended. */
 export function notSecured(key: string, name: string, cause: Thrown | undefined): KeylaneError {
   const code = cause?.code ?? 'ECONNRESET';
-  if (code in SOCKET_ERRORS) {
+  if (Object.hasOwn(SOCKET_ERRORS, code)) {
     const how = cause?.code && cause.code !== 'ECONNRESET' ? socketSays(cause) : 'the connection was closed';
     return new KeylaneError('ERR_CONNECT', `${key}: ${how} during the TLS handshake`, { key, cause });
   }
@@ -71,14 +72,3 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
   'INVALID_CA',
   'INVALID_PURPOSE',
 ]);
-
-const SOCKET_ERRORS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused: nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was reset',
-  ETIMEDOUT: 'the connection timed out',
-  EHOSTUNREACH: 'there is no route to the host',
-  ENETUNREACH: 'there is no route to the network',
-  EADDRNOTAVAIL: 'there is no local port left',
-  EMFILE: 'this process has no file descriptor left (raise ulimit -n)',
-};

@@ -6,11 +6,12 @@ import type { ExecuteContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { type Deferred, deferred } from '../../../src/util/deferred.js';
+import { printable } from '../../../src/util/printable.js';
+import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
 import { type Content, letGo } from './content.js';
 import type { Extensions } from './extensions.js';
 import { Noop } from './noop.js';
-import { SOCKET_ERRORS, type Thrown } from './open-errors.js';
-import { printable } from './printable.js';
+import type { Thrown } from './open-errors.js';
 import { Replies, type Reply, told } from './reply.js';
 import { Transaction } from './transaction.js';
 

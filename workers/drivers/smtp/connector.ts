@@ -2,13 +2,13 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpTarget } from '../../../src/specs/smtp.js';
 import type { OpenContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
+import { printable } from '../../../src/util/printable.js';
 import { Certificates } from './certificates.js';
 import { Client } from './client.js';
 import { type ConnectionHost, SmtpConnection } from './connection.js';
 import { extensionsOf } from './extensions.js';
 import { logIn } from './log-in.js';
 import { Opening } from './opening.js';
-import { printable } from './printable.js';
 import { connectTo } from './tcp.js';
 
 /** Before the pool's own deadline: we know how far it came. */

@@ -1,9 +1,9 @@
 import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpTarget } from '../../../src/specs/smtp.js';
 import type { OpenContext } from '../../../src/types.js';
+import { printable } from '../../../src/util/printable.js';
 import type { Client } from './client.js';
 import { notSmtp } from './open-errors.js';
-import { printable } from './printable.js';
 import { replyOf, told } from './reply.js';
 
 type Mechanism = 'PLAIN' | 'LOGIN' | 'XOAUTH2' | 'OAUTHBEARER';

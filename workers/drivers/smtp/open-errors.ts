@@ -1,5 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
-import { printable } from './printable.js';
+import { printable } from '../../../src/util/printable.js';
+import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
 import { type Reply, told } from './reply.js';
 
 /** How far an open came. The commands are named as they are on the wire. */
@@ -114,14 +115,3 @@ export function notSmtp(key: string, phase: Phase, why: string): KeylaneError {
   const message = `${key}: ${why} (${phase}); is an SMTP server on that port?`;
   return new KeylaneError('ERR_PROTOCOL', message, { key, outcome: 'not_started', retryable: false });
 }
-
-export const SOCKET_ERRORS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused: nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was reset',
-  ETIMEDOUT: 'the connection timed out',
-  EHOSTUNREACH: 'there is no route to the host',
-  ENETUNREACH: 'there is no route to the network',
-  EADDRNOTAVAIL: 'there is no local port left',
-  EMFILE: 'this process has no file descriptor left (raise ulimit -n)',
-};

@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url';
 import { KeylaneError } from '../../../src/errors.js';
-import { printable } from './printable.js';
+import { printable } from '../../../src/util/printable.js';
 
 /** An address as a command has it, between `<` and `>`. */
 export interface Path {

@@ -1,4 +1,4 @@
-import { printable } from './printable.js';
+import { printable } from '../../../src/util/printable.js';
 
 /** What a server answers to one command. (RFC 5321, 4.2) */
 export interface Reply {

@@ -1,8 +1,8 @@
 import type { ExecOrder } from '../../../src/specs/ssh.js';
 import type { SshResponse } from '../../../src/ssh-types.js';
 import type { ExecuteContext } from '../../../src/types.js';
+import { Kept } from '../../../src/util/kept.js';
 import { Live } from './live.js';
-import { Output } from './output.js';
 
 /** Receive window of a channel, as OpenSSH has it. stdout and stderr share it. */
 export const WINDOW = 2 << 20;
@@ -22,8 +22,8 @@ export interface IncomingOwner {
 export class Incoming {
   /** Something came since this was last set to false. */
   heard = false;
-  readonly #stdout: Output;
-  #stderr: Output | undefined = undefined;
+  readonly #stdout: Kept;
+  #stderr: Kept | undefined = undefined;
   readonly #live: Live | undefined;
   readonly #most: number;
   readonly #owner: IncomingOwner;
@@ -32,7 +32,7 @@ export class Incoming {
 
   constructor({ maxOutputBytes }: ExecOrder, context: ExecuteContext, owner: IncomingOwner) {
     this.#most = maxOutputBytes;
-    this.#stdout = new Output(maxOutputBytes);
+    this.#stdout = new Kept(maxOutputBytes);
     this.#owner = owner;
     const readOn = () => this.#readOn();
     this.#live = context.live ? new Live(context, readOn, (error) => owner.readerFailed(error)) : undefined;
@@ -54,7 +54,7 @@ export class Incoming {
     return true;
   }
 
-  /** Output of the command that came earlier. */
+  /** Kept of the command that came earlier. */
   keep(data: Buffer, stderr: boolean): void {
     if (!this.#kept || data.length === 0) return;
     this.#output(stderr).add(data);
@@ -79,9 +79,9 @@ export class Incoming {
   }
 
   /** Most commands write no errors. */
-  #output(stderr: boolean): Output {
+  #output(stderr: boolean): Kept {
     if (!stderr) return this.#stdout;
-    this.#stderr ??= new Output(this.#most);
+    this.#stderr ??= new Kept(this.#most);
     return this.#stderr;
   }
 

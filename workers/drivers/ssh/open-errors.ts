@@ -1,5 +1,6 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { printable } from '../../../src/util/printable.js';
+import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
 import { type AlgorithmKind, isOnDemand, OPTION_OF } from './algorithms.js';
 import type { Mismatch } from './kex-facts.js';
 
@@ -109,14 +110,3 @@ const NO_MORE_METHODS = 14;
 function isRefusal(cause: Thrown | undefined): boolean {
   return cause?.code === PROTOCOL_ERROR || cause?.code === NO_MORE_METHODS;
 }
-
-const SOCKET_ERRORS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused: nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was reset',
-  ETIMEDOUT: 'the connection timed out',
-  EHOSTUNREACH: 'there is no route to the host',
-  ENETUNREACH: 'there is no route to the network',
-  EADDRNOTAVAIL: 'there is no local port left',
-  EMFILE: 'this process has no file descriptor left (raise ulimit -n)',
-};

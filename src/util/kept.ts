@@ -1,12 +1,12 @@
 import { StringDecoder } from 'node:string_decoder';
 
-/** Pieces that are kept as they come. */
+/** Pieces that are kept as they come; most peers send fewer. */
 const AS_THEY_COME = 16;
 /** A smaller one than this is copied to where others are: a Buffer of one byte takes 200. */
 const SMALL = 1 << 10;
 const BLOCK = 16 << 10;
 
-/** A body, up to a limit; what comes beyond it is dropped, and `truncated` says so. */
+/** What a peer sends of one answer, up to a limit; what comes beyond it is dropped, and `truncated` says so. */
 export class Kept {
   truncated = false;
   readonly #limit: number;
@@ -35,11 +35,11 @@ export class Kept {
     }
   }
 
-  read(binary: boolean): string | Buffer {
+  read(encoding: 'utf8' | 'buffer'): string | Buffer {
     this.#flush();
     const [first] = this.#pieces;
     const bytes = first && this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#bytes);
-    if (binary) return bytes;
+    if (encoding === 'buffer') return bytes;
     // Cut in the middle of a character, the rest of it is left out: it was not the peer who wrote U+FFFD.
     return this.truncated ? new StringDecoder('utf8').write(bytes) : bytes.toString('utf8');
   }
