@@ -131,6 +131,13 @@ test.each<Bad>([
     retryable: false,
   },
   {
+    does: 'greets twice',
+    script: { greeting: '220 here\r\n220 here', EHLO: SILENCE },
+    is: 'ERR_PROTOCOL not_started',
+    says: /it said `220 here` \(EHLO\); is an SMTP server on that port\?/,
+    retryable: false,
+  },
+  {
     does: 'greets again and again',
     script: { greeting: forever('220 here\r\n') },
     is: 'ERR_PROTOCOL not_started',

@@ -4,6 +4,7 @@ import SMTPConnection, { type SMTPConnectionCustomAuthContext } from 'nodemailer
 import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpTarget } from '../../../src/specs/smtp.js';
 import { deferred } from '../../../src/util/deferred.js';
+import { printable } from '../../../src/util/printable.js';
 import { cutDuring, injected, notSmtp, type Phase, refusedDuring, type Thrown } from './open-errors.js';
 import type { Opening } from './opening.js';
 import { replyOf } from './reply.js';
@@ -26,6 +27,7 @@ interface Inside {
   _remainder: string;
   _responseQueue: readonly string[];
   _ehloLines?: readonly string[];
+  lastServerResponse: string | false;
   _sendCommand(command: string, log?: string): void;
   _upgradeConnection(done: (error: Error | null, secured?: boolean) => void): void;
   _clearPhase(): void;
@@ -88,6 +90,10 @@ export class Client {
     this.#client.once('end', () => this.#ended.reject(cutDuring(this.#opening.key, this.#opening.phase, undefined)));
     this.#client.connect((error) => (error ? reject(this.#told(error)) : resolve()));
     await this.step(promise);
+    // nodemailer goes on after any code of 2xx: a second greeting would be our answer to EHLO. (RFC 5321, 4.3.2)
+    const said = String(this.#inside.lastServerResponse);
+    if (!said.startsWith('250'))
+      throw notSmtp(this.#opening.key, this.#opening.phase, `it said \`${printable(said, 100)}\``);
   }
 
   /** Lines of EHLO, without the first; none where the server knows HELO only. */
@@ -172,7 +178,7 @@ export class Client {
     const { response } = error;
     if (response !== undefined && response !== '') {
       const reply = replyOf(response);
-      if (!reply || reply.code < 400) return notSmtp(key, phase, `it said \`${response.slice(0, 100)}\``);
+      if (!reply || reply.code < 400) return notSmtp(key, phase, `it said \`${printable(response, 100)}\``);
       return refusedDuring(key, phase, reply, this.#tls);
     }
     if (error.code === 'EPROTOCOL') return notSmtp(key, phase, `an answer is longer than ${MOST_REPLY} bytes`);
