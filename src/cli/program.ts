@@ -113,6 +113,8 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
       getOutHelpWidth: () => Math.min(io.stdout.columns ?? 100, 120),
       getErrHelpWidth: () => Math.min(io.stdout.columns ?? 100, 120),
     });
+    // The texts say their defaults themselves, in the units that the flags take.
+    command.configureHelp({ optionDescription: described, argumentDescription: described });
   }
   // Who reads us may have seen enough, as `head` does. What is more to that a Screen sees to.
   io.stdout.on('error', () => {});
@@ -139,6 +141,8 @@ export async function program(args: readonly string[], io: Io): Promise<number> 
 function withInner(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withInner)];
 }
+
+const described = ({ description }: { description: string }): string => description;
 
 /** The command that the line names, with those that it is a part of. */
 function nameOf(command: Command, words: readonly string[]): string {

@@ -64,6 +64,15 @@ describe('the keylane command line', () => {
     expect(await run('batch')).toMatchObject({ status: 2, out: '' });
   });
 
+  it.each(['exec', 'copy', 'call', 'batch run', 'mail send', 'serve', 'accounts add', 'top'])(
+    'tells each default of %s once, as it is written',
+    async (command) => {
+      const { out } = await run(...command.split(' '), '--help');
+      expect(out).toContain('(default');
+      expect(out).not.toMatch(/\(default: \[|\(default[^)]*\)\s+\(default/);
+    },
+  );
+
   it('prints the help of exec with flags, examples and exit statuses', async () => {
     const { status, out } = await run('exec', '--help');
     expect(status).toBe(0);
