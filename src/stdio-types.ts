@@ -49,7 +49,7 @@ export interface StdioServer {
   processes?: number;
   /** Times that it is started anew in a minute. @default 5 */
   restartsPerMinute?: number;
-  /** Milliseconds that start and handshake may take. @default 10_000, or `limits.connectTimeoutMs` where that is less */
+  /** Milliseconds that start and handshake may take. @default `limits.connectTimeoutMs` */
   startTimeoutMs?: number;
   /** Milliseconds without a request after which a process is ended. @default `limits.idleMs` */
   idleMs?: number;

@@ -169,8 +169,12 @@ export interface Spec<Input = unknown, Request = unknown, Response = unknown> {
   readonly name: string;
   /** Preparation (a file to read, a name to look up) before `parse`, which takes what this gives. */
   resolve?(input: Input): Input | Promise<Input>;
-  /** Checks the input and takes it apart. Throws KeylaneError `ERR_INPUT` that names the field and the fix. */
-  parse(input: Input): Parsed<Request>;
+  /**
+   * Checks the input and takes it apart. Throws KeylaneError `ERR_INPUT` that names the field and the fix. `mark`, in a batch
+   * with a journal: no other request has this one, and it is the same when another process goes on with the batch. For what a
+   * peer, or who reads it, is to know a request again by (a Message-ID).
+   */
+  parse(input: Input, mark?: string): Parsed<Request>;
   /** Did the peer say yes? Decides between `ok` and `failed`. */
   ok(response: Response): boolean;
   /**
@@ -184,6 +188,8 @@ export interface Spec<Input = unknown, Request = unknown, Response = unknown> {
    * it; undefined where its answer is final. Asked of answers that are not `ok`, where the call has tries left.
    */
   again?(response: Response, parsed: Parsed<Request>): number | undefined;
+  /** What a remembered answer is found by: equal for requests that ask the same. @default the request itself */
+  same?(request: Request): unknown;
 }
 
 export interface Parsed<Request = unknown> {
@@ -260,10 +266,12 @@ export interface DriverLimits {
   connectionsPerLane?: number;
   /** Connections of the key, over all its lanes. @default no bound */
   connectionsPerKey?: number;
-  /** Milliseconds after which a connection takes no more requests, where the engine does not allow less. */
+  /** Milliseconds after which a connection takes no more requests, where the engine does not allow less. 0: none, whatever it allows. */
   maxLifetimeMs?: number;
   /** Milliseconds without a request after which a connection is closed, where the engine does not allow less. */
   idleMs?: number;
+  /** Milliseconds that opening a connection may take; takes the place of the engine's `connectTimeoutMs`. */
+  connectTimeoutMs?: number;
   /** Of the key, over all its lanes and connections. */
   quotas?: readonly Quota[];
 }

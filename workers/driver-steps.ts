@@ -20,15 +20,13 @@ export type Verdict = 'well' | 'ill' | 'silent';
 /** The steps of a connection's life that a driver takes, each with its deadline: opening, checking, closing. */
 export class DriverSteps {
   readonly #clock: Clock;
-  readonly #connectTimeoutMs: number;
   readonly #open: Opener;
   /** Connections that are `opening` or `checking`. */
   readonly #underWay = new Set<Connection>();
   readonly #deadlines: Deadlines<Connection>;
 
-  constructor(clock: Clock, connectTimeoutMs: number, open: Opener) {
+  constructor(clock: Clock, open: Opener) {
     this.#clock = clock;
-    this.#connectTimeoutMs = connectTimeoutMs;
     this.#open = open;
     this.#deadlines = new Deadlines(
       clock,
@@ -39,7 +37,7 @@ export class DriverSteps {
 
   /** Rejects when the driver does, or when the connection is not wanted any more, whatever the driver makes of that. */
   open(pool: Pool, connection: Connection): Promise<unknown> {
-    this.#watch(connection, this.#connectTimeoutMs);
+    this.#watch(connection, pool.limits.connectTimeoutMs);
     const { signal } = connection.opening as AbortController;
     // Inside a promise: a driver that throws, or returns the connection itself, must not cost the shard.
     const opened = new Promise<unknown>((resolve) => resolve(this.#open(pool, connection, signal)));
@@ -108,7 +106,8 @@ export class DriverSteps {
       (connection.pool as Pool).checked(connection, 'silent');
       return;
     }
-    connection.opening?.abort(new KeylaneError('ERR_CONNECT', `no connection after ${this.#connectTimeoutMs} ms`));
+    const { connectTimeoutMs } = connection.pool.limits;
+    connection.opening?.abort(new KeylaneError('ERR_CONNECT', `no connection after ${connectTimeoutMs} ms`));
   }
 }
 

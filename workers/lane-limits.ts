@@ -12,6 +12,8 @@ export interface LaneLimits {
   readonly idleMs: number | undefined;
   /** 0: none. */
   readonly maxLifetimeMs: number;
+  /** Of an open. */
+  readonly connectTimeoutMs: number;
   /** There where its key has some. */
   readonly quotas: readonly Quota[] | undefined;
 }
@@ -22,13 +24,14 @@ export function laneLimits(driver: Driver, target: unknown, limits: Limits): Lan
   if (!asked) return ofEngine(limits);
   check(asked);
   const { connectionsPerLane = limits.connectionsPerLane, connectionsPerKey = Number.POSITIVE_INFINITY } = asked;
-  const { idleMs = Number.POSITIVE_INFINITY, quotas } = asked;
+  const { idleMs = Number.POSITIVE_INFINITY, connectTimeoutMs = limits.connectTimeoutMs, quotas } = asked;
   return {
     // More than the key may have would only stand in line.
     connections: Math.min(connectionsPerLane, connectionsPerKey),
     connectionsPerKey,
     idleMs: idleMs < limits.idleMs ? idleMs : undefined,
-    maxLifetimeMs: shorter(limits.maxLifetimeMs, asked.maxLifetimeMs ?? 0),
+    maxLifetimeMs: shorter(limits.maxLifetimeMs, asked.maxLifetimeMs),
+    connectTimeoutMs,
     quotas: quotas && quotas.length > 0 ? quotas : undefined,
   };
 }
@@ -47,21 +50,23 @@ const known = new WeakMap<Limits, LaneLimits>();
 function ofEngine(limits: Limits): LaneLimits {
   let own = known.get(limits);
   if (!own) {
-    const { connectionsPerLane: connections, maxLifetimeMs } = limits;
-    const connectionsPerKey = Number.POSITIVE_INFINITY;
-    own = { connections, connectionsPerKey, idleMs: undefined, maxLifetimeMs, quotas: undefined };
+    const { connectionsPerLane: connections, maxLifetimeMs, connectTimeoutMs } = limits;
+    const bounds = { connections, connectionsPerKey: Number.POSITIVE_INFINITY, quotas: undefined };
+    own = { ...bounds, idleMs: undefined, maxLifetimeMs, connectTimeoutMs };
     known.set(limits, own);
   }
   return own;
 }
 
-/** 0: none. */
-function shorter(a: number, b: number): number {
-  return a === 0 || b === 0 ? a + b : Math.min(a, b);
+/** 0: none. What a driver asks for as that is none. */
+function shorter(ofEngine: number, asked: number | undefined): number {
+  if (asked === undefined || asked === 0) return asked ?? ofEngine;
+  return ofEngine === 0 ? asked : Math.min(ofEngine, asked);
 }
 
-function check({ connectionsPerLane, connectionsPerKey, maxLifetimeMs, idleMs, quotas = [] }: DriverLimits): void {
-  const whole = { connectionsPerLane, connectionsPerKey };
+function check(asked: DriverLimits): void {
+  const { connectionsPerLane, connectionsPerKey, maxLifetimeMs, idleMs, connectTimeoutMs, quotas = [] } = asked;
+  const whole = { connectionsPerLane, connectionsPerKey, connectTimeoutMs };
   for (const [name, value] of Object.entries(whole))
     if (value !== undefined && value !== Number.POSITIVE_INFINITY) mustBeWhole(name, value);
   for (const [name, value] of Object.entries({ maxLifetimeMs, idleMs }))

@@ -66,7 +66,7 @@ export class Pools {
     this.clock = clock;
     this.limits = limits;
     this.keys = new Keys(clock, limits.breaker, { random, tell });
-    this.steps = new DriverSteps(clock, limits.connectTimeoutMs, open);
+    this.steps = new DriverSteps(clock, open);
     this.#lifetimes = new Lifetimes(clock, limits, random);
     this.#leaks = new Leaks(clock, limits.leakMs, (event) => {
       if (event.type === 'lease_leaked') this.totals.leaked++;

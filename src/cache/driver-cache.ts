@@ -23,13 +23,13 @@ export class DriverCache {
 
   /** Throws `ERR_INPUT` where the request has no fixed form. */
   plan(parsed: Parsed, options: true | CacheOptions): CachePlan {
-    return this.#front.plan(this.#driver, parsed, options);
+    return this.#front.plan(this.#driver, this.#asked(parsed), options);
   }
 
   /** The plan of a request that another one led on to; undefined where it has no fixed form. */
   planAfter(plan: CachePlan, parsed: Parsed): CachePlan | undefined {
     try {
-      return planAfter(plan, this.#driver, parsed);
+      return planAfter(plan, this.#driver, this.#asked(parsed));
     } catch {
       return undefined;
     }
@@ -50,6 +50,10 @@ export class DriverCache {
   /** Has everybody forget what these patterns name. Never rejects. */
   forget(patterns: readonly string[]): Promise<number> {
     return this.#front.forget(patterns);
+  }
+
+  #asked(parsed: Parsed): Parsed {
+    return this.#spec.same ? { ...parsed, request: this.#spec.same(parsed.request) } : parsed;
   }
 
   #refresh(plan: CachePlan, parsed: Parsed): void {

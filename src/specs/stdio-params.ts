@@ -24,6 +24,19 @@ export function paramsText(params: object, most: number): string {
   throw new KeylaneError('ERR_TOO_LARGE', `stdio.params: ${bytes} bytes of JSON; at most ${most} are sent: ${fix}`);
 }
 
+/** Of JSON, the same text whatever the order of its fields. */
+export function sortedText(json: string): string {
+  return JSON.stringify(JSON.parse(json), (_, value) => (isRecord(value) ? sorted(value) : value));
+}
+
+function sorted(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 interface Problem {
   path: PropertyKey[];
   says: string;

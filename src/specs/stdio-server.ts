@@ -55,7 +55,7 @@ export function knownServer(name: string, server: StdioServer, env: Readonly<Rec
     requestsPerProcess: server.requestsPerProcess ?? 64,
     processes: server.processes ?? 4,
     restartsPerMinute: server.restartsPerMinute ?? 5,
-    startTimeoutMs: server.startTimeoutMs ?? 10_000,
+    startTimeoutMs: server.startTimeoutMs,
     idleMs: server.idleMs,
     maxMessageBytes: server.maxMessageBytes ?? 16_777_216,
   };

@@ -3,7 +3,7 @@ import type { StdioOptions, StdioRequest, StdioResponse, StdioServer } from '../
 import type { Spec } from '../types.js';
 import { check } from '../util/check.js';
 import { nearest } from '../util/nearest.js';
-import { paramsText } from './stdio-params.js';
+import { paramsText, sortedText } from './stdio-params.js';
 import { plainRequest, stdioRequest } from './stdio-schema.js';
 import { type KnownServer, knownServer, laneFor, minimalEnv } from './stdio-server.js';
 
@@ -26,7 +26,8 @@ export interface StdioTarget {
   requestsPerProcess: number;
   processes: number;
   restartsPerMinute: number;
-  startTimeoutMs: number;
+  /** Undefined: as long as the engine allows. */
+  startTimeoutMs: number | undefined;
   /** Undefined: the engine's. */
   idleMs: number | undefined;
   maxMessageBytes: number;
@@ -83,6 +84,7 @@ export function makeStdioSpec(
       return found.isIdempotent(method) ? { ...parsed, idempotent: true } : parsed;
     },
     ok: ({ error }) => error === undefined,
+    same: ({ params, ...order }) => ({ ...order, params: params && sortedText(params) }),
   };
 }
 

@@ -108,7 +108,7 @@ describe('a bad server', () => {
     [
       'silent',
       'ERR_SPAWN',
-      /has not answered `initialize` within \d+ ms \(`startTimeoutMs` of the server, `limits.connectTimeoutMs`\)/,
+      /has not answered `initialize` within \d+ ms \(`startTimeoutMs` of the server, else `limits.connectTimeoutMs`\)/,
     ],
     ['deaf', 'ERR_SPAWN', /has not answered `initialize` within \d+ ms/],
     ['garbage', 'ERR_SPAWN', /`initialize` within \d+ ms.*stdout, no message: this is not JSON/],

@@ -190,3 +190,16 @@ test('what is written so deep that it cannot be written again ends its own strea
   }
   expect(await others).toEqual({ result: { ms: 200 } });
 });
+
+test('a start may take as long as its server says, whatever other connections may', async () => {
+  const servers = { patient: hostile([], { startTimeoutMs: 30_000 }), hasty: hostile() };
+  const quick = await createEngine({ shards: 1, stdio: { servers }, limits: { connectTimeoutMs: 1 } });
+  try {
+    expect(await quick.run('stdio', { server: 'patient', method: 'echo', params: { a: 1 } })).toEqual({
+      result: { a: 1 },
+    });
+    expect(await verdict(quick.run('stdio', { server: 'hasty', method: 'echo' }))).toMatch(/^ERR_\w+ not_started$/);
+  } finally {
+    await quick.close();
+  }
+});

@@ -125,8 +125,28 @@ describe('the limits that a driver asks for', () => {
     expect(driver.closed).toHaveLength(1);
   });
 
+  test('let a connection live for ever where its driver says so', async () => {
+    const { clock, driver, connected } = setUp({ maxLifetimeMs: 0 }, { maxLifetimeMs: 10_000, idleMs: 1e9 });
+    (await connected('a')).lease.release();
+    clock.advance(1e8);
+    expect(driver.closed).toHaveLength(0);
+  });
+
+  test('give an open more time than the engine does, or less', async () => {
+    const asked = (target: unknown) => ({ connectTimeoutMs: target === 'slow' ? 60_000 : 500 });
+    const { clock, lane } = setUp(asked, { connectTimeoutMs: 10_000 });
+    const [slow, quick] = [call(lane('slow'), 'slow'), call(lane('quick'), 'quick')];
+    await clock.advanceSettling(520);
+    expect(quick.error).toMatchObject({ code: 'ERR_CONNECT', message: expect.stringContaining('after 500 ms') });
+    await clock.advanceSettling(59_400);
+    expect(slow.waits).toBe(true);
+    await clock.advanceSettling(100);
+    expect(slow.error).toMatchObject({ message: expect.stringContaining('after 60000 ms') });
+  });
+
   test.each([
     [{ connectionsPerLane: 0 }, 'connectionsPerLane'],
+    [{ connectTimeoutMs: 0 }, 'connectTimeoutMs'],
     [{ connectionsPerKey: 1.5 }, 'connectionsPerKey'],
     [{ idleMs: Number.NaN }, 'idleMs'],
     [{ quotas: [{ most: 0, perMs: 1 }] }, 'quotas.most'],

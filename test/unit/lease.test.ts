@@ -8,6 +8,7 @@ const OWNER: ConnectionOwner = {
     connectionsPerKey: Number.POSITIVE_INFINITY,
     idleMs: undefined,
     maxLifetimeMs: 0,
+    connectTimeoutMs: 10_000,
     quotas: undefined,
   },
   retire() {},

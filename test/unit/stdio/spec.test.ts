@@ -57,7 +57,7 @@ describe('a stdio request', () => {
       requestsPerProcess: 64,
       processes: 4,
       restartsPerMinute: 5,
-      startTimeoutMs: 10_000,
+      startTimeoutMs: undefined,
       idleMs: undefined,
       maxMessageBytes: 16_777_216,
     });
@@ -209,4 +209,17 @@ test('a server of the options is refused with what cannot be started', () => {
   expect(wrong({ command: 'x', shell: true })).toBe(false);
   expect(wrong({ command: 'x' }, 'a b')).toBe(false);
   expect(wrong({ command: 'x' }, '-rf')).toBe(false);
+});
+
+test('what is remembered is found again by params in another order, and by no others', () => {
+  const spec = makeStdioSpec({ servers: { memory: { command: 'x' } } });
+  const found = (params: object) =>
+    JSON.stringify(spec.same?.(spec.parse({ server: 'memory', method: 'm', params }).request));
+  const asked = { b: [{ y: 1, x: 'ä' }, 2], a: { d: null, c: 1.5 } };
+  expect(found({ a: { c: 1.5, d: null }, b: [{ x: 'ä', y: 1 }, 2] })).toBe(found(asked));
+  expect(found({ b: [2, { y: 1, x: 'ä' }], a: { d: null, c: 1.5 } })).not.toBe(found(asked));
+  expect(found({ b: [{ y: 1, x: 'ä' }, 2], a: { d: null, c: '1.5' } })).not.toBe(found(asked));
+  let deep: unknown = {};
+  for (let i = 0; i < 500; i++) deep = { a: deep };
+  expect(found({ deep })).toContain('{}');
 });

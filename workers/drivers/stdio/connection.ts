@@ -89,7 +89,7 @@ export class StdioConnection {
   async begin(withinMs: number): Promise<void> {
     const late = this.#clock.timer(withinMs, () =>
       this.#fail(
-        `it has not answered \`initialize\` within ${Math.round(withinMs)} ms (\`startTimeoutMs\` of the server, \`limits.connectTimeoutMs\`)`,
+        `it has not answered \`initialize\` within ${Math.round(withinMs)} ms (\`startTimeoutMs\` of the server, else \`limits.connectTimeoutMs\`)`,
         'ERR_PROTOCOL',
       ),
     );

@@ -6,7 +6,7 @@ import { Child } from './child.js';
 import type { StdioConnection } from './connection.js';
 import { Guardian } from './guardian.js';
 import { Opener } from './open.js';
-import { Restarts } from './restarts.js';
+import { LONGEST_PAUSE_MS, Restarts } from './restarts.js';
 
 /** Processes that speak JSON-RPC on their standard input and output. A connection is a process, a stream an id. */
 export function load(
@@ -16,10 +16,12 @@ export function load(
   const opener = new Opener(clock, guardian, new Restarts(clock));
   return Promise.resolve({
     streams: ({ requestsPerProcess }) => requestsPerProcess,
-    // What belongs to a session is in the memory of one process.
-    limits: ({ stateless, processes, idleMs }) => ({
+    // What belongs to a session is in the memory of one process, which must not end for its age.
+    limits: ({ stateless, processes, idleMs, startTimeoutMs }) => ({
       connectionsPerLane: stateless ? processes : 1,
       connectionsPerKey: processes,
+      ...(stateless ? {} : { maxLifetimeMs: 0 }),
+      ...(startTimeoutMs === undefined ? {} : { connectTimeoutMs: startTimeoutMs + LONGEST_PAUSE_MS }),
       ...(idleMs === undefined ? {} : { idleMs }),
     }),
     open: (target, context) => opener.open(target, context),

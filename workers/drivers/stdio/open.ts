@@ -38,7 +38,8 @@ export class Opener {
     signal.addEventListener('abort', aborted, { once: true });
     if (signal.aborted) aborted();
     try {
-      const left = Math.min(begun + target.startTimeoutMs, deadline - MARGIN_MS) - this.#clock.now();
+      const { startTimeoutMs = Number.POSITIVE_INFINITY } = target;
+      const left = Math.min(begun + startTimeoutMs, deadline - MARGIN_MS) - this.#clock.now();
       await connection.begin(left);
       return connection;
     } catch (error) {

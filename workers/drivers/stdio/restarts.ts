@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/util/clock.js';
 const MINUTE_MS = 60_000;
 /** After the second end in a row; twice as long after each further one. */
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
+export const LONGEST_PAUSE_MS = 5_000;
 
 /** What is known of one server's processes, over all its lanes: a key has one shard. */
 interface History {
