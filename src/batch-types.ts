@@ -134,6 +134,8 @@ export interface JournalAsked {
 /** What a batch needs of its journal. What rejects (a full disk) ends the batch: nothing unsaid is handed out. */
 export interface Journal {
   readonly id: string;
+  /** Of this batch alone, also where an earlier one had its id. Undefined where an older keylane began it. */
+  readonly mark: string | undefined;
   /** `begun`: it may have run, and no result is known: the process died. */
   known(index: number): 'new' | 'begun' | Outcome;
   /** How many have a result. */

@@ -327,7 +327,7 @@ export class ShardedEngine implements Engine {
       most: this.#shards.maxInFlight,
       timeouts,
       parse: (request, bounds) =>
-        isReady(spec, request) ? parse(spec, request) : this.#prepare(spec, request, bounds),
+        isReady(spec, request) ? parse(spec, request, bounds.mark) : this.#prepare(spec, request, bounds),
       ok: (response) => spec.ok(response),
       again: spec.again && ((response, parsed) => answerAgainAfter(spec, response, parsed)),
       submit: (parsed: Parsed, { deadline, priority, labels, signal, plan }, events: CallEvents) => {

@@ -9,6 +9,8 @@ import { isThenable } from './util/thenable.js';
 export interface PrepareBounds {
   deadline: number;
   signal: AbortSignal | undefined;
+  /** What the request is known again by; see `Spec.parse`. */
+  mark?: string | undefined;
 }
 
 /** Where accounts are found by their names. */
@@ -39,7 +41,7 @@ export async function prepare(
     const parsed = await prepare(spec, named.request, bounds, clock, accounts);
     return named.bounds ? { ...parsed, account: named.bounds } : parsed;
   }
-  if (!spec.resolve) return parse(spec, request);
+  if (!spec.resolve) return parse(spec, request, bounds.mark);
   let resolved: unknown;
   try {
     const resolving = spec.resolve(request);
@@ -47,13 +49,13 @@ export async function prepare(
   } catch (thrown) {
     throw asInputError(spec, thrown);
   }
-  return parse(spec, resolved);
+  return parse(spec, resolved, bounds.mark);
 }
 
 /** The request as its spec reads it. Whatever a spec throws is a KeylaneError here. */
-export function parse(spec: Spec, request: unknown): Parsed {
+export function parse(spec: Spec, request: unknown, mark?: string): Parsed {
   try {
-    return spec.parse(request);
+    return spec.parse(request, mark);
   } catch (thrown) {
     throw asInputError(spec, thrown);
   }

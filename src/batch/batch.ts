@@ -233,8 +233,8 @@ export class Batch<Req, Res> implements AsyncIterableIterator<Result<Req, Res>> 
     try {
       if (item.refused) throw item.refused;
       const host = this.#preparation.begin(item);
-      const { deadline } = item;
-      const answer = host.parse(item.request, { deadline, signal: this.#stop.signal });
+      const bounds = { deadline: item.deadline, signal: this.#stop.signal, mark: this.#recorder?.markOf(item) };
+      const answer = host.parse(item.request, bounds);
       item.parsed = isThenable(answer) ? await answer : answer;
       item.labels = this.#preparation.labelsOf(item);
       const found = this.#options.cache ? await this.#preparation.remembered(item, item.parsed, host) : undefined;

@@ -19,7 +19,7 @@ export interface BatchHost {
   /** What is known of the driver's keys, for `timeoutMs: 'auto'`. */
   readonly timeouts: LearnedTimeouts;
   /** Takes a request apart, within its bounds; rejects or throws `ERR_INPUT`. */
-  parse(request: unknown, bounds: { deadline: number; signal: AbortSignal | undefined }): Parsed | Promise<Parsed>;
+  parse(request: unknown, bounds: ParseBounds): Parsed | Promise<Parsed>;
   ok(response: unknown): boolean;
   /** Milliseconds after which an answer that is not ok may be asked for again; undefined where it is final. */
   again?: ((response: unknown, parsed: Parsed) => number | undefined) | undefined;
@@ -36,6 +36,13 @@ export interface BatchHost {
   readonly slots?: Set<Slots> | undefined;
   /** The same for another driver, where requests may name theirs. Throws `ERR_INPUT` for one that there is not. */
   of?(driver: string): BatchHost;
+}
+
+export interface ParseBounds {
+  deadline: number;
+  signal: AbortSignal | undefined;
+  /** See `Spec.parse`. */
+  mark?: string | undefined;
 }
 
 export interface SubmitHow {

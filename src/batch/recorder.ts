@@ -36,6 +36,12 @@ export class Recorder<Req> {
     return this.#recording;
   }
 
+  /** What it is known again by, whichever process makes it. */
+  markOf({ index }: Item<Req>): string | undefined {
+    const { mark } = this.#journal;
+    return mark && `${mark}/${index}`;
+  }
+
   /** Resolves with true when its intent is on the disk, with false where it never will be. Throws `ERR_INPUT`. */
   intend(item: Item<Req>): Promise<boolean> {
     const digest = this.#wantsDigest ? digestOf(item.own?.driver, item.request) : undefined;

@@ -1,12 +1,15 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { SmtpRequest } from '../smtp-types.js';
 import type { SmtpMail, SmtpOrder } from './smtp.js';
 import { type Mailbox, mailboxesOf } from './smtp-mailboxes.js';
 import { addressOf } from './smtp-texts.js';
 
-/** What the shard is told of a message that is valid. Every try of it is told the same. */
-export function orderOf(request: SmtpRequest): SmtpOrder {
+/**
+ * What the shard is told of a message that is valid. Every try of it is told the same. Of a request that has a mark the
+ * Message-ID is made of that: it may be sent by two processes, and is to be seen as one message where both arrive.
+ */
+export function orderOf(request: SmtpRequest, mark?: string): SmtpOrder {
   const { raw, envelope } = request;
   if (raw !== undefined) return ofRaw(raw, envelope as NonNullable<typeof envelope>);
   const [from] = mailboxesOf(request.from) as [Mailbox];
@@ -21,8 +24,7 @@ export function orderOf(request: SmtpRequest): SmtpOrder {
   if (html !== undefined) mail.html = html;
   if (headers !== undefined) mail.headers = headers;
   if (attachments !== undefined) mail.attachments = attachments.map(attached);
-  const messageId =
-    bracketed(request.messageId) ?? `<${randomUUID()}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`;
+  const messageId = bracketed(request.messageId) ?? newId(from.address, mark);
   return { ...envelopeOf(request, from, to, mail.cc), mail, messageId };
 }
 
@@ -74,6 +76,11 @@ function attached({ content, ...rest }: NonNullable<SmtpRequest['attachments']>[
 
 function bytesOf(given: string | Uint8Array | { base64: string }): string | Uint8Array {
   return typeof given === 'object' && 'base64' in given ? Buffer.from(given.base64, 'base64') : given;
+}
+
+function newId(from: string, mark: string | undefined): string {
+  const left = mark === undefined ? randomUUID() : createHash('sha256').update(mark).digest('hex').slice(0, 32);
+  return `<${left}@${from.slice(from.lastIndexOf('@') + 1)}>`;
 }
 
 function bracketed(messageId: string | undefined): string | undefined {

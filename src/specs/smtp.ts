@@ -83,11 +83,11 @@ export function makeSmtpSpec(
   return {
     name: 'smtp',
 
-    parse(input) {
+    parse(input, mark) {
       const isNamed = input instanceof SmtpOfAccount;
       const request = read(isNamed ? input.request : input);
       const { key, lane, target, mostRecipients } = lanes.of(request, isNamed ? input.by : undefined);
-      const order = orderOf(request);
+      const order = orderOf(request, mark);
       if (order.file !== undefined && !options.files)
         throw new KeylaneError(
           'ERR_INPUT',

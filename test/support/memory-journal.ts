@@ -16,6 +16,7 @@ export class JournalDisk {
 /** A journal in memory. A commit happens when the test says so, or at the end of each turn. */
 export class MemoryJournal implements Journal {
   readonly id = 'b';
+  readonly mark = 'b';
   readonly disk: JournalDisk;
   onCancel: (() => void) | undefined = undefined;
   /** True: only `commit` commits. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { BatchState, InputIdentity, JournalAsked } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
 import type { Store } from '../../store/store.js';
@@ -29,6 +30,7 @@ function begun({ id, resume, input, driver, settings }: JournalAsked): JournalMe
   if (resume) throw new KeylaneError('ERR_INPUT', `there is no batch ${id}`);
   return {
     id,
+    mark: randomUUID(),
     createdAt: Date.now(),
     ...(input && { input }),
     ...(driver !== undefined && { driver }),

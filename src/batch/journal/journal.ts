@@ -128,6 +128,10 @@ export class BatchJournal implements Journal {
     return this.meta.id;
   }
 
+  get mark(): string | undefined {
+    return this.meta.mark;
+  }
+
   get input(): InputIdentity | undefined {
     return this.meta.input;
   }

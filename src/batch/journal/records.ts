@@ -21,6 +21,8 @@ export type Counts = Record<Outcome, number>;
 
 export interface JournalMeta {
   id: string;
+  /** Random: tells its requests from those of all other batches, also of one that had its id before. */
+  mark?: string;
   /** By the wall clock, as all times of a journal: nothing is decided by it. */
   createdAt: number;
   input?: InputIdentity;

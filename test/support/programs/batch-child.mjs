@@ -23,26 +23,29 @@ const jobs = readFileSync(file, 'utf8')
   .split('\n')
   .map((line) => JSON.parse(line));
 
-async function* requests() {
-  yield* jobs.slice(0, gate).map((job) => job.request);
+/** Of several drivers they say themselves what is theirs. */
+const isMixed = jobs.some(({ driver }) => driver !== jobs[0].driver);
+
+async function* input() {
+  yield* jobs.slice(0, gate).map((job) => (isMixed ? job : job.request));
   // The rest is for the next life.
   if (gate < jobs.length) await new Promise((resolve) => systemClock.timer(2 ** 30, resolve));
 }
 
 const engine = await createEngine({ shards: 2, dataDir, ...more });
-const options = {
-  // A minute of standing still is no fault of a request.
-  ...{ id, journal: true, resume, concurrency, timeoutMs: 600_000 },
-  each(_, index) {
-    const { request: _request, driver: _driver, ...own } = jobs[index];
-    return own;
-  },
+// A minute of standing still is no fault of a request.
+const options = { id, journal: true, resume, concurrency, timeoutMs: 600_000 };
+const each = (_, index) => {
+  const { request: _request, driver: _driver, ...own } = jobs[index];
+  return own;
 };
+const run = () =>
+  isMixed ? engine.batches.run(input(), options) : engine.batch(jobs[0].driver, input(), { ...options, each });
 say({ started: true });
 const begun = systemClock.now();
 let handedOut = 0;
 try {
-  for await (const { id, outcome, attempts } of engine.batch(jobs[0].driver, requests(), options)) {
+  for await (const { id, outcome, attempts } of run()) {
     say({ id, outcome, attempts });
     if (++handedOut === blockMain?.at) for (const end = systemClock.now() + blockMain.ms; systemClock.now() < end; );
   }

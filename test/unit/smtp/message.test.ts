@@ -57,6 +57,16 @@ describe('a message of fields', () => {
     expect(two.messageId).not.toBe(one.messageId);
     expect(orderOf({ ...mail, messageId: '7f3a@x.example' }).messageId).toBe('<7f3a@x.example>');
     expect(orderOf({ ...mail, messageId: '<7f3a@x.example>' }).messageId).toBe('<7f3a@x.example>');
+    // Where another process may send it too, it is known by its mark.
+    const marked = (mark: string, more = {}) =>
+      makeSmtpSpec().parse({ ...mail, ...more } as SmtpRequest, mark).request.messageId;
+    expect(marked('b/1')).toMatch(/^<[0-9a-f]{32}@x\.example>$/);
+    expect([marked('b/1'), marked('b/2'), marked('c/1')].map((id) => id === marked('b/1'))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(marked('b/1', { messageId: '7f3a@x.example' })).toBe('<7f3a@x.example>');
     expect(Math.abs(Date.parse(one.mail!.date) - Date.now())).toBeLessThan(60_000);
     expect(one.mail!.date).toMatch(/^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} \+0000$/);
   });
