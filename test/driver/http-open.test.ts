@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
+import { startDeaf } from '../support/deaf.js';
 import { FakeExecute, FakeOpen } from '../support/driver-context.js';
 import { until } from '../support/engine.js';
 import { HttpHarness, startRawOrigin, thrown } from '../support/http-harness.js';
@@ -32,38 +30,10 @@ test('a name is looked up by the main thread, and every address gets its turn', 
   expect(await run()).toMatchObject({ status: 200, url: `http://web.example:${port}/` });
 });
 
-test('an address that does not answer is not waited for', async () => {
-  // A server that is stopped with its queue of connections full: the kernel drops every further SYN.
-  const listen = `require('net').createServer().listen({ port: ${port}, host: '127.0.0.2', backlog: 1 }, () => process.send(1))`;
-  const deaf = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const fillers: Socket[] = [];
-  try {
-    await once(deaf, 'message');
-    deaf.kill('SIGSTOP');
-    // The queue is full when one of them hears nothing while a connection to elsewhere is made ten times over.
-    for (let full = false; !full; ) {
-      const socket = connect(port, '127.0.0.2').on('error', () => undefined);
-      fillers.push(socket);
-      for (let i = 0; i < 10 && socket.connecting; i++) {
-        const elsewhere = connect(port, '127.0.0.1');
-        await once(elsewhere, 'connect');
-        elsewhere.destroy();
-      }
-      full = socket.connecting;
-    }
-    const { run } = await http.open(`http://web.example:${port}`, addresses('127.0.0.2', '127.0.0.1'));
-    expect(await run()).toMatchObject({ status: 200 });
-    const alone = http.open(`http://web.example:${port}`, addresses('127.0.0.2'), 300);
-    expect(await thrown(alone)).toMatchObject({
-      code: 'ERR_CONNECT',
-      message: expect.stringMatching(/no connection within/),
-    });
-  } finally {
-    const gone = once(deaf, 'exit');
-    deaf.kill('SIGKILL');
-    await gone;
-    for (const socket of fillers) socket.destroy();
-  }
+test('an address that does not answer is told by the time that was waited for it', async () => {
+  await using _deaf = await startDeaf('127.0.0.2', port);
+  const error = await thrown(http.open(`http://web.example:${port}`, addresses('127.0.0.2'), 300));
+  expect(error).toMatchObject({ code: 'ERR_CONNECT', message: expect.stringMatching(/no connection within/) });
 });
 
 test('where nothing listens, it says so', async () => {

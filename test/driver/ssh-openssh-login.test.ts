@@ -16,7 +16,8 @@ import type { SshRequest } from 'keylane';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { SshTarget } from '../../src/specs/ssh.js';
 import { deferred } from '../../src/util/deferred.js';
-import { Opening } from '../../workers/drivers/ssh/opening.js';
+import { Opening } from '../../src/util/opening.js';
+import { AWAITED } from '../../workers/drivers/ssh/open-errors.js';
 import { Answers } from '../../workers/drivers/ssh/openssh/answers.js';
 import { FakeOpen } from '../support/driver-context.js';
 import { until } from '../support/engine.js';
@@ -201,7 +202,13 @@ describe('a host key that is not known', () => {
 
   test('is asked about for as long as a person needs: the time of the open stands still', async () => {
     const clock = new FakeClock();
-    const opening = new Opening('web', 1_000, new AbortController().signal, clock);
+    const opening = new Opening(
+      'web',
+      AWAITED,
+      { deadline: 10_000, signal: new AbortController().signal },
+      clock,
+      1_000,
+    );
     onTestFinished(() => opening.end());
     const gate = deferred<boolean>();
     const context = new FakeOpen({ host_key: () => gate.promise });

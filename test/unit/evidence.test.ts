@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
-import { notConnected } from '../../workers/drivers/ssh/open-errors.js';
 import { evidenceOf } from '../../workers/evidence.js';
 
 const KEY = 'web-1:22';
@@ -55,5 +54,6 @@ test.each([
 });
 
 function failedBy(code: string) {
-  return notConnected(KEY, '192.0.2.1', Object.assign(new Error(`connect ${code}`), { code }));
+  const cause = Object.assign(new Error(`connect ${code}`), { code });
+  return new KeylaneError('ERR_CONNECT', `${KEY}: not connected`, { key: KEY, cause });
 }

@@ -4,16 +4,14 @@ import type { HttpTarget } from '../../../src/specs/http.js';
 import type { OpenContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
 import { deniedBy } from '../../../src/util/networks.js';
+import { Opening } from '../../../src/util/opening.js';
+import { connectTo } from '../../../src/util/tcp.js';
 import { H1Connection } from './h1.js';
 import { H2Connection } from './h2.js';
-import { Opening } from './opening.js';
+import { AWAITED } from './open-errors.js';
 import type { OriginConnection, Route } from './origin-connection.js';
-import { connectAny } from './tcp.js';
 import { secure, trustOf } from './tls.js';
 import { tunnel } from './tunnel.js';
-
-/** Before the pool's own deadline: we know how far it came. */
-const MARGIN_MS = 25;
 
 /** A connection to an origin: looked up, let through by the policy, connected, through a proxy, with TLS, as asked. */
 export async function openTo(target: HttpTarget, context: OpenContext, clock: Clock): Promise<OriginConnection> {
@@ -22,17 +20,18 @@ export async function openTo(target: HttpTarget, context: OpenContext, clock: Cl
   const isSecure = url.protocol === 'https:';
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
   const port = Number(url.port || (isSecure ? 443 : 80));
-  const opening = new Opening(origin, context.deadline - MARGIN_MS - clock.now(), context.signal, clock);
+  const opening = new Opening(origin, AWAITED, context, clock);
   let socket: Socket | undefined;
   try {
     // Through a proxy, too, an address is what will be connected to.
     if (isIP(host)) admit(origin, [host], target);
-    const trust = isSecure ? await opening.step('preparation', trustOf(target, context.ask)) : undefined;
-    const authorization = proxy && (await opening.step('preparation', authorizationOf(proxy, context.ask)));
+    const trust = isSecure ? await opening.step(trustOf(target, context.ask)) : undefined;
+    const authorization = proxy && (await opening.step(authorizationOf(proxy, context.ask)));
     const next = proxy ?? { host, port };
     const to = proxy ? `${proxy.host}:${proxy.port}` : origin;
-    const found = await opening.step('look-up', addressesOf(next.host, context.ask));
-    socket = await connectAny(to, admit(to, found, target), next.port, opening);
+    const admitted = (addresses: readonly string[]) => admit(to, addresses, target);
+    const peer = { host: next.host, port: next.port, name: to, admit: admitted };
+    socket = await connectTo(peer, context.ask, opening);
     const route: Route = { origin, host: url.host, secure: isSecure };
     if (proxy && !isSecure)
       return new H1Connection(socket, { ...route, forward: { proxy: to, authorization } }, context.lost);
@@ -42,7 +41,8 @@ export async function openTo(target: HttpTarget, context: OpenContext, clock: Cl
     const secured = await secure(socket, { host: servername, http2, trust }, opening);
     if (secured.alpnProtocol !== 'h2') return new H1Connection(secured, route, context.lost);
     const connection = new H2Connection(secured, route, context.lost);
-    await opening.step('HTTP/2 settings', connection.settled);
+    opening.phase = 'HTTP/2 settings';
+    await opening.step(connection.settled);
     return connection;
   } catch (error) {
     socket?.destroy();
@@ -50,12 +50,6 @@ export async function openTo(target: HttpTarget, context: OpenContext, clock: Cl
   } finally {
     opening.end();
   }
-}
-
-async function addressesOf(host: string, ask: OpenContext['ask']): Promise<string[]> {
-  if (isIP(host)) return [host];
-  const found = await ask('lookup', host);
-  return found.map(({ address }) => address);
 }
 
 /** Those of the addresses that may be connected to. */

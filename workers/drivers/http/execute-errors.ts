@@ -1,6 +1,7 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { printable } from '../../../src/util/printable.js';
-import { isRefusedCertificate, refusedCertificate, socketSays, type Thrown } from './open-errors.js';
+import { socketSays } from '../../../src/util/socket-errors.js';
+import { isRefusedCertificate, refusedCertificate, type Thrown } from './open-errors.js';
 
 /** How far an exchange came. */
 export interface Came {

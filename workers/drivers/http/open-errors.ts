@@ -1,21 +1,22 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { printable } from '../../../src/util/printable.js';
-import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
+import { SOCKET_ERRORS, socketSays } from '../../../src/util/socket-errors.js';
+
+/** What had not come in time, for each phase of an open. */
+export const AWAITED = {
+  preparation: 'the certificates and secrets were not read',
+  'look-up': 'the name was not looked up',
+  connect: 'no connection',
+  proxy: 'the proxy did not open a tunnel',
+  'TLS handshake': 'no end of the TLS handshake',
+  'HTTP/2 settings': 'the server did not begin to speak HTTP/2',
+} as const;
+export type Phase = keyof typeof AWAITED;
 
 /** What node puts on its errors. */
 export interface Thrown extends Error {
   code?: string;
   reason?: string;
-}
-
-/** No TCP connection to an address. `to` is who is connected to: the origin, or a proxy. */
-export function notConnected(to: string, address: string, cause: Thrown): KeylaneError {
-  return new KeylaneError('ERR_CONNECT', `${to}: ${socketSays(cause)} (${address})`, { key: to, cause });
-}
-
-/** What a socket's error means. */
-export function socketSays(cause: Thrown): string {
-  return SOCKET_ERRORS[String(cause.code)] ?? printable(cause.message);
 }
 
 /** TCP, but no TLS over it. `cause` is undefined where the connection just ended. */

@@ -5,8 +5,8 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { HttpTarget } from '../../../src/specs/http.js';
 import type { OpenContext } from '../../../src/types.js';
 import { deferred } from '../../../src/util/deferred.js';
-import { notSecured, type Thrown } from './open-errors.js';
-import type { Opening } from './opening.js';
+import type { Opening } from '../../../src/util/opening.js';
+import { notSecured, type Phase, type Thrown } from './open-errors.js';
 
 /** What we show and what we trust. Files are read anew for each connection: they are exchanged while programs run. */
 export async function trustOf(target: HttpTarget, ask: OpenContext['ask']): Promise<SecureContext | undefined> {
@@ -35,7 +35,7 @@ export async function trustOf(target: HttpTarget, ask: OpenContext['ask']): Prom
 export async function secure(
   socket: Socket,
   { host, http2, trust }: { host: string; http2: boolean; trust: SecureContext | undefined },
-  opening: Opening,
+  opening: Opening<Phase>,
 ): Promise<TLSSocket> {
   const { promise, resolve, reject } = deferred<void>();
   const secured = connect({
@@ -52,7 +52,8 @@ export async function secure(
   secured.on('error', nothing).once('error', failed);
   secured.once('secureConnect', resolve).once('close', closed);
   try {
-    await opening.step('TLS handshake', promise);
+    opening.phase = 'TLS handshake';
+    await opening.step(promise);
     return secured;
   } catch (error) {
     secured.destroy();

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { KeylaneError } from '../../../src/errors.js';
 import { deferred } from '../../../src/util/deferred.js';
+import type { Opening } from '../../../src/util/opening.js';
 import { printable } from '../../../src/util/printable.js';
-import { socketSays, type Thrown } from './open-errors.js';
-import type { Opening } from './opening.js';
+import { socketSays } from '../../../src/util/socket-errors.js';
+import type { Phase, Thrown } from './open-errors.js';
 
 /** Of a proxy's answer. */
 const MOST_HEAD_BYTES = 16 << 10;
@@ -12,7 +13,7 @@ const MOST_HEAD_BYTES = 16 << 10;
 export async function tunnel(
   socket: Socket,
   place: { proxy: string; to: string; authorization: string | undefined },
-  opening: Opening,
+  opening: Opening<Phase>,
 ): Promise<void> {
   const { proxy, to, authorization } = place;
   const { promise, resolve, reject } = deferred<string>();
@@ -41,7 +42,8 @@ export async function tunnel(
   const name = authorization === undefined ? '' : `proxy-authorization: ${authorization}\r\n`;
   socket.write(`CONNECT ${to} HTTP/1.1\r\nhost: ${to}\r\n${name}\r\n`, 'latin1');
   try {
-    const head = await opening.step('proxy', promise);
+    opening.phase = 'proxy';
+    const head = await opening.step(promise);
     const status = /^HTTP\/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?/.exec(head);
     if (!status) throw unable(proxy, opening.key, 'it does not speak HTTP');
     const [, code, reason = ''] = status;

@@ -4,9 +4,9 @@ import SMTPConnection, { type SMTPConnectionCustomAuthContext } from 'nodemailer
 import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpTarget } from '../../../src/specs/smtp.js';
 import { deferred } from '../../../src/util/deferred.js';
+import type { Opening } from '../../../src/util/opening.js';
 import { printable } from '../../../src/util/printable.js';
 import { cutDuring, injected, notSmtp, type Phase, refusedDuring, type Thrown } from './open-errors.js';
-import type { Opening } from './opening.js';
 import { replyOf } from './reply.js';
 
 /** Room for any EHLO; a greeting or an answer without end is cut there. */
@@ -48,13 +48,13 @@ interface Inside {
 export class Client {
   readonly #client: SMTPConnection;
   readonly #inside: Inside;
-  readonly #opening: Opening;
+  readonly #opening: Opening<Phase>;
   readonly #tls: boolean;
   /** Rejects when the connection ends, with what is to be said of it. */
   readonly #ended = deferred<never>();
   #auth: SMTPConnectionCustomAuthContext | undefined = undefined;
 
-  constructor(socket: Socket, target: SmtpTarget, tls: ConnectionOptions, opening: Opening) {
+  constructor(socket: Socket, target: SmtpTarget, tls: ConnectionOptions, opening: Opening<Phase>) {
     this.#opening = opening;
     this.#tls = target.tls !== 'none';
     this.#ended.promise.catch(() => undefined);

@@ -6,8 +6,7 @@ import type { ExecuteContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
 import type { Due } from '../../../src/util/deadlines.js';
 import { type Deferred, deferred } from '../../../src/util/deferred.js';
-import { printable } from '../../../src/util/printable.js';
-import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
+import { socketSays } from '../../../src/util/socket-errors.js';
 import { type Content, letGo } from './content.js';
 import type { Extensions } from './extensions.js';
 import { Noop } from './noop.js';
@@ -206,7 +205,7 @@ export class SmtpConnection implements Due {
   readonly #drained = (): void => this.#exchange?.drained();
 
   readonly #failed = (error: Thrown): void => {
-    this.end(`was lost (${SOCKET_ERRORS[String(error.code)] ?? printable(error.message)})`, error);
+    this.end(`was lost (${socketSays(error)})`, error);
   };
 
   readonly #ended = (): void => {

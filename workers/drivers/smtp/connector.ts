@@ -2,17 +2,15 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpTarget } from '../../../src/specs/smtp.js';
 import type { OpenContext } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
+import { Opening } from '../../../src/util/opening.js';
 import { printable } from '../../../src/util/printable.js';
+import { connectTo } from '../../../src/util/tcp.js';
 import { Certificates } from './certificates.js';
 import { Client } from './client.js';
 import { type ConnectionHost, SmtpConnection } from './connection.js';
 import { extensionsOf } from './extensions.js';
 import { logIn } from './log-in.js';
-import { Opening } from './opening.js';
-import { connectTo } from './tcp.js';
-
-/** Before the pool's own deadline: we know how far it came. */
-const MARGIN_MS = 25;
+import { AWAITED } from './open-errors.js';
 
 /** Opens connections: certificates, look-up, TCP, greeting, TLS, log-in, in this order. */
 export class Connector {
@@ -26,13 +24,14 @@ export class Connector {
 
   async open(target: SmtpTarget, context: OpenContext, host: ConnectionHost): Promise<SmtpConnection> {
     checkName(target);
-    const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
-    const opening = new Opening(target.key, Math.max(1, ms), context.signal, this.#clock);
+    const { key, host: name, port, sourceAddress, connectTimeoutMs } = target;
+    const opening = new Opening(key, AWAITED, context, this.#clock, connectTimeoutMs);
     // Not the context itself: `lost` would keep what belongs to the opening alone.
     const { lost, ask } = context;
     try {
       const tls = await opening.step(this.#certificates.optionsFor(target.ca, target.key));
-      const socket = await connectTo(target, ask, opening);
+      const source = sourceAddress === undefined ? undefined : { address: sourceAddress, option: 'sourceAddress' };
+      const socket = await connectTo({ name: key, host: name, port, source }, ask, opening);
       let client: Client | undefined;
       try {
         client = new Client(socket, target, tls, opening);

@@ -1,57 +1,31 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { printable } from '../../../src/util/printable.js';
-import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
+import { SOCKET_ERRORS, socketSays } from '../../../src/util/socket-errors.js';
 import { type Reply, told } from './reply.js';
 
-/** How far an open came. The commands are named as they are on the wire. */
-export type Phase = 'preparation' | 'look-up' | 'connect' | 'greeting' | 'EHLO' | 'HELO' | 'STARTTLS' | 'TLS' | 'AUTH';
+/** What had not come in time, for each phase of an open. The commands are named as they are on the wire. */
+export const AWAITED = {
+  preparation: 'the certificates and secrets were not read',
+  'look-up': 'its name was not looked up',
+  connect: 'no answer to the connect',
+  greeting: ['the server did not greet', ' (a port that begins with TLS waits for us: `tls: implicit`)'],
+  EHLO: 'no answer to EHLO',
+  HELO: 'no answer to HELO',
+  STARTTLS: 'no answer to STARTTLS',
+  TLS: 'the TLS handshake did not end',
+  AUTH: 'no answer to AUTH',
+} as const;
+export type Phase = keyof typeof AWAITED;
 
 /** What node puts on its errors. */
 export interface Thrown extends Error {
   code?: string;
 }
 
-/** Phases in which nothing was asked of the host yet: time spent there says nothing of it. */
-const BEFORE_THE_HOST: ReadonlySet<Phase> = new Set<Phase>(['preparation', 'look-up']);
-
-const WAITED_FOR: Readonly<Record<Phase, string>> = {
-  preparation: 'the certificates and secrets were not read',
-  'look-up': 'its name was not looked up',
-  connect: 'no answer to the connect',
-  greeting: 'the server did not greet',
-  EHLO: 'no answer to EHLO',
-  HELO: 'no answer to HELO',
-  STARTTLS: 'no answer to STARTTLS',
-  TLS: 'the TLS handshake did not end',
-  AUTH: 'no answer to AUTH',
-};
-
-/** The open took too long. */
-export function openTimedOut(key: string, phase: Phase, ms: number): KeylaneError {
-  const code = phase === 'look-up' ? 'ERR_DNS' : 'ERR_CONNECT';
-  const hint = phase === 'greeting' ? ' (a port that begins with TLS waits for us: `tls: implicit`)' : '';
-  const local = BEFORE_THE_HOST.has(phase);
-  return new KeylaneError(code, `${key}: ${WAITED_FOR[phase]} within ${Math.round(ms)} ms${hint}`, { key, local });
-}
-
-/** No TCP connection to an address. */
-export function notConnected(
-  key: string,
-  address: string,
-  sourceAddress: string | undefined,
-  cause: Thrown,
-): KeylaneError {
-  const bound = cause.code === 'EADDRNOTAVAIL' && sourceAddress !== undefined;
-  const why = bound
-    ? `sourceAddress ${sourceAddress} is none of this machine`
-    : (SOCKET_ERRORS[String(cause.code)] ?? printable(cause.message));
-  return new KeylaneError('ERR_CONNECT', `${key}: ${why} (${address})`, { key, cause });
-}
-
 /** The connection ended in a phase. `cause` is undefined where it just ended. */
 export function cutDuring(key: string, phase: Phase, cause: Thrown | undefined): KeylaneError {
   if (phase === 'TLS' && cause && SOCKET_ERRORS[String(cause.code)] === undefined) return noTls(key, cause);
-  const how = cause ? (SOCKET_ERRORS[String(cause.code)] ?? printable(cause.message)) : 'the connection was closed';
+  const how = cause ? socketSays(cause) : 'the connection was closed';
   const when = phase === 'greeting' ? 'before the server greeted' : `during ${phase}`;
   return new KeylaneError('ERR_CONNECT', `${key}: ${how} ${when}`, { key, cause });
 }

@@ -4,25 +4,24 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { OpenContext, Questions } from '../../../src/types.js';
 import type { Clock } from '../../../src/util/clock.js';
+import { Opening } from '../../../src/util/opening.js';
+import { connectTo } from '../../../src/util/tcp.js';
 import { algorithmsFor } from './algorithms.js';
 import { Auth } from './auth.js';
 import type { SshConnection } from './connection.js';
 import { type Credentials, credentialsOf } from './credentials.js';
 import { HostKey } from './host-key.js';
 import { Identities } from './identity.js';
+import { joinWrites } from './join-writes.js';
 import { jump } from './jump.js';
 import { KnownHostsFiles } from './known-hosts-file.js';
 import { logIn } from './log-in.js';
 import { NewHosts } from './new-hosts.js';
-import { notOpened } from './open-errors.js';
-import { Opening } from './opening.js';
+import { AWAITED, notOpened, type Phase } from './open-errors.js';
 import { openByOpenSsh } from './openssh/open.js';
-import { connectAny } from './tcp.js';
 import type { Wire } from './wire.js';
 
 const SYSTEM_KNOWN_HOSTS = '/etc/ssh/ssh_known_hosts';
-/** Before the pool's own deadline: we know how far it came. */
-const MARGIN_MS = 25;
 
 /** Opens connections: files, look-up, TCP, key exchange, log-in, in this order. Keeps what it read of files. */
 export class Connector {
@@ -38,8 +37,7 @@ export class Connector {
 
   async open(target: SshTarget, context: OpenContext): Promise<SshConnection> {
     const key = keyOf(target);
-    const ms = Math.min(context.deadline - MARGIN_MS - this.#clock.now(), target.connectTimeoutMs);
-    const opening = new Opening(key, Math.max(1, ms), context.signal, this.#clock);
+    const opening = new Opening(key, AWAITED, context, this.#clock, target.connectTimeoutMs);
     try {
       if (target.transport === 'openssh') return await openByOpenSsh(target, context, opening);
       return await this.#open(target, context, opening);
@@ -48,7 +46,7 @@ export class Connector {
     }
   }
 
-  async #open(target: SshTarget, context: OpenContext, opening: Opening): Promise<SshConnection> {
+  async #open(target: SshTarget, context: OpenContext, opening: Opening<Phase>): Promise<SshConnection> {
     const credentials = await opening.step(this.#credentials(target, context, opening));
     const hostKey = await opening.step(this.#hostKey(target));
     // Before anybody is connected to: a list may be one that cannot be had.
@@ -84,7 +82,7 @@ export class Connector {
   }
 
   /** Not written out above: what a closure there names, `lost` would keep for as long as the connection lives. */
-  #credentials(target: SshTarget, context: OpenContext, opening: Opening): Promise<Credentials> {
+  #credentials(target: SshTarget, context: OpenContext, opening: Opening<Phase>): Promise<Credentials> {
     const secret = (reference: string) => context.ask('secret', reference);
     return credentialsOf(target, {
       identities: this.#identities,
@@ -111,15 +109,28 @@ export function keyOf({ host, port }: SshTarget): string {
 }
 
 async function connect(target: SshTarget, context: OpenContext, opening: Opening): Promise<Wire> {
-  opening.phase = 'look-up';
-  const addresses = await opening.step(lookUp(target.host, context));
-  opening.phase = 'connect';
-  return connectAny(addresses, target, opening);
+  const { host, port, bindAddress, attempts = 1 } = target;
+  const socket = await connectTo(
+    {
+      host,
+      port,
+      name: opening.key,
+      source: bindAddress === undefined ? undefined : { address: bindAddress, option: 'BindAddress' },
+      admit: (addresses) => ofFamily(addresses, target.addressFamily, opening.key),
+      rounds: attempts,
+    },
+    context.ask,
+    opening,
+  );
+  joinWrites(socket);
+  return socket;
 }
 
-async function lookUp(host: string, context: OpenContext): Promise<string[]> {
-  if (isIP(host) !== 0) return [host];
-  const found = await context.ask('lookup', host);
-  if (found.length === 0) throw new KeylaneError('ERR_DNS', `${host} has no address`);
-  return found.map(({ address }) => address);
+const FAMILIES = { inet: 4, inet6: 6 } as const;
+
+function ofFamily(found: readonly string[], family: SshTarget['addressFamily'], key: string): readonly string[] {
+  if (!family) return found;
+  const addresses = found.filter((address) => isIP(address) === FAMILIES[family]);
+  if (addresses.length > 0) return addresses;
+  throw new KeylaneError('ERR_CONNECT', `${key}: no address is of AddressFamily ${family}`, { key, local: true });
 }

@@ -1,8 +1,9 @@
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { DriverLease, OpenContext } from '../../../src/types.js';
+import type { Opening } from '../../../src/util/opening.js';
 import type { SshConnection } from './connection.js';
 import { joinWrites } from './join-writes.js';
-import type { Opening } from './opening.js';
+import type { Phase } from './open-errors.js';
 import type { Wire } from './wire.js';
 
 /**
@@ -13,7 +14,7 @@ export async function jump(
   bastion: SshTarget,
   address: { host: string; port: number },
   context: OpenContext,
-  opening: Opening,
+  opening: Opening<Phase>,
 ): Promise<Wire> {
   opening.phase = 'jump';
   const leasing = context.lease(bastion);

@@ -3,6 +3,7 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { SshTarget } from '../../../src/specs/ssh.js';
 import type { Questions } from '../../../src/types.js';
 import { deferred } from '../../../src/util/deferred.js';
+import type { Opening } from '../../../src/util/opening.js';
 import { printable } from '../../../src/util/printable.js';
 import type { Offer } from './algorithms.js';
 import type { Auth } from './auth.js';
@@ -11,8 +12,7 @@ import { Guard } from './guard.js';
 import { gatherGreeting, onServerOffer } from './handshake.js';
 import type { AcceptedKey, HostKey } from './host-key.js';
 import { type KexFacts, negotiate, readOffer } from './kex-facts.js';
-import { nothingInCommon, notOpened, notStrict } from './open-errors.js';
-import type { Opening } from './opening.js';
+import { nothingInCommon, notOpened, notStrict, type Phase } from './open-errors.js';
 import { Client } from './ssh2.js';
 import { acceptAgentChannels, onRefusedAuth } from './transport.js';
 import type { Wire } from './wire.js';
@@ -22,7 +22,7 @@ export interface LogIn {
   offer: Offer;
   hostKey: HostKey;
   auth: Auth;
-  opening: Opening;
+  opening: Opening<Phase>;
   /** Asks a person about the host's key. */
   ask(about: Questions['host_key']['about']): Promise<boolean>;
 }

@@ -1,40 +1,24 @@
 import { KeylaneError } from '../../../src/errors.js';
 import { printable } from '../../../src/util/printable.js';
-import { SOCKET_ERRORS } from '../../../src/util/socket-errors.js';
+import { socketSays } from '../../../src/util/socket-errors.js';
 import { type AlgorithmKind, isOnDemand, OPTION_OF } from './algorithms.js';
 import type { Mismatch } from './kex-facts.js';
 
-/** How far an open came. */
-export type Phase = 'preparation' | 'jump' | 'look-up' | 'connect' | 'key exchange' | 'authentication';
+/** What had not come in time, for each phase of an open. */
+export const AWAITED = {
+  preparation: 'the keys and secrets were not read',
+  jump: 'no way through the jump host',
+  'look-up': 'no answer to the look-up',
+  connect: 'no answer to the connect',
+  'key exchange': 'no answer to the key exchange',
+  authentication: 'no answer to the authentication',
+} as const;
+export type Phase = keyof typeof AWAITED;
 
 /** What ssh2 and node put on their errors. */
 interface Thrown extends Error {
   level?: string;
   code?: string | number;
-}
-
-/** Phases in which nothing was asked of the host yet: time spent there says nothing of it. */
-const BEFORE_THE_HOST: ReadonlySet<Phase> = new Set<Phase>(['preparation', 'jump', 'look-up']);
-
-/** The open took too long. */
-export function openTimedOut(key: string, phase: Phase, ms: number): KeylaneError {
-  const code = phase === 'look-up' ? 'ERR_DNS' : 'ERR_CONNECT';
-  const what =
-    phase === 'preparation'
-      ? 'the keys and secrets were not read'
-      : phase === 'jump'
-        ? 'no way through the jump host'
-        : `no answer to the ${phase}`;
-  return new KeylaneError(code, `${key}: ${what} within ${Math.round(ms)} ms`, {
-    key,
-    local: BEFORE_THE_HOST.has(phase),
-  });
-}
-
-/** No TCP connection to any of the addresses. */
-export function notConnected(key: string, address: string, cause: Thrown): KeylaneError {
-  const why = SOCKET_ERRORS[String(cause.code)] ?? cause.message;
-  return new KeylaneError('ERR_CONNECT', `${key}: ${why} (${address})`, { key, cause });
 }
 
 /** A TCP connection that did not become an SSH one. `cause` is undefined where it just ended. */
@@ -51,12 +35,12 @@ export function notOpened(
   }
   const reset = cause === undefined || cause.level === 'client-socket';
   if (reset && !heard) {
-    const how = cause ? (SOCKET_ERRORS[String(cause.code)] ?? cause.message) : 'the connection was closed';
+    const how = cause ? socketSays(cause) : 'the connection was closed';
     const message = `${key}: ${how} before the server said anything (sshd's MaxStartups does that under load)`;
     return new KeylaneError('ERR_CONNECT', message, { key, cause });
   }
   if (reset) {
-    const how = cause ? (SOCKET_ERRORS[String(cause.code)] ?? cause.message) : 'the connection was closed';
+    const how = cause ? socketSays(cause) : 'the connection was closed';
     return new KeylaneError('ERR_CONNECT', `${key}: ${how} during ${phase}`, { key, cause });
   }
   return new KeylaneError('ERR_CONNECT', `${key}: ${phase} failed: ${printable(cause.message)}`, { key, cause });

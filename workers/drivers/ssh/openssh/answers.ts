@@ -3,9 +3,9 @@ import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
 import type { OpenContext } from '../../../../src/types.js';
 import { deferred } from '../../../../src/util/deferred.js';
+import type { Opening } from '../../../../src/util/opening.js';
 import { printable } from '../../../../src/util/printable.js';
 import { nameOf } from '../known-hosts.js';
-import type { Opening } from '../opening.js';
 import { type Prompt, readPrompt } from './prompts.js';
 import { MARKS_QUESTIONS, type Version, versionThatAsks } from './version.js';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
 import type { OpenContext } from '../../../../src/types.js';
-import type { Opening } from '../opening.js';
+import type { Opening } from '../../../../src/util/opening.js';
 import type { Wire } from '../wire.js';
 import { Answers } from './answers.js';
 import { Askpass } from './askpass.js';

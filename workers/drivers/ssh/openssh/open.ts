@@ -1,16 +1,21 @@
 import { KeylaneError } from '../../../../src/errors.js';
 import type { SshTarget } from '../../../../src/specs/ssh.js';
 import type { OpenContext } from '../../../../src/types.js';
+import type { Opening } from '../../../../src/util/opening.js';
 import { SshConnection } from '../connection.js';
 import { joinWrites } from '../join-writes.js';
 import { jump } from '../jump.js';
-import type { Opening } from '../opening.js';
+import type { Phase } from '../open-errors.js';
 import { kexFactsOf, logInOf } from './debug-lines.js';
 import { startMaster } from './master.js';
 import { MuxClient } from './mux-client.js';
 
 /** Opens a connection by the system's `ssh`: it has the connection, and all above is as with ours. */
-export async function openByOpenSsh(target: SshTarget, context: OpenContext, opening: Opening): Promise<SshConnection> {
+export async function openByOpenSsh(
+  target: SshTarget,
+  context: OpenContext,
+  opening: Opening<Phase>,
+): Promise<SshConnection> {
   const { key, clock } = opening;
   const way = target.jump && (await jump(target.jump, target, context, opening));
   const { channels, end, said } = await startMaster(target, context, opening, way).catch((error: unknown) => {
