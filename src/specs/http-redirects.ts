@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type ErrorCode, KeylaneError } from '../errors.js';
 import type { HttpResponse } from '../http-types.js';
 import type { Parsed } from '../types.js';
@@ -82,13 +83,19 @@ function kept(headers: readonly string[], isSame: boolean, becomesGet: boolean):
 
 /** Or what is wrong with it. It is relative to where the answer came from; what comes after # is not sent. */
 function locationOf(location: string, base: string): URL | string {
-  const text = location.trim();
+  const text = utf8(location.trim());
   const url = parsedUrl(text, base);
   if (!url) return 'it is no URL';
   const isAbsolute = /^[a-z][a-z0-9+.-]*:/i.test(text);
   const problem = urlProblem(isAbsolute ? text : url.href);
   if (problem !== undefined) return problem;
   return url.username === '' && url.password === '' ? url : 'it names a user';
+}
+
+/** Headers come as latin1. A place that is not ASCII is UTF-8, as browsers and curl read it, unless it cannot be. */
+function utf8(text: string): string {
+  const bytes = Buffer.from(text, 'latin1');
+  return isUtf8(bytes) ? bytes.toString() : text;
 }
 
 /** Once something may have been changed, nobody can say that nothing was. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { createEngine, type Engine, KeylaneError } from 'keylane';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/util/clock.js';
@@ -26,6 +26,7 @@ const LIES: Readonly<Record<string, (socket: Socket) => void>> = {
   'slow-head': (socket) => drip(socket, `${OK}x: `, 'y'),
   'endless-head': (socket) => pour(socket, OK, 'x-y: zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\r\n'),
   'other-protocol': (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+  'status-below': (socket) => socket.write('HTTP/1.1 099 Early\r\ncontent-length: 0\r\n\r\n'),
   'no-status': (socket) => socket.write('HTTP/1.1 OK\r\n\r\n'),
   'bare-lf': (socket) => socket.write('HTTP/1.1 200 OK\ncontent-length: 0\n\n'),
   'two-lengths': (socket) => socket.write(`${OK}content-length: 1\r\ncontent-length: 2\r\n\r\nab`),
@@ -51,6 +52,11 @@ const LIES: Readonly<Record<string, (socket: Socket) => void>> = {
     socket.write(`${OK}content-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`);
     socket.write(body);
   },
+  'more-than-coded': (socket) => {
+    socket.write(`${OK}content-encoding: deflate\r\ncontent-length: 100000\r\n\r\n`);
+    socket.write(deflateSync('ok'));
+    drip(socket, '', 'more');
+  },
   'odd-names': (socket) =>
     socket.write(`${OK}__proto__: a\r\nconstructor: b\r\ntoString: c\r\nthen: d\r\ncontent-length: 2\r\n\r\nok`),
 };
@@ -72,6 +78,7 @@ test.each<[path: string, verdict: string, says: RegExp]>([
   ['endless-head', 'ERR_PROTOCOL unknown', /the head of its answer is larger than 65536 bytes/],
   ['other-protocol', 'ERR_PROTOCOL unknown', /it does not speak HTTP\/1\.1: \w+/],
   ['no-status', 'ERR_PROTOCOL unknown', /it does not speak HTTP\/1\.1: \w+/],
+  ['status-below', 'ERR_PROTOCOL unknown', /it does not speak HTTP\/1\.1: its status is none/],
   ['bare-lf', 'ERR_PROTOCOL unknown', /it does not speak HTTP\/1\.1: \w+/],
   ['two-lengths', 'ERR_PROTOCOL unknown', /it does not speak HTTP\/1\.1: .*Content-Length/],
   ['length-and-chunks', 'ERR_PROTOCOL unknown', /it does not speak HTTP\/1\.1: .*Content-Length/],
@@ -102,6 +109,7 @@ test.each<[path: string, body: unknown, truncated: boolean]>([
   ['endless-body', 'z'.repeat(100_000), true],
   ['endless-chunks', 'z'.repeat(100_000), true],
   ['bomb', '\0'.repeat(100_000), true],
+  ['more-than-coded', 'ok', false],
   ['odd-names', 'ok', false],
 ])('%s is answered, and answers nobody else', async (path, body, truncated) => {
   const answer = await engine.run('http', { url: `${peer.origin}/${path}` }, { timeoutMs: 20_000 });

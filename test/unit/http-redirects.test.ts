@@ -55,6 +55,12 @@ test.each([
   );
 });
 
+test('a place that is written in UTF-8 is that one, and what cannot be UTF-8 is latin1', () => {
+  const asCame = (text: string) => Buffer.from(text).toString('latin1');
+  expect(led({ url: A }, {}, [302, asCame('/é?ж')])?.request.path).toBe('/%C3%A9?%D0%B6');
+  expect(led({ url: A }, {}, [302, '/caf\u00e9'])?.request.path).toBe('/caf%C3%A9');
+});
+
 test.each([200, 300, 304, 305, 306, 399, 401])('an answer %i leads nowhere', (status) => {
   expect(led({ url: A }, {}, [status, '/x'])).toBeUndefined();
 });

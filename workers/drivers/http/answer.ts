@@ -150,8 +150,11 @@ export class Answer implements Decoded {
 
   done(): void {
     if (this.state === 'over') return;
+    // What was coded has ended, and more comes: it is nothing that is wanted, and it may have no end.
+    const isMore = this.#decoder !== undefined && this.state === 'body';
     this.#over();
     this.#done.resolve(this.#fate === 'dropped' ? NOT_MODIFIED : this.#response());
+    if (isMore) this.#carrier.cut();
   }
 
   failed(error: Error): void {

@@ -231,6 +231,9 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
       return broken(origin, 'it does not speak HTTP/1.1: contradictory Content-Length or Transfer-Encoding', error);
     if (code === 'UND_ERR_SOCKET' && /^bad /.test(error.message))
       return broken(origin, `${error.message}: a protocol switch, or a 100 that nobody asked for`, error);
+    // undici's own check of it, which a parser in front of it lets through.
+    if (code === 'ERR_ASSERTION' && error.message.includes('statusCode'))
+      return broken(origin, 'it does not speak HTTP/1.1: its status is none', error);
     const bytes = this.#headed ? this.answer.bytes : undefined;
     return lost({ origin, method: this.#method, bytes }, this.#owner.failure ?? error);
   }
