@@ -334,8 +334,24 @@ function weigh(value: unknown, depth: number): number {
   if (typeof value === 'string') return value.length;
   if (typeof value !== 'object' || value === null) return 8;
   if (ArrayBuffer.isView(value)) return value.byteLength;
-  if (depth === DEEPEST) return 8;
+  if (depth === DEEPEST) {
+    refuseDeep(value, depth);
+    return 8;
+  }
   let sum = 8;
   for (const name in value) sum += weigh((value as Record<string, unknown>)[name], depth + 1);
   return sum;
+}
+
+/**
+ * Of lists and objects within each other. A shard has four times the stack of the main thread: what it can write (a server's
+ * answer of 3,000 lists) the other may not be able to read, and ended the process. Below it, programs go down by calls too.
+ */
+const MOST_LEVELS = 512;
+
+function refuseDeep(value: object, depth: number): void {
+  if (depth >= MOST_LEVELS) throw new RangeError(`it has more than ${MOST_LEVELS} lists or objects within each other`);
+  if (ArrayBuffer.isView(value)) return;
+  for (const one of Array.isArray(value) ? value : Object.values(value))
+    if (typeof one === 'object' && one !== null) refuseDeep(one, depth + 1);
 }

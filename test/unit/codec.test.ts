@@ -193,3 +193,17 @@ test('what cannot be encoded is refused alone, and its neighbours go in order', 
   const { seen } = crossed([run(1, 'a'), run(2, cycle), run(3, 'c')], (m) => refused.push((m as RunCommand).id));
   expect([refused, seen.map(([id]) => id)]).toEqual([[2], [1, 3]]);
 });
+
+test('a response deeper than its reader goes is refused alone, and one that is as deep as that arrives', () => {
+  const deep = (levels: number) => {
+    let value: unknown = 'end';
+    for (let i = 0; i < levels; i++) value = i % 2 === 0 ? [value] : { value };
+    return value;
+  };
+  const refused: string[] = [];
+  const responses = [deep(512), deep(513), deep(20_000), 'flat'].map((value, i) => response(i, value));
+  const { seen } = crossed(responses, (_, { message }) => refused.push(message));
+  expect(seen.map(([id]) => id)).toEqual([0, 3]);
+  expect(seen[0]?.[1]).toEqual(deep(512));
+  expect(refused).toEqual(Array(2).fill('it has more than 512 lists or objects within each other'));
+});
