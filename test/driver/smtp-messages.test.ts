@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,7 +74,9 @@ test('a long message under way holds up no other', async () => {
 
 test('what cannot be read is told by its path, before the server is', async () => {
   server.now({});
-  for (const path of [join(dir, 'not-there'), dir]) {
+  const pipe = join(dir, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const path of [join(dir, 'not-there'), dir, pipe]) {
     const error = await failure(engine.run('smtp', mail({ file: path })));
     expect(error).toMatchObject({ code: 'ERR_INPUT', outcome: 'not_started', retryable: false });
     expect(error.message).toContain(`smtp.raw.file: ${path} cannot be read: `);

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { KeylaneError } from '../../../src/errors.js';
 import type { SmtpOrder } from '../../../src/specs/smtp.js';
 import { compose } from './compose.js';
@@ -45,7 +45,8 @@ async function ofMail(mail: NonNullable<SmtpOrder['mail']>, messageId: string | 
 async function ofFile(path: string): Promise<Content> {
   let source: FileHandle | undefined;
   try {
-    source = await open(path, 'r');
+    // A pipe that nobody writes to would keep a thread of the process's few until somebody does: not even a close ends that.
+    source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await source.stat();
     if (!stat.isFile()) throw new Error('not a file');
     // Not looked at before: nothing is wrong with a 7-bit message that is sent as one of 8.
