@@ -115,6 +115,13 @@ test('a message of 1 MB reaches a stream whole, and so does what comes faster th
   expect(heard.map(({ params }) => params?.data)).toEqual(Array.from({ length: 5_000 }, (_, i) => `${i}`));
 });
 
+test('a stream of a shared process that nobody reads keeps no other request waiting', async () => {
+  const shared = { server: 'shared' };
+  const stream = engine.stream('stdio', ask('progress', { times: 10_000, _meta: { progressToken: 't' } }, shared));
+  expect(await stream.response).toEqual({ result: 10_000 });
+  expect(await engine.run('stdio', ask('echo', { a: 1 }, shared))).toEqual({ result: { a: 1 } });
+});
+
 test('what is no answer ends the stream that wrote it, and nothing else', async () => {
   const others = engine.run('stdio', ask('slow', { ms: 200 }));
   for (const written of ['no JSON\n', '{"id":1,"method":"tools/call"}\n', '{"method":"notifications/cancelled"}\n']) {

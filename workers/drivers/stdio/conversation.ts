@@ -201,7 +201,8 @@ export class Conversation {
     if (method === 'notifications/progress' && this.#options.dialect === 'mcp') this.#progress(message);
     else if (method === 'notifications/cancelled' && this.#unasked(message, text)) return;
     else if (!this.#options.host.isShared) this.#tellAll(lineOf(message, text));
-    else if (CHANGED.has(method)) this.#tellAll(requestText(undefined, method, undefined));
+    else if (CHANGED.has(method))
+      for (const stream of this.#streams) stream.hearOf(requestText(undefined, method, undefined), true);
   }
 
   #tellAll(line: string): void {
@@ -214,7 +215,7 @@ export class Conversation {
     const call = typeof token === 'number' ? this.#calls.get(token) : undefined;
     if (!call?.live || call.token === undefined) return;
     const line = lineOf({ ...message, params: { ...(params as object), progressToken: call.token } }, undefined);
-    if (this.#options.host.isShared) call.live.hearOf(line);
+    if (this.#options.host.isShared) call.live.hearOf(line, false);
     else call.live.hear(line);
   }
 

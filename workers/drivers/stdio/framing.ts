@@ -74,8 +74,7 @@ export class Lines implements Framer {
 
 /** A line of a header is shorter than this; a message's own bound is not for it. */
 const LONGEST_HEADER = 64 * 1024;
-/** Not at the start of the line: what is logged without an end of line stands before it. */
-const CONTENT_LENGTH = /Content-Length:\s*(\S+)\s*$/i;
+const CONTENT_LENGTH = 'content-length:';
 
 /**
  * The base protocol of language servers: headers, an empty line, and as many bytes as `Content-Length` says.
@@ -119,7 +118,7 @@ class Lengths implements Framer {
 
   #line(line: Buffer): void {
     const text = line.toString('latin1').trimEnd();
-    const length = CONTENT_LENGTH.exec(text)?.[1];
+    const length = lengthIn(text);
     if (length !== undefined) {
       this.#announced(length);
     } else if (this.#state === 'noise') {
@@ -158,4 +157,14 @@ class Lengths implements Framer {
     this.#body.clear();
     this.#sink.fault(why);
   }
+}
+
+/**
+ * What a header says that the line ends with; it may stand behind what was logged without an end of line. No regular
+ * expression: one that looks for it anywhere took 1.3 s for 64 KiB of headers without a line end between.
+ */
+function lengthIn(text: string): string | undefined {
+  const at = text.toLowerCase().lastIndexOf(CONTENT_LENGTH);
+  const value = at < 0 ? '' : text.slice(at + CONTENT_LENGTH.length).trim();
+  return value === '' || /\s/.test(value) ? undefined : value;
 }

@@ -13,7 +13,7 @@ export interface LiveHost {
   say(text: string): void;
   /** Resolves when the server is not behind with reading. */
   room(): Promise<void>;
-  /** The stream's reader is behind until it resolves. */
+  /** The stream's reader is behind until it resolves: the server is to be let wait. */
   behind(until: Promise<void>): void;
 }
 
@@ -33,6 +33,8 @@ export class Live {
   #canAnswer: boolean;
   #ended = false;
   #isBehind = false;
+  /** What it is to hear when it is not behind any more; of a few kinds, and each once. */
+  readonly #missed = new Set<string>();
 
   /** `wrong`: the caller has written what cannot be passed on. */
   constructor(context: ExecuteContext, host: LiveHost, wrong: (error: KeylaneError) => void) {
@@ -47,20 +49,27 @@ export class Live {
     return this.#canAnswer && !this.#ended && this.#asked.size < MOST_ASKED;
   }
 
-  /** One JSON text, which ends with a newline: a long one comes in several chunks. */
+  /**
+   * One JSON text, which ends with a newline: a long one comes in several chunks. Where the reader is behind, the process is
+   * to wait, unless others share it: they would wait with it, for as long as somebody does not read.
+   */
   hear(text: string): void {
     const until = this.#context.chunk('message', Buffer.from(`${text}\n`));
     if (!until) return;
     this.#isBehind = true;
     void until.then(() => {
       this.#isBehind = false;
+      const missed = [...this.#missed];
+      this.#missed.clear();
+      for (const one of missed) this.hearOf(one, true);
     });
-    this.#host.behind(until);
+    if (!this.#host.isShared) this.#host.behind(until);
   }
 
-  /** What the next message of its kind makes good; it is left out where the reader is behind. */
-  hearOf(text: string): void {
+  /** Of a shared process. Left out where the reader is behind: what the next one of its kind makes good, the others come late. */
+  hearOf(text: string, isToCome: boolean): void {
     if (!this.#isBehind) this.hear(text);
+    else if (isToCome) this.#missed.add(text);
   }
 
   /** A request of the server's, which it is to answer. */
