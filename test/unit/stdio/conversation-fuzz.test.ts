@@ -64,7 +64,7 @@ async function hear(framing: Framing, random: Random, bytes: Buffer) {
   });
   const faults: string[] = [];
   const framer = framerOf(framing, 1 << 20, {
-    message: (body) => conversation.heard(body),
+    message: (text) => conversation.heard(text),
     noise: () => undefined,
     fault: (why) => faults.push(why),
   });

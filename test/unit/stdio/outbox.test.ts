@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { Outbox, type Outgoing } from '../../../workers/drivers/stdio/outbox.js';
 import { settled } from '../../support/fake-clock.js';
+import { seeded } from '../../support/seed.js';
 
 /** A server that reads when it is let. */
 function start() {
@@ -54,6 +55,27 @@ test('what the server has no room for waits, can be taken back until it leaves, 
     told: expect.arrayContaining(['1 is written', '3 leaves']),
     hasRoom: true,
   });
+});
+
+test('of very many that wait, those that are taken back leave no trace, and the others leave in their order', async () => {
+  const { outbox, writes, reads } = start();
+  outbox.push({ text: 'x' });
+  await settled();
+  const random = seeded();
+  let kept: Outgoing[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    const message = { text: String(i) };
+    outbox.push(message);
+    kept.push(message);
+    if (random.below(4) > 0) {
+      const dropped = random.pick(kept);
+      outbox.drop(dropped);
+      kept = kept.filter((other) => other !== dropped);
+    }
+  }
+  reads();
+  await settled();
+  expect(writes).toEqual(['x\n', kept.map(({ text }) => `${text}\n`).join('')]);
 });
 
 test('what is ours to say is kept for a server that reads nothing up to a bound', async () => {

@@ -79,7 +79,7 @@ export class StdioConnection {
         room: () => this.#outbox.room(),
         behind: (until) => this.#hold(until),
       },
-      noise: (bytes) => this.#heardNoise(bytes),
+      noise: (text) => this.#heardNoise(text),
       served: () => witness.served(),
     });
     this.#listen();
@@ -145,10 +145,10 @@ export class StdioConnection {
   #listen(): void {
     const { stdin, stdout, exited, ended } = this.#child;
     const framer = framerOf(this.#target.framing, this.#target.maxMessageBytes, {
-      message: (body) => {
-        if (this.#conversation.heard(body)) this.#noiseBytes = 0;
+      message: (text) => {
+        if (this.#conversation.heard(text)) this.#noiseBytes = 0;
       },
-      noise: (bytes) => this.#heardNoise(bytes),
+      noise: (text) => this.#heardNoise(text),
       fault: (why) => this.#fail(`it wrote ${why}`, 'ERR_PROTOCOL'),
     });
     stdout.on('data', (bytes: Buffer) => {
@@ -165,9 +165,10 @@ export class StdioConnection {
   }
 
   /** Lines of a log among the messages are nobody's; a process that says nothing else for long is of no use. */
-  #heardNoise(bytes: Buffer): void {
-    this.#noise.push(Buffer.from(`${bytes.toString()}\n`));
-    this.#noiseBytes += bytes.length + 1;
+  #heardNoise(text: string): void {
+    const bytes = Buffer.from(`${text}\n`);
+    this.#noise.push(bytes);
+    this.#noiseBytes += bytes.length;
     const most = this.#target.maxMessageBytes;
     if (this.#noiseBytes > most) this.#fail(`it wrote ${most} bytes that are no message`, 'ERR_PROTOCOL');
   }

@@ -2,6 +2,8 @@ import { KeylaneError } from '../../../src/errors.js';
 import type { StdioOrder } from '../../../src/specs/stdio.js';
 import type { StdioResponse } from '../../../src/stdio-types.js';
 import type { ExecuteContext } from '../../../src/types.js';
+import { Call } from './call.js';
+import { Calls } from './calls.js';
 import { Live, type LiveHost } from './live.js';
 import {
   errorText,
@@ -15,21 +17,7 @@ import {
   resultText,
   withToken,
 } from './messages.js';
-import type { Outbox, Outgoing } from './outbox.js';
-
-/** A request of ours. */
-interface Call {
-  readonly id: number;
-  /** Undefined: of the connection itself. */
-  readonly context: ExecuteContext | undefined;
-  readonly outgoing: Outgoing;
-  hasLeft: boolean;
-  live: Live | undefined;
-  /** The caller's own; undefined where it asked for no progress. */
-  readonly token: string | number | undefined;
-  resolve(response: StdioResponse): void;
-  reject(error: Error): void;
-}
+import type { Outbox } from './outbox.js';
 
 export interface ConversationOptions {
   readonly outbox: Outbox;
@@ -37,7 +25,7 @@ export interface ConversationOptions {
   readonly dialect: 'mcp' | 'lsp';
   readonly host: LiveHost;
   /** The server has said what is no message. */
-  noise(bytes: Buffer): void;
+  noise(text: string): void;
   /** The server has answered a request of a caller. */
   served(): void;
 }
@@ -57,10 +45,9 @@ const CHANGED: ReadonlySet<string> = new Set(
  */
 export class Conversation {
   readonly #options: ConversationOptions;
-  readonly #calls = new Map<number, Call>();
+  readonly #calls = new Calls<Call>();
   /** Oldest first. */
   readonly #streams = new Set<Live>();
-  #lastId = 0;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -73,21 +60,21 @@ export class Conversation {
   /** A caller's request. Rejects where it is called off, or the process is lost. */
   ask(order: StdioOrder, context: ExecuteContext): Promise<StdioResponse> {
     if (order.notify) return this.#notify(order, context);
-    const id = ++this.#lastId;
+    const id = this.#calls.newId();
     const { progressToken: token, params } = order;
     const isTold = token !== undefined && params !== undefined;
-    return this.#call(id, requestText(id, order.method, isTold ? withToken(params, id) : params), context, token);
+    const text = requestText(id, order.method, isTold ? withToken(params, id) : params);
+    return this.#begun(new Call(id, text, context, token));
   }
 
   /** A request of the connection's own. */
   own(method: string, params?: object): Promise<StdioResponse> {
-    const id = ++this.#lastId;
-    return this.#call(id, requestText(id, method, params && JSON.stringify(params)));
+    const id = this.#calls.newId();
+    return this.#begun(new Call(id, requestText(id, method, params && JSON.stringify(params))));
   }
 
   /** One message of the server's, or several in a list. False: it was none. */
-  heard(body: Buffer): boolean {
-    const text = body.toString();
+  heard(text: string): boolean {
     const value = parsed(text);
     try {
       if (isMessage(value)) {
@@ -98,79 +85,63 @@ export class Conversation {
         for (const one of value) if (isMessage(one)) this.#take(one, undefined);
         return true;
       }
-      if (text.trim() !== '') this.#options.noise(body);
+      if (text.trim() !== '') this.#options.noise(text);
     } catch {
       // A hundred thousand lists within each other can be read, and not written again.
-      this.#options.noise(body);
+      this.#options.noise(text);
     }
     return false;
   }
 
   /** The process is lost: each request hears of it once. `error` is told whether it had left. */
   lost(error: (hasLeft: boolean) => KeylaneError): void {
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.all()) {
       this.#settled(call);
       call.reject(error(call.hasLeft));
     }
   }
 
-  #call(id: number, text: string, context?: ExecuteContext, token?: string | number): Promise<StdioResponse> {
-    return new Promise((resolve, reject) => {
-      const outgoing: Outgoing = { text, leaving: () => this.#leaves(call) };
-      const call: Call = { id, context, outgoing, hasLeft: false, live: undefined, token, resolve, reject };
-      this.#begin(call);
-    });
-  }
-
   #notify({ method, params }: StdioOrder, context: ExecuteContext): Promise<StdioResponse> {
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      const written = () => {
-        if (!this.#calls.has(id)) return;
-        this.#settled(call);
-        resolve({});
-      };
-      const text = requestText(undefined, method, params);
-      const outgoing: Outgoing = { text, leaving: () => this.#leaves(call), written };
-      const call: Call = { id, context, outgoing, hasLeft: false, live: undefined, token: undefined, resolve, reject };
-      this.#begin(call);
-    });
+    const call = new Call(this.#calls.newId(), requestText(undefined, method, params), context);
+    call.written = () => {
+      if (this.#calls.get(call.id) !== call) return;
+      this.#settled(call);
+      call.resolve({});
+    };
+    return this.#begun(call);
   }
 
-  #begin(call: Call): void {
+  #begun(call: Call): Promise<StdioResponse> {
     const { context } = call;
     if (context?.aborted) {
       call.reject(context.aborted);
-      return;
+      return call.answer;
     }
-    this.#calls.set(call.id, call);
-    if (context?.live && !call.outgoing.written) {
+    this.#calls.add(call);
+    if (context?.live && !call.written) {
       call.live = new Live(context, this.#options.host, (error) => this.#callOff(call, asOf(error, call.hasLeft)));
       this.#streams.add(call.live);
     }
     context?.onAbort((reason) => this.#callOff(call, reason));
-    this.#options.outbox.push(call.outgoing);
-  }
-
-  #leaves(call: Call): void {
-    call.hasLeft = true;
-    call.context?.sent();
+    this.#options.outbox.push(call);
+    return call.answer;
   }
 
   /** What has left cannot be taken back: the server is asked to leave it, and an answer to it is nobody's any more. */
   #callOff(call: Call, reason: Error): void {
-    if (!this.#calls.has(call.id)) return;
+    if (this.#calls.get(call.id) !== call) return;
     const { outbox, dialect } = this.#options;
-    if (!call.hasLeft) outbox.drop(call.outgoing);
-    else if (call.outgoing.written) outbox.drop(call.outgoing);
-    else if (dialect === 'lsp') outbox.pushOwn(requestText(undefined, '$/cancelRequest', `{"id":${call.id}}`));
+    if (!call.hasLeft) outbox.drop(call);
+    else if (call.written) {
+      // A notification: there is nothing to leave.
+    } else if (dialect === 'lsp') outbox.pushOwn(requestText(undefined, '$/cancelRequest', `{"id":${call.id}}`));
     else outbox.pushOwn(requestText(undefined, 'notifications/cancelled', `{"requestId":${call.id}}`));
     this.#settled(call);
     call.reject(reason);
   }
 
   #settled(call: Call): void {
-    this.#calls.delete(call.id);
+    this.#calls.delete(call);
     call.context?.onAbort(undefined);
     if (!call.live) return;
     this.#streams.delete(call.live);
@@ -189,7 +160,7 @@ export class Conversation {
   /** An answer to nothing that waits, or to what was called off, is nobody's. */
   #answered(message: Message): void {
     const call = typeof message.id === 'number' ? this.#calls.get(message.id) : undefined;
-    if (!call || call.outgoing.written) return;
+    if (!call || call.written) return;
     const response = responseOf(message);
     this.#settled(call);
     if (call.context) this.#options.served();

@@ -2,10 +2,10 @@ import { Pieces } from '../../../src/util/pieces.js';
 
 /** What is found in the bytes of a peer. */
 export interface FramerSink {
-  /** One message, whole. It lies in what was pushed: it is to be read at once. */
-  message(body: Buffer): void;
+  /** One message, whole. */
+  message(text: string): void;
   /** What is no part of any message: logs, mostly. */
-  noise(bytes: Buffer): void;
+  noise(text: string): void;
   /** Nothing can be made of what comes from here on; nothing more is said. */
   fault(why: string): void;
 }
@@ -28,7 +28,10 @@ export function framed(framing: Framing, text: string): string {
 
 const NEWLINE = 10;
 
-/** A message a line. Each byte is looked at once and copied once, however it is cut. */
+/**
+ * A message a line. Each byte is looked at once and copied once, however it is cut. All whole lines of a piece become one
+ * text, which is then cut: an end of line is an end of line in UTF-8, whatever stands before it.
+ */
 export class Lines implements Framer {
   readonly #most: number;
   readonly #sink: FramerSink;
@@ -42,33 +45,43 @@ export class Lines implements Framer {
   }
 
   push(bytes: Buffer): void {
+    if (this.#faulty) return;
     let from = 0;
-    while (!this.#faulty) {
+    // The first, where it began in an earlier piece; and where all together are more than one may be, one by one.
+    while (this.#held.bytes > 0 || bytes.length - from > this.#most) {
       const at = bytes.indexOf(NEWLINE, from);
-      const piece = bytes.subarray(from, at < 0 ? bytes.length : at);
-      if (this.#held.bytes + piece.length > this.#most) {
-        this.#faulty = true;
-        this.#held.clear();
-        this.#sink.fault(`a line of more than ${this.#most} bytes`);
+      const end = at < 0 ? bytes.length : at;
+      if (this.#held.bytes + end - from > this.#most) {
+        this.#fault();
         return;
       }
-      if (at < 0) {
-        if (piece.length > 0) this.#held.add(piece);
-        return;
-      }
-      from = at + 1;
-      this.#sink.message(this.#whole(piece));
+      if (end > from) this.#held.add(bytes.subarray(from, end));
+      if (at < 0) return;
+      from = end + 1;
+      this.#sink.message(this.#held.take().toString());
     }
+    const last = bytes.lastIndexOf(NEWLINE);
+    if (last >= from) this.#cut(bytes.toString('utf8', from, last));
+    if (last + 1 < bytes.length) this.#held.add(bytes.subarray(Math.max(from, last + 1)));
   }
 
   end(): void {
-    if (this.#held.bytes > 0 && !this.#faulty) this.#sink.message(this.#held.take());
+    if (this.#held.bytes > 0 && !this.#faulty) this.#sink.message(this.#held.take().toString());
   }
 
-  #whole(last: Buffer): Buffer {
-    if (this.#held.bytes === 0) return last;
-    if (last.length > 0) this.#held.add(last);
-    return this.#held.take();
+  #cut(lines: string): void {
+    let from = 0;
+    for (let at = lines.indexOf('\n'); at >= 0; at = lines.indexOf('\n', from)) {
+      this.#sink.message(lines.slice(from, at));
+      from = at + 1;
+    }
+    this.#sink.message(lines.slice(from));
+  }
+
+  #fault(): void {
+    this.#faulty = true;
+    this.#held.clear();
+    this.#sink.fault(`a line of more than ${this.#most} bytes`);
   }
 }
 
@@ -116,8 +129,8 @@ class Lengths implements Framer {
     return bytes.subarray(end);
   }
 
-  #line(line: Buffer): void {
-    const text = line.toString('latin1').trimEnd();
+  #line(line: string): void {
+    const text = line.trimEnd();
     const length = lengthIn(text);
     if (length !== undefined) {
       this.#announced(length);
@@ -144,10 +157,10 @@ class Lengths implements Framer {
     const last = bytes.subarray(0, missing);
     this.#state = 'noise';
     if (this.#body.bytes === 0) {
-      this.#sink.message(last);
+      this.#sink.message(last.toString());
     } else {
       this.#body.add(last);
-      this.#sink.message(this.#body.take());
+      this.#sink.message(this.#body.take().toString());
     }
     return bytes.subarray(missing);
   }
@@ -164,7 +177,9 @@ class Lengths implements Framer {
  * expression: one that looks for it anywhere took 1.3 s for 64 KiB of headers without a line end between.
  */
 function lengthIn(text: string): string | undefined {
-  const at = text.toLowerCase().lastIndexOf(CONTENT_LENGTH);
-  const value = at < 0 ? '' : text.slice(at + CONTENT_LENGTH.length).trim();
+  // Not cut out of `text`: of a few letters the small one is longer.
+  const small = text.toLowerCase();
+  const at = small.lastIndexOf(CONTENT_LENGTH);
+  const value = at < 0 ? '' : small.slice(at + CONTENT_LENGTH.length).trim();
   return value === '' || /\s/.test(value) ? undefined : value;
 }

@@ -91,7 +91,7 @@ export class Live {
 
   async #read(input: AsyncIterable<Uint8Array>): Promise<void> {
     const lines = new Lines(this.#host.most, {
-      message: (line) => this.#written(line.toString()),
+      message: (line) => this.#written(line),
       noise: () => undefined,
       fault: (why) => this.#refuse(why),
     });

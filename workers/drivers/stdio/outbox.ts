@@ -8,7 +8,9 @@ export interface Outgoing {
   /** Called just before it leaves. */
   leaving?(): void;
   /** Called when the kernel has it. */
-  written?(): void;
+  written?: (() => void) | undefined;
+  /** It was taken back. Changed by the outbox alone. */
+  isDropped?: boolean;
 }
 
 /** Characters that leave in one system call; more waits for the next turn. */
@@ -24,8 +26,10 @@ export class Outbox {
   readonly #stdin: Writable;
   readonly #framing: Framing;
   readonly #unread: () => void;
-  /** In the order in which they leave. */
-  readonly #waiting = new Set<Outgoing>();
+  /** In the order in which they leave. (A list, and no Set: see Calls.) */
+  #waiting: Outgoing[] = [];
+  /** Those among them that were taken back. */
+  #dropped = 0;
   #own = 0;
   readonly #room = new Bell();
   #isScheduled = false;
@@ -47,7 +51,7 @@ export class Outbox {
 
   push(message: Outgoing): void {
     if (this.#ended) return;
-    this.#waiting.add(message);
+    this.#waiting.push(message);
     if (!this.#isFull) this.#soon();
   }
 
@@ -63,18 +67,23 @@ export class Outbox {
 
   /** Takes back what has not left. */
   drop(message: Outgoing): void {
-    this.#waiting.delete(message);
+    message.isDropped = true;
+    this.#dropped++;
+    // Now and then: each costs the same, however many wait and in whatever order they are taken back.
+    if (2 * this.#dropped <= this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter(({ isDropped }) => !isDropped);
+    this.#dropped = 0;
   }
 
   /** Resolves when nothing waits for the server to read. */
   async room(): Promise<void> {
-    while (this.#isFull && this.#waiting.size > 0 && !this.#ended) await this.#room.wait();
+    while (this.#isFull && this.#waiting.length > 0 && !this.#ended) await this.#room.wait();
   }
 
   /** Nothing more leaves. */
   stop(): void {
     this.#ended = true;
-    this.#waiting.clear();
+    this.#waiting = [];
     this.#room.ring();
   }
 
@@ -86,22 +95,29 @@ export class Outbox {
   }
 
   #flush(): void {
-    if (this.#ended || this.#isFull || this.#waiting.size === 0) return;
+    if (this.#ended || this.#isFull || this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
     let bytes = '';
+    let count = 0;
     let written: Outgoing[] | undefined;
-    for (const message of this.#waiting) {
-      this.#waiting.delete(message);
+    while (count < waiting.length && bytes.length < AT_ONCE) {
+      const message = waiting[count++] as Outgoing;
+      if (message.isDropped) {
+        this.#dropped--;
+        continue;
+      }
       message.leaving?.();
       bytes += framed(this.#framing, message.text);
       if (message.written) {
         written ??= [];
         written.push(message);
       }
-      if (bytes.length >= AT_ONCE) break;
     }
+    this.#waiting = waiting.slice(count);
+    if (bytes === '') return;
     const hasRoom = this.#stdin.write(bytes, written && tell(written));
     if (!hasRoom) this.#isFull = true;
-    else if (this.#waiting.size > 0) this.#soon();
+    else if (this.#waiting.length > 0) this.#soon();
   }
 
   /** After all that this turn of the loop brings: the commands of a frame, the answers of a read. */
