@@ -1,8 +1,9 @@
-// Builds src, workers and load into dist/ with plain tsc, the dashboard for the browser beside it, and stamps dist with a
-// digest of what it was built from.
+// Builds src, workers and load into dist/ with plain tsc, the dashboard for the browser beside it, joins what is loaded
+// together (bundle.mjs), and stamps dist with a digest of what it was built from.
 // Whatever runs dist (all tests but unit and sim, load/, the demo) refuses it when the digest no longer fits.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { bundle } from './bundle.mjs';
 import { digestOfSources, isFresh, root, stamp } from './stamp.mjs';
 
 if (!isFresh()) {
@@ -10,6 +11,7 @@ if (!isFresh()) {
   compile('tsconfig.json');
   compile('src/server/page/tsconfig.json');
   copyPage();
+  await bundle();
   writeFileSync(stamp, digestOfSources());
 }
 

@@ -19,7 +19,8 @@ export function digestOfSources() {
     if (/^(proxy.*|random)\.ts$/.test(name))
       hash.update(`${name}\0`).update(readFileSync(new URL(`test/support/${name}`, root)));
   }
-  for (const name of ['tsconfig.json', 'scripts/build.mjs', 'node_modules/uplot/package.json'])
+  const packages = ['uplot', 'rolldown'].map((name) => `node_modules/${name}/package.json`);
+  for (const name of ['tsconfig.json', 'scripts/build.mjs', 'scripts/bundle.mjs', ...packages])
     hash.update(readFileSync(new URL(name, root)));
   return hash.digest('hex');
 }

@@ -3,30 +3,34 @@ import { createEngine } from 'keylane';
 import * as client from 'keylane/client';
 import { expect, expectTypeOf, test } from 'vitest';
 
+const root = new URL('../../', import.meta.url);
+
 test('what a program may import of the client is exactly this', () => {
   expect(Object.keys(client).sort()).toEqual(['KeylaneError', 'connect']);
 });
 
 test('a client loads no engine, no package, and starts no thread', () => {
-  const root = new URL('../../dist/src/client/index.js', import.meta.url);
   const files = new Set<string>();
+  const modules = new Set<string>();
   const packages = new Set<string>();
   const visit = (url: URL) => {
     if (files.has(url.href)) return;
     files.add(url.href);
-    const text = readFileSync(url, 'utf8');
-    for (const [, fixed, late] of text.matchAll(
-      /^(?:import|export)\s(?:[^'";]*?\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm,
+    const { sources } = JSON.parse(readFileSync(new URL(`${url.href}.map`), 'utf8')) as { sources: string[] };
+    for (const source of sources) modules.add(new URL(source, url).href.slice(root.href.length));
+    for (const [, fixed, late] of readFileSync(url, 'utf8').matchAll(
+      /^(?:import|export)\s(?:[^'";]*?\sfrom\s)?"([^"]+)"|\bimport\("([^"]+)"\)/gm,
     )) {
       const name = (fixed ?? late) as string;
       if (name.startsWith('.')) visit(new URL(name, url));
       else packages.add(name);
     }
   };
-  visit(root);
-  const names = [...files].map((href) => href.slice(href.indexOf('/dist/') + 6)).sort();
-  expect(names).toContain('src/client/link.js');
-  expect(names.filter((name) => /^(workers|src\/(engine|host|store|wire|specs|server|cli)\b)/.test(name))).toEqual([]);
+  visit(new URL('dist/src/client/index.js', root));
+  expect(modules).toContain('src/client/link.ts');
+  expect(
+    [...modules].filter((name) => /^(workers|src\/(engine|host|store|wire|specs|server|cli)\b)/.test(name)),
+  ).toEqual([]);
   expect([...packages].filter((name) => !name.startsWith('node:'))).toEqual([]);
   expect(packages).not.toContain('node:worker_threads');
 });

@@ -10,7 +10,7 @@ const asModule = (source: string) => `data:text/javascript,${encodeURIComponent(
 const HOOKS = asModule(`
   import { appendFileSync } from 'node:fs';
   export async function load(url, context, next) {
-    appendFileSync(process.env.LOADED, url + '\\n');
+    appendFileSync(process.env.LOADED, process.pid + ' ' + url + '\\n');
     return next(url, context);
   }`);
 const NOTE = asModule(`import { register } from 'node:module'; register(${JSON.stringify(HOOKS)});`);
@@ -33,13 +33,24 @@ test('help and mistakes load the flags alone, not the engine: they are 0.15 s of
   ] as const) {
     const ran = await loadedBy(...args);
     expect(ran.status).toBe(status);
-    expect(ran.loaded).toContain('/src/cli/flags.js');
-    expect(ran.loaded).not.toMatch(/src\/index\.js|node_modules\/zod/);
+    expect(ran.loaded).toContain('/chunks/flags.js');
+    expect(ran.loaded).not.toMatch(/chunks\/engine\.js|node_modules\/zod/);
   }
 });
 
 test('a command loads no parser that it does not need', async () => {
   const { loaded } = await loadedBy('report', '--data-dir', '/nowhere');
-  expect(loaded).toContain('/src/index.js');
+  expect(loaded).toContain('/chunks/engine.js');
   expect(loaded).not.toMatch(/csv-parse|node_modules\/(yaml|piscina|lmdb|openid-client|ssh2)\//);
+});
+
+test('the process above one that can be started again loads nothing of it', async () => {
+  const { loaded } = await loadedBy('batch', 'run', '/nowhere');
+  const lines = loaded.trim().split('\n');
+  const pidOf = (line: string | undefined) => line?.split(' ')[0];
+  const above = lines.filter((line) => pidOf(line) === pidOf(lines[0])).join('\n');
+  const below = lines.filter((line) => pidOf(line) !== pidOf(lines[0])).join('\n');
+  expect(below).toContain('/chunks/engine.js');
+  expect(above).toContain('/chunks/restart.js');
+  expect(above).not.toMatch(/chunks\/(?!restart)|node_modules/);
 });

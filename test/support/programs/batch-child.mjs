@@ -1,7 +1,9 @@
 // batch-child.mjs SETTINGS: a journaled batch in a process that may be killed at any moment. Each result that is handed
 // out is one line of stdout, in one write: what is in the pipe outlives us.
 import { readFileSync, writeSync } from 'node:fs';
-import { createEngine, systemClock } from 'keylane';
+import { systemClock } from 'keylane';
+// Not the package: in there the steps of a journal cannot be reached.
+import { createEngine } from '../../../dist/src/engine.js';
 import { dieAt } from './batch-points.mjs';
 
 const {
