@@ -129,6 +129,28 @@ test('a request that is called off resets its stream, and the others go on', asy
   expect(connection.alive).toBe(true);
 });
 
+test('a connection on which nothing came in all the time of a request takes no more; one on which something did goes on', async () => {
+  const hung = deferred<void>();
+  answers = (stream, { ':path': path }) => {
+    if (path === '/ok') stream.respond({ ':status': 200 }, { endStream: true });
+    else if (path === '/last') hung.resolve();
+  };
+  const { run, connection } = await open();
+  const late = new KeylaneError('ERR_TIMEOUT');
+  const first = new FakeExecute({ onSent: () => {} });
+  const hanging = thrown(run({ path: '/hang' }, first));
+  expect(await run({ path: '/ok' })).toMatchObject({ status: 200 });
+  first.controller.abort(late);
+  expect(await hanging).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown' });
+  expect(connection.alive).toBe(true);
+  const second = new FakeExecute({ onSent: () => {} });
+  const silent = thrown(run({ path: '/last' }, second));
+  await hung.promise;
+  second.controller.abort(late);
+  expect(await silent).toMatchObject({ code: 'ERR_TIMEOUT', outcome: 'unknown' });
+  expect(connection.alive).toBe(false);
+});
+
 test('no more streams are opened than the peer takes', async () => {
   const held: ServerHttp2Stream[] = [];
   answers = (stream) => held.push(stream);

@@ -36,6 +36,8 @@ export class H2Connection implements OriginConnection, Owner {
   /** Of the streams that were open at a GOAWAY, the last one that the peer looks at. */
   #lastStream = Number.POSITIVE_INFINITY;
   #state: 'open' | 'leaving' | 'closed' = 'open';
+  /** Heads and pieces of bodies that came, of whatever stream. */
+  heard = 0;
 
   constructor(socket: TLSSocket, route: Route, lost: (error: Error) => void) {
     this.#socket = socket;
@@ -126,6 +128,15 @@ export class H2Connection implements OriginConnection, Owner {
     if (this.#streams === 0 && this.#state === 'leaving') this.#tell();
   }
 
+  /**
+   * A request has waited for all of its time, and nothing came for any other either: who is gone without a word looks like
+   * this, for as long as TCP tries, and nghttp2 after a peer's fault that it has told the peer of and nobody else. It takes
+   * no more requests.
+   */
+  silent(): void {
+    if (this.#state === 'open') this.#state = 'leaving';
+  }
+
   refused(stream: ClientHttp2Stream): boolean {
     return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || (stream.id ?? 0) > this.#lastStream;
   }
@@ -169,7 +180,9 @@ function headersOf(
 
 /** What an exchange needs of its connection. */
 interface Owner {
+  heard: number;
   freed(): void;
+  silent(): void;
   /** Did the peer say that it has not looked at this stream, and will not? */
   refused(stream: ClientHttp2Stream): boolean;
 }
@@ -193,15 +206,22 @@ class Exchange implements Carrier {
     this.#owner = owner;
     const answer = new Answer(order, route, context, this);
     this.answer = answer;
-    context.onAbort((reason) => answer.abort(reason));
+    const { heard } = owner;
+    context.onAbort((reason) => {
+      const late = reason instanceof KeylaneError && reason.code === 'ERR_TIMEOUT';
+      answer.abort(reason);
+      if (late && owner.heard === heard) owner.silent();
+    });
     let failure: Thrown | undefined;
     let length = 0;
     stream.on('response', (head) => {
+      owner.heard++;
       const { ':status': status = 0, ...rest } = head;
       if (order.method !== 'HEAD' && status !== 304) length = Number(rest['content-length'] ?? 0);
       answer.head(status, { ...rest } as HttpResponse['headers'], asked);
     });
     stream.on('data', (bytes: Buffer) => {
+      owner.heard++;
       if (!answer.data(bytes)) stream.pause();
     });
     stream.on('end', () => {
