@@ -89,6 +89,7 @@ export function makeStdioSpec(
 }
 
 const CANCEL = 'a request is called off by its own `signal`; then keylane sends this';
+const FAREWELL = 'keylane says it when it ends the process, which others may share';
 const HANDSHAKE = 'keylane makes the handshake, once a process; leave it out, or say `initialize: none` of the server';
 
 /** Ids are the process's, which others may share: whoever could send these could call off what others have asked. */
@@ -97,10 +98,12 @@ const OURS_TO_SEND: ReadonlyMap<string, string> = new Map([
   ['$/cancelRequest', CANCEL],
 ]);
 
-/** Of those of MCP the driver knows the answer already. */
+/** What begins and ends a process that language servers and their like are: of MCP the driver knows the answer already. */
 const OF_THE_HANDSHAKE: ReadonlyMap<string, string> = new Map([
   ['initialize', HANDSHAKE],
   ['initialized', HANDSHAKE],
+  ['shutdown', FAREWELL],
+  ['exit', FAREWELL],
 ]);
 
 /** MCP 2025-06-18, "Progress": a text or a number that the caller has chosen. */

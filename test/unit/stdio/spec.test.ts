@@ -166,6 +166,12 @@ describe('a stdio request', () => {
       expect(parse({ server, method: 'initialize' }).request.method).toBe('initialize');
   });
 
+  test('cannot begin or end a process that others may use', () => {
+    for (const method of ['initialize', 'initialized', 'shutdown', 'exit'])
+      expect(() => parse({ server: 'lsp', method, notify: true })).toThrow(/stdio\.method: keylane (makes|says)/);
+    expect(parse({ server: 'raw', method: 'exit' }).request.method).toBe('exit');
+  });
+
   test('takes params of another realm, and leaves out what has no value', () => {
     expect(parse({ params: runInNewContext('({ a: [1, { b: null }] })') as object }).request.params).toBe(
       '{"a":[1,{"b":null}]}',
