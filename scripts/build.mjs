@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { bundle } from './bundle.mjs';
+import { licenceOf } from './licence.mjs';
 import { digestOfSources, isFresh, root, stamp } from './stamp.mjs';
 
 if (!isFresh()) {
@@ -23,17 +24,16 @@ function compile(project) {
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 }
 
-/** What tsc does not make of the dashboard. uPlot goes with its licence: whoever has our package needs no other for it. */
+/** What tsc does not make of the dashboard. uPlot goes with its licence. */
 function copyPage() {
   const from = new URL('src/server/page/', root);
   const to = new URL('dist/src/server/page/', root);
   for (const name of readdirSync(from))
     if (/\.(html|css|svg)$/.test(name)) copyFileSync(new URL(name, from), new URL(name, to));
   const uplot = new URL('node_modules/uplot/', root);
-  const licence = `/*!\n${readFileSync(new URL('LICENSE', uplot), 'utf8').trim()}\n*/\n`;
   for (const [source, name] of [
     ['dist/uPlot.esm.js', 'uplot.js'],
     ['dist/uPlot.min.css', 'uplot.css'],
   ])
-    writeFileSync(new URL(name, to), licence + readFileSync(new URL(source, uplot), 'utf8'));
+    writeFileSync(new URL(name, to), licenceOf('uplot') + readFileSync(new URL(source, uplot), 'utf8'));
 }

@@ -19,8 +19,8 @@ export function digestOfSources() {
     if (/^(proxy.*|random)\.ts$/.test(name))
       hash.update(`${name}\0`).update(readFileSync(new URL(`test/support/${name}`, root)));
   }
-  const packages = ['uplot', 'rolldown'].map((name) => `node_modules/${name}/package.json`);
-  for (const name of ['tsconfig.json', 'scripts/build.mjs', 'scripts/bundle.mjs', ...packages])
+  const packages = ['uplot', 'rolldown', 'zod'].map((name) => `node_modules/${name}/package.json`);
+  for (const name of ['tsconfig.json', 'scripts/build.mjs', 'scripts/bundle.mjs', 'scripts/licence.mjs', ...packages])
     hash.update(readFileSync(new URL(name, root)));
   return hash.digest('hex');
 }
