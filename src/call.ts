@@ -50,6 +50,8 @@ export class Call implements RunCommand, Due {
   groups: GroupSet | undefined = undefined;
   /** About its size on the way to the shard; counted by admission. */
   bytes = 0;
+  /** Of the window of its chunks: what its reader has taken, and its shard was not told of. */
+  taken = 0;
   /** Which of the calls that wait it is, by when they came. */
   order = 0;
   /** When it was handed over to admission. */

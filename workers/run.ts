@@ -217,9 +217,9 @@ export class Run implements Waiter, Entrant, ExecuteContext, Due {
     this.#answerError(error);
   }
 
-  /** The reader has taken so many bytes of chunks. */
+  /** The reader has taken so much of the window. */
   credit(bytes: number): void {
-    this.#credit?.give(bytes + CHUNK_COST);
+    this.#credit?.give(bytes);
   }
 
   // What follows is the driver's side: ExecuteContext.

@@ -3,6 +3,7 @@ import type { Call } from '../call.js';
 import { KeylaneError } from '../errors.js';
 import type { ShardEvent } from '../events.js';
 import { FrameReader, type FrameVisitor } from '../wire/codec.js';
+import { CHUNK_COST, TOLD_BYTES } from '../wire/credit.js';
 import { Ledger } from '../wire/ledger.js';
 import { Outbox } from '../wire/outbox.js';
 import type { Ask, CacheNote, Command, Reply, ResponseReply, ShardStats } from '../wire/protocol.js';
@@ -102,9 +103,13 @@ export class ShardClient implements FrameVisitor<Reply> {
     this.#outbox.push({ kind: 'input', slot, id, data, end });
   }
 
-  /** The reader has taken so many bytes of the call's chunks. */
-  credit({ slot, id }: Call, bytes: number): void {
-    this.#outbox.push({ kind: 'credit', slot, id, bytes });
+  /** The reader has taken a chunk of so many bytes. The shard is told of many at once. */
+  credit(call: Call, bytes: number): void {
+    call.taken += bytes + CHUNK_COST;
+    if (call.taken < TOLD_BYTES) return;
+    const { slot, id, taken } = call;
+    call.taken = 0;
+    this.#outbox.push({ kind: 'credit', slot, id, bytes: taken });
   }
 
   stats(): Promise<ShardStats | undefined> {

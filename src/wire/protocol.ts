@@ -9,7 +9,7 @@ export type Command =
   | { kind: 'cancel'; slot: number; id: number }
   /** A piece of what the caller writes, within the credit that the shard gave. */
   | { kind: 'input'; slot: number; id: number; data: Uint8Array; end: boolean }
-  /** The reader has taken so many bytes of chunks. */
+  /** The reader has taken so much of the window, by what chunks cost of it. */
   | { kind: 'credit'; slot: number; id: number; bytes: number }
   | { kind: 'answer'; ask: number; value: unknown; error: WireError | undefined }
   | { kind: 'stats'; ask: number }

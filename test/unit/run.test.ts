@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.ts';
 import { StreamsExceeded } from '../../src/types.ts';
+import { CHUNK_COST } from '../../src/wire/credit.ts';
 import type { ErrorReply, Reply, ResponseReply, RunCommand } from '../../src/wire/protocol.ts';
 import { Run, type RunHost } from '../../workers/run.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -222,7 +223,7 @@ describe('a driver', () => {
     expect(replies.length).toBeLessThan(3_000);
     // The reader takes them all: as much can come again, and no more.
     const chunks = replies.length;
-    for (let i = 0; i < chunks; i++) run.credit(1);
+    for (let i = 0; i < chunks; i++) run.credit(1 + CHUNK_COST);
     await waiting;
     for (waiting = undefined; !waiting; ) waiting = context?.chunk('stdout', byte);
     expect(replies.length).toBe(2 * chunks);

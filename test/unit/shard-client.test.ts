@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Call } from '../../src/call.ts';
 import { KeylaneError } from '../../src/errors.ts';
 import { ShardClient } from '../../src/host/shard-client.ts';
+import { CHUNK_COST, Credit, TOLD_BYTES } from '../../src/wire/credit.ts';
 import { Ledger } from '../../src/wire/ledger.ts';
 import type { Ask, ShardStats } from '../../src/wire/protocol.ts';
 import { settled } from '../support/fake-clock.ts';
@@ -59,7 +60,7 @@ test('the commands of one turn go in one frame, in the order they were given', a
   const { far, client, dispatch } = setUp();
   const [first] = dispatch('one', 'two', 'three');
   client.cancel(first!);
-  client.credit(first!, 10);
+  client.credit(first!, TOLD_BYTES);
   expect(far.frames).toBe(0);
   await settled();
   expect(far.frames).toBe(1);
@@ -157,6 +158,23 @@ test('chunks and credit go to their call, and to nobody after it', async () => {
   far.answer(far.runs[0]!);
   tell();
   expect(heard).toHaveLength(2);
+});
+
+test('the shard is told of many chunks that were taken at once, before its window is used up', async () => {
+  const { far, client, dispatch } = setUp();
+  const [call] = dispatch('one');
+  await settled();
+  const told = () => far.commands.flatMap((command) => (command.kind === 'credit' ? [command.bytes] : []));
+  const window = new Credit();
+  const most = Math.floor(TOLD_BYTES / (CHUNK_COST + 100));
+  for (let taken = 0; taken < most; taken++) client.credit(call!, 100);
+  await settled();
+  expect(told()).toEqual([]);
+  expect(window.take(most * (CHUNK_COST + 100))).toBeUndefined();
+  client.credit(call!, 100);
+  client.credit(call!, 100);
+  await settled();
+  expect(told()).toEqual([(most + 1) * (CHUNK_COST + 100)]);
 });
 
 test('a request that cannot be encoded is refused alone, and its slot is free again', async () => {
