@@ -1,4 +1,5 @@
 // The measured program with undici's pools and nothing else: all in one thread.
+import type { Readable } from 'node:stream';
 import { Pool } from 'undici';
 import { runAll, type Work } from '../measure.js';
 import { serveProgram } from '../program.js';
@@ -6,6 +7,7 @@ import { serveProgram } from '../program.js';
 export type BareUndici = typeof steps;
 
 let pools: Pool[];
+const held: Readable[] = [];
 let bytesHeard = 0;
 let chunksHeard = 0;
 
@@ -21,11 +23,12 @@ const steps = {
       if (statusCode !== 200) throw new Error(`answered with ${statusCode}`);
     }),
 
-  /** Opens streams, and reads them to their ends. Resolves when each has said something. */
+  /** Opens streams, and reads them until `release`. Resolves when each has said something. */
   async hold({ path, count }: { path: string; count: number }): Promise<void> {
     await Promise.all(
       Array.from({ length: count }, async (_, i) => {
         const { body } = await pools[i % pools.length]!.request({ path, method: 'GET' });
+        held.push(body);
         return new Promise<void>((resolve, reject) => {
           body.on('data', (bytes: Buffer) => {
             bytesHeard += bytes.length;
@@ -39,6 +42,10 @@ const steps = {
   },
 
   heard: (_: undefined): { bytes: number; chunks: number } => ({ bytes: bytesHeard, chunks: chunksHeard }),
+
+  release(_: undefined): void {
+    for (const body of held.splice(0)) body.destroy();
+  },
 
   cpu(_: undefined): number {
     const { user, system } = process.cpuUsage();
