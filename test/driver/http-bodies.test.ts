@@ -226,7 +226,8 @@ test.each([
   [500, '7', []],
   [200, '7', []],
 ])('%d with Retry-After: %s', async (status, after, pauses) => {
-  answers = (_asked, answer) => answer.writeHead(status, { date: new Date(NOW).toUTCString(), 'retry-after': after }).end();
+  answers = (_asked, answer) =>
+    answer.writeHead(status, { date: new Date(NOW).toUTCString(), 'retry-after': after }).end();
   const context = new FakeExecute();
   await run({}, context);
   expect(context.pauses).toEqual(pauses);
