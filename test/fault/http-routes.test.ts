@@ -86,6 +86,18 @@ function expectProblem(answer: Answer, status: number, code: string, field?: str
 
 const json = { 'content-type': 'application/json' };
 
+test('no answer is kept by anybody, or taken for another type than it says', async () => {
+  const quiet = ['/livez', '/openapi.json', '/v1/principal'];
+  const heads = [
+    ...(await Promise.all(routes.map((route) => ask(route, { headers: { authorization: 'Bearer none' } })))),
+    ...(await Promise.all(routes.filter(({ path }) => quiet.includes(path)).map((route) => ask(route)))),
+  ];
+  expect(new Set(heads.map(({ headers }) => headers.get('x-content-type-options')))).toEqual(new Set(['nosniff']));
+  // The dashboard's own files are asked for each time, and hold nothing of anybody.
+  const kept = heads.filter(({ headers, status }) => headers.get('cache-control') !== 'no-store' && status !== 404);
+  expect(kept.map(({ headers }) => headers.get('cache-control'))).toEqual(['no-cache', 'no-cache']);
+});
+
 test('the table has the routes that everybody knows', () => {
   expect(routes.map(name)).toEqual(expect.arrayContaining(['POST /v1/run', 'GET /livez', 'GET /v1/batches/:id']));
   expect(routes.length).toBeGreaterThan(20);

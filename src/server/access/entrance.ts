@@ -28,6 +28,10 @@ export function entranceOptions({ options: { http, tls } }: Parts, https?: { cer
 
 /** What every request meets before it is asked who sent it. */
 export function entrance(app: App, { options, clock, http }: Parts): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(GUARDED);
+    done();
+  });
   boundConnections(app.server, options.http, (why) => http.refused(why));
   origins(app, options);
   bodies(app, options.http.bodyBytes);
@@ -41,6 +45,9 @@ export function entrance(app: App, { options, clock, http }: Parts): void {
     done();
   });
 }
+
+/** Of each answer: no browser takes it for another type than it says, and nobody keeps it, who may see what others may not. */
+const GUARDED = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 
 /** Of Node's parser. */
 const SAYS: Readonly<Record<string, readonly [number, string, string]>> = {

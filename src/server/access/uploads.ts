@@ -104,6 +104,13 @@ export function rawProblem(status: number, reason: string, detail: string): stri
     outcome: 'not_started',
     retryable: false,
   });
-  const head = `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}`;
-  return `${head}\r\nconnection: close\r\n\r\n${body}`;
+  const head = [
+    `HTTP/1.1 ${status} ${reason}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'x-content-type-options: nosniff',
+    'cache-control: no-store',
+    'connection: close',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
 }
