@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import type { Account } from 'keylane';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Account, EngineOptions } from 'keylane';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { SmtpTarget } from '../../src/specs/smtp.js';
 import { systemClock } from '../../src/util/clock.js';
+import { deferred } from '../../src/util/deferred.js';
 import { Connector } from '../../workers/drivers/smtp/connector.js';
 import { Sessions } from '../../workers/drivers/smtp/sessions.js';
 import { foundIn } from '../support/canaries.js';
@@ -141,7 +142,8 @@ describe('1,000 messages of an account', () => {
     rmSync(dir, { recursive: true });
   });
 
-  const send = async (refreshToken: string) => {
+  /** Gives what sends so many. */
+  const mailer = async (refreshToken: string, options: EngineOptions = {}) => {
     const file = join(dir, refreshToken);
     writeFileSync(file, refreshToken, { mode: 0o600 });
     writeFileSync(join(dir, 'client'), 's3cret', { mode: 0o600 });
@@ -158,15 +160,17 @@ describe('1,000 messages of an account', () => {
         refreshToken: `file:${file}`,
       },
     };
-    const engine = await startEngine({ dataDir: join(dir, `data-${refreshToken}`) });
+    const engine = await startEngine({ dataDir: join(dir, `data-${refreshToken}`), ...options });
     await engine.accounts.add(account);
     const raw = 'hello';
     const envelope = { from: 'ana@keylane.test', to: 'bob@keylane.test' };
     const request = { account: 'mail', raw, envelope };
-    return Promise.all(
-      Array.from({ length: 1_000 }, () => engine.run('smtp', request).catch((error: { code: string }) => error)),
-    );
+    return (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, () => engine.run('smtp', request).catch((error: { code: string }) => error)),
+      );
   };
+  const send = async (refreshToken: string) => (await mailer(refreshToken))(1_000);
 
   test('cost one token', async () => {
     server.now({ EHLO: offers('XOAUTH2'), AUTH: logIn((token) => tokens.given.includes(token)) });
@@ -175,6 +179,45 @@ describe('1,000 messages of an account', () => {
     expect(new Set(ended.map(({ code }) => code))).toEqual(new Set([250]));
     expect(server.messages).toHaveLength(1_000);
     expect(tokens.counts.token - before).toBe(1);
+  });
+
+  test('that each meet one that their server takes no more cost one renewal', { timeout: 60_000 }, async () => {
+    let ahead = 0;
+    const now = Date.now;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + ahead);
+    try {
+      // Each over a connection of its own, all at once.
+      const sends = await mailer(tokens.login(), {
+        shards: 1,
+        smtp: { messagesPerConnection: 1, connections: 1_000 },
+        limits: { connectionsPerLane: 1_000, opensPerKey: 1_000, connectTimeoutMs: 50_000 },
+      });
+      server.now({ EHLO: offers('XOAUTH2'), AUTH: logIn((token) => tokens.given.includes(token)) });
+      expect(await sends(1)).toMatchObject([{ code: 250 }]);
+      const old = tokens.given.at(-1);
+      const before = tokens.counts.token;
+      ahead = 60_000;
+      // None of them is answered before all of them have come.
+      let met = 0;
+      const all = deferred<void>();
+      const answered = logIn((token) => token !== old && tokens.given.includes(token));
+      server.now({
+        EHLO: offers('XOAUTH2'),
+        AUTH: async (dialogue, line) => {
+          if (++met === 1_000) all.resolve();
+          await all.promise;
+          return answered(dialogue, line);
+        },
+        ...REFUSED,
+      });
+      const ended = await sends(1_000);
+      expect(new Set(ended.map(({ code }) => code))).toEqual(new Set([250]));
+      expect(server.messages).toHaveLength(1_000);
+      expect(met).toBe(2_000);
+      expect(tokens.counts.token - before).toBe(1);
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   test('whose login was withdrawn each hear that, and nobody asks on and on', async () => {
