@@ -135,9 +135,11 @@ test('an answer no is not remembered, and a change forgets what it changes', asy
   expect((await list()).cache).toBe('miss');
 });
 
-/** The trace of an hour, so many times as fast. The times that answers hold are as much shorter. */
-const SPEED = 600;
-const PART_MS = process.env.KEYLANE_LONG ? 3_600_000 : 1_500_000;
+/**
+ * The trace of an hour, so many times as fast. The times that answers hold are as much shorter. (In virtual time:
+ * test/sim/vm-trace.test.ts)
+ */
+const SPEED = process.env.KEYLANE_LONG ? 600 : 1_800;
 
 test('an hour of lists, states and changes of 50 machines costs at least 30 % fewer calls, and tells nothing from before a change', {
   timeout: 60_000,
@@ -181,7 +183,7 @@ test('an hour of lists, states and changes of 50 machines costs at least 30 % fe
   const going = new Set<Promise<void>>();
   const [first] = steps[0] ?? [0];
   const start = performance.now();
-  for (const [at, what, number] of steps.filter(([ms]) => ms - first < PART_MS)) {
+  for (const [at, what, number] of steps) {
     // On a busy machine the hour takes longer.
     await until(() => (performance.now() - start) * SPEED >= at - first && going.size < 200);
     const one = step(what, number).finally(() => going.delete(one));
@@ -190,7 +192,7 @@ test('an hour of lists, states and changes of 50 machines costs at least 30 % fe
   await Promise.all(going);
   expect(wrong).toEqual([]);
   const calls = api.calls.filter(({ method }) => method === 'GET').length;
-  expect(reads).toBeGreaterThan(3_000);
+  expect(reads).toBeGreaterThan(7_000);
   expect(calls / reads).toBeLessThan(0.7);
   // It is far fewer, and some must be made: all of them were not simply remembered for ever.
   expect(calls).toBeGreaterThan(head.groups);
