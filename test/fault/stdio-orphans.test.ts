@@ -13,8 +13,8 @@ const MANY = 50;
 const FEW = process.env.KEYLANE_LONG ? MANY : 5;
 /** What each is: itself, a child of its group, one that has left it, one that ignores signals and has a child. */
 const PROCESSES = 5;
-/** The guardian has a second for those that end when asked. */
-const LEFT_MS = 5_000;
+/** Those that end when asked have a second for it; 1.4 s were seen with 15 others at work on 2 cores. */
+const MOST_LEFT_MS = 5_000;
 
 /** Each way to end has servers of its own. */
 const marks: string[] = [];
@@ -28,10 +28,14 @@ async function start(how: string, servers: number) {
   const mark = randomUUID();
   marks.push(mark);
   const alive = () => withVariable('KEYLANE_TEST', (value) => value === mark);
-  const child = spawn(process.execPath, [PROGRAM, how, String(servers), mark], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, [PROGRAM, how, String(servers), mark], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
   const exit = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  expect((await lines.next()).value).toBe('ready');
+  expect((await lines.next()).value, said).toBe('ready');
   await until(() => soon(() => alive().length === PROCESSES * servers));
   return { child, exit, lines, gone: () => gone(alive) };
 }
@@ -65,8 +69,7 @@ test('nothing is left when the thread of the shard is ended, while the program l
 async function gone(alive: () => number[]): Promise<void> {
   const since = performance.now();
   await until(() => soon(() => alive().length === 0));
-  // 5 s is the promise; as much again for a machine that does something else.
-  expect(performance.now() - since).toBeLessThan(2 * LEFT_MS);
+  expect(performance.now() - since).toBeLessThan(MOST_LEFT_MS);
 }
 
 /** A look at all environments takes what the machine needs for other things. */
