@@ -17,6 +17,8 @@ let opened: Awaited<ReturnType<HttpHarness['open']>>;
 
 beforeAll(async () => {
   server = createServer((asked, answer) => answers(asked, answer));
+  // Five seconds would pass while a busy machine makes a bomb, in this very thread.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${portOf(server)}`;
 });
@@ -173,10 +175,10 @@ test('of a text that is cut in a character, the character is left out; one of ex
 });
 
 test('a bomb costs no more than what is kept of it', async () => {
-  const zeros = Buffer.alloc(256 * MIB);
+  const zeros = Buffer.alloc(128 * MIB);
   for (const [coding, bomb] of [
-    ['gzip', gzipSync(zeros)],
-    ['gzip, gzip', gzipSync(gzipSync(zeros))],
+    ['gzip', gzipSync(zeros, { level: 1 })],
+    ['gzip, gzip', gzipSync(gzipSync(zeros, { level: 1 }))],
   ] as const) {
     says(bomb, { 'content-encoding': coding });
     const before = process.memoryUsage();
