@@ -1,13 +1,12 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LONGEST_LABEL, MOST_LABELS } from '../call-options.js';
 import { KeylaneError } from '../errors.js';
 import { smtpFields } from '../specs/smtp-schema.js';
-import { isLoopback } from '../specs/smtp-sources.js';
 import { jumpProblem } from '../specs/ssh-jump.js';
 import { named, sshFields } from '../specs/ssh-schema.js';
 import { check, pathOf, problemsOf } from '../util/check.js';
 import { nameProblem, userProblem } from '../util/names.js';
+import { isLoopbackHost } from '../util/networks.js';
 import { parsedUrl } from '../util/parsed-url.js';
 import type { Account, AccountEndpoint, AccountFilter, AccountLimits } from './account.js';
 
@@ -61,9 +60,7 @@ function urlProblem(value: string): string | undefined {
   const url = parsedUrl(value);
   if (!url || value.length > MOST_TEXT) return 'expected an https URL';
   if (url.username !== '' || url.password !== '') return 'must hold no user and no password';
-  const bare = url.hostname.replace(/^\[|\]$/g, '');
-  const loopback = bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'));
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback))
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname)))
     return 'expected https: a secret is sent there (http is for loopback addresses)';
   return url.hash === '' ? undefined : 'must have no #fragment';
 }
@@ -195,7 +192,7 @@ function schemaOf(allowCommands: boolean) {
       wrong(['endpoint', 'auth'], `${auth} goes with \`oauth\``, undefined);
     if ((auth === 'plain' || auth === 'login') && account.secrets?.password === undefined)
       wrong(['endpoint', 'auth'], `${auth} goes with \`secrets.password\``, undefined);
-    if (logsIn && tls === 'none' && !isLoopback(host))
+    if (logsIn && tls === 'none' && !isLoopbackHost(host))
       wrong(['endpoint', 'tls'], 'a log-in goes over TLS: expected starttls or implicit', undefined);
   });
 }

@@ -1,5 +1,5 @@
 import { KeylaneError } from '../errors.js';
-import { isLoopback } from './loopback.js';
+import { isLoopbackHost } from '../util/networks.js';
 
 /** Options of `connect`. */
 export interface ClientOptions {
@@ -49,7 +49,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   if (token !== undefined && (typeof token === 'string' ? token === '' : typeof token !== 'function'))
     throw wrong('`token` must be a string that is not empty, `env:NAME`, `file:PATH`, or a function');
   if (typeof allowInsecure !== 'boolean') throw wrong('`allowInsecure` must be true or false');
-  if (token !== undefined && url.protocol === 'http:' && !allowInsecure && !isLoopback(url.hostname)) {
+  if (token !== undefined && url.protocol === 'http:' && !allowInsecure && !isLoopbackHost(url.hostname)) {
     const fix = 'use https, or allow it by `allowInsecure: true`';
     throw wrong(`the \`token\` would go unencrypted to another machine, ${url.host}: ${fix}`);
   }

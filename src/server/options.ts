@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type EngineOptions, KeylaneError } from '../index.js';
 import { check } from '../util/check.js';
-import { isLoopback } from '../util/networks.js';
+import { isLoopbackHost } from '../util/networks.js';
 import { HTTP_LIMITS, type HttpLimits } from './access/limits.js';
 import { type LogSection, type ServeSection, serveSection } from './section.js';
 
@@ -71,7 +71,7 @@ export function resolveServiceOptions(given: ServiceOptions = {}): ResolvedServi
     http: { ...HTTP_LIMITS, ...options.http } as Required<HttpLimits>,
   };
   // Names are not looked up: what they stand for may change.
-  if (resolved.host !== 'localhost' && !isLoopback(resolved.host) && !resolved.tls && !resolved.allowInsecure)
+  if (!isLoopbackHost(resolved.host) && !resolved.tls && !resolved.allowInsecure)
     throw new KeylaneError(
       'ERR_CONFIG',
       `createService.host: ${resolved.host} can be reached from outside, where tokens would be read on their way; ` +

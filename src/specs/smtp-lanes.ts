@@ -4,10 +4,11 @@ import { KeylaneError } from '../errors.js';
 import { laneOf } from '../routing.js';
 import type { SmtpAccess, SmtpOptions } from '../smtp-types.js';
 import type { Quota } from '../types.js';
+import { isLoopbackHost } from '../util/networks.js';
 import type { SmtpTarget } from './smtp.js';
 import type { SmtpAccount } from './smtp-account.js';
 import { PRESETS } from './smtp-presets.js';
-import { isLoopback, type SourceDeps, Sources } from './smtp-sources.js';
+import { type SourceDeps, Sources } from './smtp-sources.js';
 import { hostOf } from './ssh-names.js';
 
 interface Lane {
@@ -152,7 +153,7 @@ function checkLogin(
     throw wrong('auth', `${auth} goes with a token: name an account with \`oauth\``);
   if ((auth === 'plain' || auth === 'login') && password === undefined)
     throw wrong('password', `expected a reference, env:NAME or file:PATH: ${auth} needs one`);
-  if (tls === 'none' && (password !== undefined || byToken) && !isLoopback(host))
+  if (tls === 'none' && (password !== undefined || byToken) && !isLoopbackHost(host))
     throw wrong(
       'tls',
       'a log-in goes over TLS: in the clear everybody on the way reads it (loopback addresses excepted)',

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { hash } from '../routing.js';
 import type { SmtpOptions } from '../smtp-types.js';
 import { type Clock, systemClock } from '../util/clock.js';
+import { isLoopbackHost } from '../util/networks.js';
 
 export interface SourceDeps {
   clock: Clock;
@@ -47,7 +48,7 @@ export class Sources {
    * Ravishankar 1998): an address that comes or goes moves the keys of that address alone.
    */
   of(key: string, host: string): string | undefined {
-    if (this.#addresses.length === 0 || (this.#isAuto && isLoopback(host))) return undefined;
+    if (this.#addresses.length === 0 || (this.#isAuto && isLoopbackHost(host))) return undefined;
     const family = isIP(host) || (this.#isAuto ? 4 : 0);
     let best: string | undefined;
     let most = -1;
@@ -58,9 +59,4 @@ export class Sources {
     }
     return best;
   }
-}
-
-/** A host that is this machine, whatever its addresses. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

@@ -1,5 +1,6 @@
 import { KeylaneError } from '../errors.js';
 import type { Clock } from '../util/clock.js';
+import { retryAfterMs } from '../util/retry-after.js';
 import { onAbort } from './aborts.js';
 import { isSafe } from './settings.js';
 
@@ -49,7 +50,7 @@ export async function exchange(url: URL, init: Init, clock: Clock, signal?: Abor
     return {
       status: response.status,
       contentType: response.headers.get('content-type') ?? '',
-      retryAfterMs: retryAfter(response.headers.get('retry-after')),
+      retryAfterMs: waitOf(response.headers),
       body: await read(response, url, stop),
     };
   } catch (cause) {
@@ -77,11 +78,9 @@ async function read(response: Response, url: URL, stop: AbortController): Promis
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** Seconds or a date (RFC 9110 § 10.2.3). The date is by the server's clock, so it is a hint. */
-function retryAfter(value: string | null): number | undefined {
-  if (value === null) return undefined;
-  const ms = /^\s*\d+\s*$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) && ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
+function waitOf(headers: Headers): number | undefined {
+  const ms = retryAfterMs(headers.get('retry-after') ?? undefined, headers.get('date') ?? undefined) ?? 0;
+  return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
 function refused(url: URL, why: string, retryable = true): KeylaneError {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AccountOAuth } from '../accounts/account.js';
 import { KeylaneError } from '../errors.js';
+import { isLoopbackHost } from '../util/networks.js';
 import { parsedUrl } from '../util/parsed-url.js';
 
 /** An account, as far as its tokens go. */
@@ -68,6 +69,5 @@ export function digestOf(name: string): string {
 /** May secrets be sent there? TLS, or no wire at all; and none may be in the URL, which errors name. */
 export function isSafe({ protocol, hostname, username, password }: URL): boolean {
   if (username !== '' || password !== '') return false;
-  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
 }

@@ -36,6 +36,11 @@ export function isLoopback(address: string): boolean {
   return plain !== undefined && LOOPBACK.some((network) => isWithin(plain, network));
 }
 
+/** The same of a host, as it is written: a name, an address, or one of IPv6 in the brackets of a URL. (RFC 6761 § 6.3) */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
+}
+
 /** An address or the head of a network, in groups of 16 bits: two of IPv4, eight of IPv6. */
 type Groups = readonly number[];
 

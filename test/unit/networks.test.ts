@@ -1,6 +1,6 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { expect, test } from 'vitest';
-import { deniedBy, isLoopback, networkProblem } from '../../src/util/networks.js';
+import { deniedBy, isLoopback, isLoopbackHost, networkProblem } from '../../src/util/networks.js';
 import { seeded } from '../support/seed.ts';
 
 const isPrivate = (address: string) => deniedBy(address, { deny: 'private' }) !== undefined;
@@ -91,6 +91,10 @@ test('a network is refused with what it should be', () => {
 test('loopback is what stays on this machine', () => {
   for (const own of ['127.0.0.1', '127.255.0.1', '::1', '::ffff:127.0.0.1']) expect(isLoopback(own)).toBe(true);
   for (const other of ['128.0.0.1', '::2', '0.0.0.0', 'localhost', '']) expect(isLoopback(other)).toBe(false);
+  for (const own of ['localhost', '127.0.0.1', '::1', '[::1]', '[::ffff:7f00:1]'])
+    expect(isLoopbackHost(own)).toBe(true);
+  for (const other of ['127.example.com', 'localhost.example.com', '[::2]', '[127.0.0.1', '', '[localhost]'])
+    expect(isLoopbackHost(other)).toBe(false);
 });
 
 test("networks hold the addresses that Node's own list says they hold", () => {

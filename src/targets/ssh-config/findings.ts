@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isLoopbackHost } from '../../util/networks.js';
 import { applyAlgorithms } from './algorithms.js';
 import type { Evaluated } from './evaluate.js';
 import type { Directive, Found } from './types.js';
@@ -93,8 +93,8 @@ const RULES: Readonly<Record<string, (directive: Directive, evaluated: Evaluated
   logverbose: always('ignored', LOOKS),
   nohostauthenticationforlocalhost: (directive, { host }) => {
     if (directive.values[0] === 'no') return undefined;
-    const isLocal = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-    return isLocal ? ['needsOpenSsh', 'the host key is checked here too'] : ['ignored', 'the host is not this machine'];
+    if (!isLoopbackHost(host)) return ['ignored', 'the host is not this machine'];
+    return ['needsOpenSsh', 'the host key is checked here too'];
   },
   numberofpasswordprompts: unless(['0'], 'ignored', 'a password is tried once'),
   pubkeyacceptedalgorithms: ({ values: [list = ''] }) => {
