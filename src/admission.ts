@@ -4,7 +4,7 @@ import { Groups } from './groups.js';
 import { type KeyOwner, KeyQueue } from './key-queue.js';
 import { Account, Total, type TotalLimits } from './total.js';
 import { List } from './util/queue.js';
-import { runBytes } from './wire/codec.js';
+import { runBytes } from './wire/weight.js';
 
 /** Bounds on the calls of one key. */
 export interface AdmissionLimits {

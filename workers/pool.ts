@@ -1,7 +1,7 @@
 import type { KeylaneError } from '../src/errors.js';
 import type { Driver } from '../src/types.js';
 import type { Due } from '../src/util/deadlines.js';
-import { Link, PriorityQueue } from '../src/util/queue.js';
+import { Link } from '../src/util/queue.js';
 import type { EndReason } from '../src/wire/protocol.js';
 import { asKeylaneError } from '../src/wire/wire-error.js';
 import { Connection, type ConnectionOwner, type ConnectionState } from './connection.js';
@@ -13,6 +13,7 @@ import { Lease, type LeaseOwner } from './lease.js';
 import type { Pools } from './pools.js';
 import type { KeyRoom } from './room.js';
 import type { Waiter } from './waiter.js';
+import { Waiters } from './waiters.js';
 import { type Warming, Warmings } from './warming.js';
 
 /** After a failed open, a lane that has other connections does not open one more for so long. */
@@ -44,13 +45,14 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
    * in flight may all be waiting for it.
    */
   carriesOthers = false;
+  /** It had no more work, and its lane has another pool by now, or none. */
+  hasLeft = false;
   /** No further connection before this, where the lane has others. */
   dueAt = 0;
   readonly #pools: Pools;
   /** Others look at them; they are moved here only. */
   readonly connections = new LaneConnections();
-  readonly #waiters = new PriorityQueue<Waiter>();
-  #serving = false;
+  readonly #waiters = new Waiters();
   /** Of a new connection: the driver's, or what a refusal taught. */
   streams: number;
   /** A connection that has been idle for longer is asked for a sign of life before it is lent. */
@@ -101,18 +103,18 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
    * bounded by the main thread, which hands over only so many requests of a key.
    */
   acquire(waiter: Waiter): void {
-    const connection = this.connections.busy ?? this.#freshIdle;
-    if (connection) {
-      waiter.granted(this.#lease(connection));
+    const lease = this.#leased;
+    if (lease) {
+      waiter.granted(lease);
       return;
     }
-    this.#waiters.push(waiter.inQueue, waiter.priority);
+    this.#waiters.push(waiter);
     this.grow();
   }
 
   /** Takes a waiter out that has not been granted a stream. */
   abandon(waiter: Waiter): void {
-    this.#waiters.remove(waiter.inQueue);
+    this.#waiters.remove(waiter);
     this.#leaveLineIfServed();
     this.#leaveIfUnused();
   }
@@ -187,7 +189,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   /** Puts a waiter back whose stream the peer refused: it is the next of its priority. */
   putBack(waiter: Waiter): void {
-    this.#waiters.unshift(waiter.inQueue, waiter.priority);
+    this.#waiters.unshift(waiter);
     this.#serve();
   }
 
@@ -238,7 +240,10 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.#pools.moved(connection, from, to, now);
   }
 
-  #lease(connection: Connection): Lease {
+  /** A stream of a connection that is in use, or of the one that became idle last; undefined where there is none. */
+  get #leased(): Lease | undefined {
+    const connection = this.connections.busy ?? this.#freshIdle;
+    if (!connection) return undefined;
     connection.leased++;
     if (connection.served > 0) this.#pools.totals.reused++;
     this.#place(connection);
@@ -250,16 +255,8 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
     this.#move(connection, leased === 0 ? 'idle' : leased < streams ? 'busy' : 'full', now);
   }
 
-  /** Not re-entered: a request that ends as soon as it is granted leaves the next to the loop that granted it. */
   #serve(): void {
-    if (this.#serving) return;
-    this.#serving = true;
-    while (this.#waiters.size > 0) {
-      const connection = this.connections.busy ?? this.#freshIdle;
-      if (!connection) break;
-      this.#waiters.shift()?.granted(this.#lease(connection));
-    }
-    this.#serving = false;
+    if (this.#waiters.size > 0 && !this.#waiters.serve(() => this.#leased)) return;
     if (this.#waiters.size > 0) this.grow();
     else this.#leaveLineIfServed();
   }
@@ -372,8 +369,7 @@ export class Pool implements ConnectionOwner, LeaseOwner, Due {
 
   #failed(error: KeylaneError): void {
     this.#warmed(error);
-    // Only who waits now: one that is refused may come back at once, and must not meet the same failure again here.
-    for (let left = this.#waiters.size; left > 0; left--) this.#waiters.shift()?.refused(error);
+    this.#waiters.refuse(error);
     this.#leaveIfUnused();
   }
 

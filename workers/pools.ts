@@ -293,7 +293,9 @@ export class Pools {
   }
 
   left(pool: Pool): void {
-    if (!this.#pools.get(pool.driver)?.delete(pool.lane)) return;
+    if (pool.hasLeft) return;
+    pool.hasLeft = true;
+    this.#pools.get(pool.driver)?.delete(pool.lane);
     this.#holding.delete(pool);
     this.#leaveRoom(pool);
     this.keys.left(pool.key);

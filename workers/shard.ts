@@ -3,7 +3,7 @@ import { KeylaneError } from '../src/errors.js';
 import type { Driver, OpenContext, Questions } from '../src/types.js';
 import { type Clock, systemClock } from '../src/util/clock.js';
 import { Deadlines } from '../src/util/deadlines.js';
-import { FrameReader, type FrameVisitor } from '../src/wire/codec.js';
+import { FrameReader, type FrameVisitor } from '../src/wire/frame-reader.js';
 import { Ledger } from '../src/wire/ledger.js';
 import type { Limits } from '../src/wire/limits.js';
 import { Outbox } from '../src/wire/outbox.js';
@@ -18,6 +18,7 @@ import { keyStates } from './key-states.js';
 import { loadDriver } from './load-driver.js';
 import type { Pool } from './pool.js';
 import { Pools } from './pools.js';
+import { processesOf } from './processes.js';
 import { Run, type RunHost } from './run.js';
 import { Starts } from './starts.js';
 import { Trace } from './trace.js';
@@ -243,6 +244,11 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
 
   begin(run: Run): void {
     const { command } = run;
+    const found = command.told?.found as Pool | undefined;
+    if (found !== undefined && !found.hasLeft) {
+      run.start(found.driver, found, run.arrived);
+      return;
+    }
     const driver = this.#driver(command.driver);
     if (driver instanceof Promise) {
       driver.then(
@@ -262,7 +268,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
 
   #admit(run: Run, driver: Driver, now: number): void {
     if (!run.waiting) return;
-    const { key, lane, target } = run.command;
+    const { key, lane, target, told } = run.command;
     let pool: Pool;
     try {
       pool = this.#pools.of(key, lane, target, driver);
@@ -272,6 +278,7 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       return;
     }
     if (pool.limits.quotas) this.#startsOf();
+    if (told !== undefined) told.found = pool;
     run.start(driver, pool, now);
   }
 
@@ -333,24 +340,13 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
       streams,
       breakers: keys.breakers,
       rates: this.starts?.stats ?? { waiting: 0, delayed: 0, paused: 0 },
-      ...this.#processes,
+      ...processesOf(this.#drivers.values()),
     };
   }
 
   #keys(asked: KeysAsked): ShardKey[] {
     const names = new Map([...this.#drivers].map(([name, driver]) => [driver, name]));
     return keyStates(asked, this.#pools, this.#runs, this.starts?.paused ?? [], (driver) => names.get(driver));
-  }
-
-  get #processes(): { subprocesses: number; spawned: number } {
-    let subprocesses = 0;
-    let spawned = 0;
-    for (const driver of this.#drivers.values()) {
-      if (driver instanceof Promise) continue;
-      subprocesses += countOf(() => driver.subprocesses?.());
-      spawned += countOf(() => driver.spawned?.());
-    }
-    return { subprocesses, spawned };
   }
 
   #unsendable(reply: Reply, why: Error): void {
@@ -377,15 +373,5 @@ class Shard implements RunHost, FillsHost, FrameVisitor<Command> {
   /** A slot by which the main thread knows the key; −1 where nothing of it is in flight. */
   #slotOf(key: string): number {
     return this.#runs.findIndex((run) => run?.command.key === key);
-  }
-}
-
-/** A driver that cannot tell has none: to be looked at must not cost the shard. */
-function countOf(told: () => number | undefined): number {
-  try {
-    const count = told();
-    return count !== undefined && Number.isSafeInteger(count) ? count : 0;
-  } catch {
-    return 0;
   }
 }

@@ -1,4 +1,5 @@
 import { encode, type Message } from './codec.js';
+import { LaneBook } from './lane-book.js';
 
 /**
  * A turn of very many messages goes in several frames, so that the other thread begins while this one goes on. Measured
@@ -16,6 +17,7 @@ export class Outbox<M extends Message> {
   #isSoon = false;
   readonly #post: (frame: Uint8Array<ArrayBuffer>) => void;
   readonly #refused: (message: M, why: Error) => void;
+  readonly #lanes = new LaneBook();
   readonly #flush = () => this.flush();
   readonly #flushSoon = () => {
     this.#isSoon = false;
@@ -46,6 +48,6 @@ export class Outbox<M extends Message> {
     const messages = this.#messages;
     if (messages.length === 0) return;
     this.#messages = [];
-    for (const frame of encode(messages, this.#refused)) this.#post(frame);
+    for (const frame of encode(messages, this.#refused, this.#lanes)) this.#post(frame);
   }
 }

@@ -1,5 +1,6 @@
 import type { ShardEvent } from '../events.js';
 import type { Channel, Questions } from '../types.js';
+import type { ToldLane } from './lane-book.js';
 import type { KeysAsked, ShardKey } from './shard-key.js';
 import type { WireError } from './wire-error.js';
 
@@ -41,6 +42,8 @@ export interface RunCommand {
   cache?: CachePart | undefined;
   /** `runBytes` of it where that was counted already, else 0 or none. Not sent. */
   bytes?: number;
+  /** In the shard, what it shares with the other runs of its lane. */
+  told?: ToldLane;
 }
 
 /** How the answer of a run is remembered. */

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import { encode, FrameReader } from '../../src/wire/codec.ts';
+import { encode } from '../../src/wire/codec.ts';
+import { FrameReader } from '../../src/wire/frame-reader.ts';
 import { Ledger } from '../../src/wire/ledger.ts';
 import type { Limits } from '../../src/wire/limits.ts';
 import type { CachePart, Command, Reply, RunCommand } from '../../src/wire/protocol.ts';

@@ -27,7 +27,8 @@ test.each<[string, object, object, object]>([
   [
     'a deadline that passes',
     { key: 'f', fault: 'hang' },
-    { timeoutMs: 30 },
+    // Long enough that each engine, whose first request it is, gets it to its peer on a busy machine.
+    { timeoutMs: 400 },
     { code: 'ERR_TIMEOUT', outcome: 'unknown' },
   ],
   ['a signal that had called', { key: 'g' }, { signal: AbortSignal.abort() }, { outcome: 'canceled', attempts: 0 }],

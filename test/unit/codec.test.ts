@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { encode, FRAME_BYTES, FrameReader } from '../../src/wire/codec.ts';
+import { encode, FRAME_BYTES } from '../../src/wire/codec.ts';
+import { FrameReader } from '../../src/wire/frame-reader.ts';
+import { LaneBook } from '../../src/wire/lane-book.ts';
 import type { Command, Reply, ResponseReply, RunCommand } from '../../src/wire/protocol.ts';
 import { SEED } from '../support/seed.ts';
 
@@ -105,7 +107,7 @@ describe('what crosses', () => {
       const seen: RunCommand[] = [];
       const reader = new FrameReader<Command>();
       for (const frame of encode<Command>(runs, never))
-        reader.read(frame, { ...ignored, run: (one) => seen.push(one) });
+        reader.read(frame, { ...ignored, run: ({ told: _, ...one }) => seen.push(one) });
       expect(seen).toEqual(runs);
     });
     fc.assert(property, { numRuns: 200, seed: SEED });
@@ -116,6 +118,66 @@ describe('what crosses', () => {
     const runs = Array.from({ length: 100 }, (_, i) => ({ ...run(i, null), lane: JSON.stringify(target), target }));
     const bytes = encode<Command>(runs, never).reduce((sum, { byteLength }) => sum + byteLength, 0);
     expect(bytes).toBeLessThan(100 * 50 + 2_200);
+  });
+
+  test('a lane is told once for all frames, again where what told it was lost, and its number may become another lane’s', () => {
+    const lanes = new LaneBook();
+    const reader = new FrameReader<Command>();
+    const seen: RunCommand[] = [];
+    const say = (runs: RunCommand[], refused: (m: Command, why: Error) => void = never) => {
+      let bytes = 0;
+      for (const frame of encode<Command>(runs, refused, lanes)) {
+        bytes += frame.byteLength;
+        reader.read(frame, { ...ignored, run: ({ told: _, ...one }) => seen.push(one) });
+      }
+      expect(seen.splice(0)).toEqual(runs.filter(({ request }) => typeof request !== 'symbol'));
+      return bytes;
+    };
+    const to = (i: number) => ({
+      ...run(i, i),
+      lane: `lane ${i}`,
+      target: { host: `host ${i}`, more: 'y'.repeat(500) },
+    });
+    expect(say([to(1), to(2)])).toBeGreaterThan(1_000);
+    expect(say([to(1), to(2)])).toBeLessThan(100);
+    // A driver or a key of its own, by the same name.
+    say([{ ...to(1), driver: 'another' }, { ...to(1), key: 'another' }, to(1)]);
+    say([to(3), { ...to(4), request: Symbol('cannot cross') }, to(5)], () => {});
+    expect(say([to(4), to(5)])).toBeGreaterThan(500);
+    // More than are kept, and one too large to be.
+    const all = Array.from({ length: 3_000 }, (_, i) => to(i));
+    for (let i = 0; i < 3; i++) say(all);
+    const large = { ...to(1), lane: 'large', target: 'z'.repeat(10_000) };
+    say([large, to(1), large]);
+    expect(say([large])).toBeGreaterThan(10_000);
+  });
+
+  test('numbers of any size arrive as they left', () => {
+    const word = fc.constantFrom(0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 45);
+    const id = fc.constantFrom(1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1);
+    const deadline = fc.oneof(
+      word.map((ms) => ms + 1),
+      fc.constant(Number.POSITIVE_INFINITY),
+    );
+    const how = fc.record({ id, deadline, priority: fc.integer({ min: -10, max: 10 }), key: fc.string() });
+    const times = fc.record({ id, queuedUs: word, openUs: word, runUs: word, reused: fc.boolean() });
+    const property = fc.property(fc.array(how), fc.array(times), (runs, responses) => {
+      const sent = [
+        ...runs.map((how) => ({ ...run(1, 'a'), ...how, cache: undefined })),
+        ...responses.map((times) => ({ ...response(1, 'b'), ...times })),
+      ];
+      const seen: unknown[] = [];
+      const reader = new FrameReader<Command | Reply>();
+      for (const frame of encode<Command | Reply>(sent, never))
+        reader.read(frame, {
+          run: ({ told: _, ...one }) => seen.push(one),
+          response: (slot, id, queuedUs, openUs, runUs, reused, value) =>
+            seen.push({ kind: 'response', slot, id, queuedUs, openUs, runUs, reused, response: value }),
+          other: never as never,
+        });
+      expect(seen).toEqual(sent);
+    });
+    fc.assert(property, { numRuns: 200, seed: SEED });
   });
 
   test("2,000 payloads of any kind arrive as they left, with nobody else's bytes about them", () => {

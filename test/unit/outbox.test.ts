@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FrameReader } from '../../src/wire/codec.ts';
+import { FrameReader } from '../../src/wire/frame-reader.ts';
 import { Outbox } from '../../src/wire/outbox.ts';
 import type { Reply, ResponseReply } from '../../src/wire/protocol.ts';
 import { settled } from '../support/fake-clock.ts';

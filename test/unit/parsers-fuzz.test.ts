@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
 import { expandHosts, parseHost } from '../../src/targets/hosts.js';
-import { FrameReader } from '../../src/wire/codec.js';
+import { FrameReader } from '../../src/wire/frame-reader.js';
 import type { Command, Reply } from '../../src/wire/protocol.js';
 import { readIdentities } from '../../workers/drivers/ssh/agent.js';
 import { algorithmsFor } from '../../workers/drivers/ssh/algorithms.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ERRORS, type ErrorCode, KeylaneError } from '../../src/errors.ts';
-import { encode, FrameReader } from '../../src/wire/codec.ts';
+import { encode } from '../../src/wire/codec.ts';
+import { FrameReader } from '../../src/wire/frame-reader.ts';
 import type { Reply } from '../../src/wire/protocol.ts';
 import { asKeylaneError, fromWire, toWire, type WireError } from '../../src/wire/wire-error.ts';
 

@@ -9,7 +9,7 @@ const load = (name) => import(new URL(name, dist).href);
 const { expandHosts } = await load('src/targets/hosts.js');
 const { SshConfigFiles } = await load('src/targets/ssh-config/ssh-config.js');
 const { systemClock } = await load('src/util/clock.js');
-const { FrameReader } = await load('src/wire/codec.js');
+const { FrameReader } = await load('src/wire/frame-reader.js');
 const { KnownHosts } = await load('workers/drivers/ssh/known-hosts.js');
 
 const PARSERS = {
