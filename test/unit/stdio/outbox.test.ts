@@ -5,12 +5,12 @@ import { settled } from '../../support/fake-clock.js';
 import { seeded } from '../../support/seed.js';
 
 /** A server that reads when it is let. */
-function start() {
+function start(highWaterMark = 1) {
   const writes: string[] = [];
   let unread = 0;
   let read: (() => void) | undefined;
   const stdin = new Writable({
-    highWaterMark: 1,
+    highWaterMark,
     write(chunk, _encoding, done) {
       writes.push(String(chunk));
       read = done;
@@ -26,6 +26,19 @@ test('what is said in one turn of the loop leaves together', async () => {
   expect(writes).toEqual([]);
   await settled();
   expect(writes).toEqual(['1\n2\n3\n']);
+});
+
+test('many do not wait for the end of their turn', async () => {
+  const { outbox, writes, reads } = start(1 << 20);
+  const texts = Array.from({ length: 70 }, (_, i) => `${i}`);
+  for (const text of texts) outbox.push({ text });
+  expect(writes).toHaveLength(1);
+  for (let i = 0; i < 3; i++) {
+    await settled();
+    reads();
+  }
+  expect(writes.length).toBeGreaterThan(1);
+  expect(writes.join('')).toBe(texts.map((text) => `${text}\n`).join(''));
 });
 
 test('what the server has no room for waits, can be taken back until it leaves, and is told when it does', async () => {

@@ -13,14 +13,19 @@ export interface Outgoing {
   isDropped?: boolean;
 }
 
+/**
+ * So many do not wait for the rest of their turn: the server begins with them meanwhile, and from then on it works at one
+ * part of what is in flight while the other is on its way.
+ */
+const ENOUGH = 32;
 /** Characters that leave in one system call; more waits for the next turn. */
 const AT_ONCE = 256 * 1024;
 /** Messages of our own (answers, cancellations) that a server may leave unread. */
 const MOST_UNREAD = 10_000;
 
 /**
- * What goes to a server. The messages of one turn of the event loop leave together; where the server does not read, they
- * wait here, and one that has not left can be taken back.
+ * What goes to a server. The messages of one turn of the event loop leave together, unless they are many; where the server
+ * does not read, they wait here, and one that has not left can be taken back.
  */
 export class Outbox {
   readonly #stdin: Writable;
@@ -52,7 +57,9 @@ export class Outbox {
   push(message: Outgoing): void {
     if (this.#ended) return;
     this.#waiting.push(message);
-    if (!this.#isFull) this.#soon();
+    if (this.#isFull) return;
+    if (this.#waiting.length >= ENOUGH) this.#flush();
+    else this.#soon();
   }
 
   /** A message that nobody waits for: there may only be so many of them. */
