@@ -105,7 +105,8 @@ async function runProject({ name, title: what, atOnce }) {
   title(name, what);
   if (!hasTests(name)) return console.log('no tests here yet');
   const report = join(scratch, `${name}.json`);
-  const argv = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  // test/unit is two projects (vitest.config.ts).
+  const argv = ['run', '--project', `${name}*`, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   if (atOnce) argv.push(`--maxWorkers=${atOnce}`);
   if (paths.length > 0) argv.push('--passWithNoTests');
   const status = await node(['node_modules/vitest/vitest.mjs', ...argv, ...paths]);

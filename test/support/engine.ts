@@ -1,5 +1,6 @@
 import { createEngine, type Engine, type EngineOptions, KeylaneError } from 'keylane';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../src/util/clock.js';
 
 /** An engine for the running test, gone when the test is over, whatever became of it. */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -25,7 +26,16 @@ export async function verdict(promise: Promise<unknown>): Promise<string> {
   return `${code} ${outcome}`;
 }
 
-/** Looks again, a turn of the event loop later, until it is so. The test's own time-out ends what never comes. */
+/**
+ * Looks again, a turn of the event loop later, until it is so; what does not come at once is looked for every 2 ms. The test's own time-out ends what never comes.
+ *
+ * Turns alone kept a core busy for as long as a test waited, which the peer that it waited for had to do without.
+ */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; !(await holds()); turn++)
+    await new Promise((resolve) =>
+      turn < TURNS ? setImmediate(resolve) : systemClock.timer(2, () => resolve(undefined)),
+    );
 }
+
+const TURNS = 20;
