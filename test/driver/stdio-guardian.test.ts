@@ -2,18 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { Guardian, MARKER } from '../../workers/drivers/stdio/guardian.js';
-import { settled } from '../support/fake-clock.js';
 import { descendants, kill, runs } from '../support/process-tree.js';
+import { until } from '../support/until.js';
 
 const started: number[] = [];
 
 afterEach(() => {
   for (const pid of started.splice(0)) kill(pid, 'SIGKILL');
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await settled();
-}
 
 /** A process as the driver starts them, and one that has left its group; both sleep. */
 async function start(guardian: Guardian) {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { until } from '../support/until.ts';
 import { BatchFolder, echoes, indexes, linesOf, upTo } from './batch-cli.ts';
 import { type Cli, MAIN } from './exec-cli.ts';
 
@@ -27,11 +28,11 @@ function begun(folder: BatchFolder, count: number, ...flags: string[]): Cli {
 
 /** Resolves when the file has so many lines. */
 async function written(cli: Cli, path: string, lines: number): Promise<void> {
-  const count = () => (existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0);
-  while (count() < lines) {
-    if (cli.child.exitCode !== null) throw new Error(`it ended before: ${cli.err}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until(() => {
+    const count = existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0;
+    if (count < lines && cli.child.exitCode !== null) throw new Error(`it ended before: ${cli.err}`);
+    return count >= lines;
+  });
 }
 
 test('the first Ctrl-C lets finish what is in flight, and says how to go on; resume finishes the rest', async () => {

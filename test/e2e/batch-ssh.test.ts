@@ -3,6 +3,7 @@ import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync, writeSy
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd.ts';
+import { until } from '../support/until.ts';
 import { BatchFolder, linesOf } from './batch-cli.ts';
 import { Cli, loginFlags } from './exec-cli.ts';
 
@@ -81,8 +82,7 @@ test('resume needs no flags, from whatever folder, and a failed host is named wi
     const words = ['batch', 'run', 'jobs', ...login, '-c', '1', '--id', 'b', '--data-dir', 'data', '--out', 'out'];
     const cli = new Cli(words, {}, folder.dir);
     await cli.until('err', 'batch b, 3 requests');
-    while (!readFileSync(folder.path('out'), 'utf8').includes('\n'))
-      await new Promise((resolve) => setImmediate(resolve));
+    await until(() => readFileSync(folder.path('out'), 'utf8').includes('\n'));
     cli.child.kill('SIGINT');
     await cli.until('err', 'waiting for 1 request');
     writeSync(held, 'go\n');

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -14,15 +14,18 @@ let login: string[];
 beforeAll(async () => {
   sshd = await startSshd({ addresses: HOSTS });
   dir = mkdtempSync(join(tmpdir(), 'keylane-copy-'));
+  // Whoever sshd lets in may be another user.
+  chmodSync(dir, 0o755);
   login = loginFlags(sshd);
 });
 afterAll(async () => {
   await sshd?.stop();
   rmSync(dir, { recursive: true, force: true });
 });
-beforeEach(async () => {
-  const made = await run(['exec', ...login, '-q', '--no-prefix', HOSTS[0] as string, '--', 'mktemp -d']);
-  there = made.out.trim();
+beforeEach(() => {
+  // All hosts are this machine.
+  there = mkdtempSync(join(dir, 'there-'));
+  chmodSync(there, 0o777);
 });
 
 const copy = (...args: string[]) => run(['copy', ...login, ...args]);

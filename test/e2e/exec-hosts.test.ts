@@ -23,17 +23,14 @@ afterAll(async () => {
 const exec = (args: readonly string[], input?: string | Uint8Array) => run(['exec', ...login, ...args], input);
 
 describe('keylane exec against real sshd', () => {
-  it('prints each line with its host, stderr apart, and a summary', async () => {
-    const { status, out, err } = await exec(['127.6.0.[1-3]', '--', 'echo one; echo two; echo oops >&2']);
-    expect(out.split('\n').sort()).toEqual(['', ...HOSTS.flatMap((host) => [`${host}: one`, `${host}: two`])].sort());
+  it('prints each line beside the host that it was run on, stderr apart, and a summary', async () => {
+    const command = 'echo one; set -- $SSH_CONNECTION; echo $3; echo oops >&2';
+    const { status, out, err } = await exec(['127.6.0.[1-3]', '--', command]);
+    const lines = HOSTS.flatMap((host) => [`${host}: one`, `${host}: ${host}`]);
+    expect(out.split('\n').sort()).toEqual(['', ...lines].sort());
     for (const host of HOSTS) expect(err).toContain(`${host}: oops\n`);
     expect(err).toMatch(/3 hosts in .*: 3 ok\nslowest: /);
     expect(status).toBe(0);
-  });
-
-  it('runs each command on the host that is named beside its output', async () => {
-    const { out } = await exec(['-q', '127.6.0.[1-3]', '--', 'set -- $SSH_CONNECTION; echo $3']);
-    expect(out.trim().split('\n').sort()).toEqual(HOSTS.map((host) => `${host}: ${host}`));
   });
 
   it('folds equal outputs with -b', async () => {
@@ -44,7 +41,6 @@ describe('keylane exec against real sshd', () => {
   });
 
   it.each([
-    ['all succeed', ['127.6.0.1'], 'true', 0],
     ['one fails', ['127.6.0.[1-2]'], 'case $SSH_CONNECTION in *127.6.0.2*) exit 7;; esac', 1],
     [
       'one fails, with --max-rc',
@@ -56,14 +52,14 @@ describe('keylane exec against real sshd', () => {
     ['one is never reached', ['--attempts', '1', '127.6.0.1,127.6.0.9'], 'true', 3],
     ['one is never reached and one fails', ['--attempts', '1', '--max-rc', '127.6.0.1,127.6.0.9'], 'exit 7', 3],
     ['the host key is unknown', ['--known-hosts', '/dev/null', '127.6.0.1'], 'true', 3],
-    ['the time is over', ['--timeout', '1s', '127.6.0.1'], 'exec sleep 1000', 3],
     ['a key is not there', ['-i', '/nonexistent', '127.6.0.1'], 'true', 2],
   ])('has an exit status when %s', async (_, args, command, status) => {
     expect(await exec([...args, '--', command])).toMatchObject({ status });
   });
 
   it('calls a command that ran out of time what it is, and names the host', async () => {
-    const { err } = await exec(['--timeout', '1s', '127.6.0.[1-2]', '--', 'exec sleep 1000']);
+    const { status, err } = await exec(['--timeout', '1s', '127.6.0.[1-2]', '--', 'exec sleep 1000']);
+    expect(status).toBe(3);
     expect(err).toContain('0 ok');
     expect(err).toMatch(/ERR_TIMEOUT.*127\.6\.0\.\[1-2\]/);
   });

@@ -1,6 +1,7 @@
 import { createEngine, type Engine, type EngineOptions, KeylaneError } from 'keylane';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/util/clock.js';
+
+export { until } from './until.js';
 
 /** An engine for the running test, gone when the test is over, whatever became of it. */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -25,17 +26,3 @@ export async function verdict(promise: Promise<unknown>): Promise<string> {
   const { code, outcome } = await failure(promise);
   return `${code} ${outcome}`;
 }
-
-/**
- * Looks again, a turn of the event loop later, until it is so; what does not come at once is looked for every 2 ms. The test's own time-out ends what never comes.
- *
- * Turns alone kept a core busy for as long as a test waited, which the peer that it waited for had to do without.
- */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; !(await holds()); turn++)
-    await new Promise((resolve) =>
-      turn < TURNS ? setImmediate(resolve) : systemClock.timer(2, () => resolve(undefined)),
-    );
-}
-
-const TURNS = 20;
