@@ -58,10 +58,10 @@ describe('keylane exec against real sshd', () => {
   });
 
   it('calls a command that ran out of time what it is, and names the host', async () => {
-    const { status, err } = await exec(['--timeout', '1s', '127.6.0.[1-2]', '--', 'exec sleep 1000']);
+    const { status, err } = await exec(['--timeout', '1s', '127.6.0.2', '--', 'exec sleep 1000']);
     expect(status).toBe(3);
     expect(err).toContain('0 ok');
-    expect(err).toMatch(/ERR_TIMEOUT.*127\.6\.0\.\[1-2\]/);
+    expect(err).toMatch(/ERR_TIMEOUT.*127\.6\.0\.2/);
   });
 
   it('writes one record a host with --format ndjson, and nothing else anywhere', async () => {
