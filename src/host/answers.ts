@@ -108,7 +108,7 @@ class Names {
       const timer = this.#clock.timer(LOOKUP_TIMEOUT_MS, late);
       this.#resolve(host)
         .then(resolve, (cause) =>
-          reject(new KeylaneError('ERR_DNS', `${host} cannot be looked up: ${codeOf(cause)}`, { cause })),
+          reject(new KeylaneError('ERR_DNS', `${host} cannot be looked up: ${whyNot(cause)}`, { cause })),
         )
         .finally(() => timer.cancel());
     });
@@ -142,6 +142,13 @@ async function endsInLine(handle: FileHandle): Promise<boolean> {
   if (size === 0) return true;
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
   return buffer.toString() === '\n';
+}
+
+/** Of a look-up, with what to look at. */
+function whyNot(cause: unknown): string {
+  const code = codeOf(cause);
+  if (code === 'ENOTFOUND') return 'there is no such name (ENOTFOUND); is it written right?';
+  return code === 'EAI_AGAIN' ? "this machine's resolver does not answer (EAI_AGAIN)" : code;
 }
 
 function codeOf(cause: unknown): string {

@@ -31,7 +31,7 @@ const PAUSE_MS = 1_000;
  */
 export async function connectTo(peer: Peer, ask: OpenContext['ask'], opening: Opening): Promise<Socket> {
   opening.phase = 'look-up';
-  const found = ofFamily(await opening.step(lookUp(peer.host, ask)), peer);
+  const found = ofFamily(await opening.step(lookUp(peer, ask)), peer);
   const addresses = inTurn(peer.admit?.(found) ?? found);
   opening.phase = 'connect';
   for (let left = peer.rounds ?? 1; ; left--) {
@@ -130,11 +130,19 @@ class Race {
 }
 
 /** What is no address is not one that was asked for: it would be looked up once more, past whatever `admit` says. */
-async function lookUp(host: string, ask: OpenContext['ask']): Promise<string[]> {
+async function lookUp({ host, name }: Peer, ask: OpenContext['ask']): Promise<string[]> {
   if (isIP(host) !== 0) return [host];
-  const found = (await ask('lookup', host)).map(({ address }) => address).filter((address) => isIP(address) !== 0);
-  if (found.length === 0) throw new KeylaneError('ERR_DNS', `${host} has no address`);
+  const answer = await ask('lookup', host).catch((error: unknown) => {
+    // Who asks on behalf of all knows the name, and not whose it is.
+    throw error instanceof KeylaneError && error.code === 'ERR_DNS' ? ofPeer(name, error) : error;
+  });
+  const found = answer.map(({ address }) => address).filter((address) => isIP(address) !== 0);
+  if (found.length === 0) throw new KeylaneError('ERR_DNS', `${name}: ${host} has no address`, { key: name });
   return found;
+}
+
+function ofPeer(name: string, { message, cause }: KeylaneError): KeylaneError {
+  return new KeylaneError('ERR_DNS', `${name}: ${message}`, { key: name, cause });
 }
 
 /** A socket that is bound to an address reaches those of its own family only. */

@@ -117,7 +117,11 @@ describe('a host name', () => {
     const { asked, lookup, hosts } = setUp();
     const both = Promise.allSettled([lookup('a'), lookup('a')]);
     asked[0]?.answer.reject(Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }));
-    const refusal = { code: 'ERR_DNS', message: 'a cannot be looked up: ENOTFOUND', retryable: true };
+    const refusal = {
+      code: 'ERR_DNS',
+      message: expect.stringMatching(/^a cannot be looked up: .*ENOTFOUND/),
+      retryable: true,
+    };
     for (const one of await both) expect(one).toMatchObject({ status: 'rejected', reason: refusal });
     const again = lookup('a');
     void lookup('b');
