@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeylaneError } from '../../src/errors.js';
 import { NOT_MODIFIED } from '../../src/types.js';
 import { FakeExecute } from '../support/driver-context.js';
-import { HttpHarness, thrown } from '../support/http-harness.js';
+import { HttpHarness, startRawOrigin, thrown } from '../support/http-harness.js';
 import { portOf } from '../support/ports.js';
 
 const MIB = 1 << 20;
@@ -129,6 +129,17 @@ test.each([
   says(encode(text), { 'content-encoding': coding });
   expect((await run()).body).toBe(text);
   expect(opened.connection.alive).toBe(true);
+});
+
+test('a connection whose answer came before all of the request had left takes no other', async () => {
+  const early = await startRawOrigin((socket) => {
+    socket.pause();
+    socket.write('HTTP/1.1 413 Too large\r\ncontent-length: 2\r\n\r\nno');
+  });
+  const { run: ask, connection } = await http.open(early.origin);
+  expect(await ask({ method: 'POST', body: 'x'.repeat(32 * MIB) })).toMatchObject({ status: 413, body: 'no' });
+  expect(connection.alive).toBe(false);
+  await early.stop();
 });
 
 test('an empty body needs no coding', async () => {

@@ -108,7 +108,9 @@ export class H1Connection implements OriginConnection, Owner {
   }
 
   freed(): void {
-    if (this.#state === 'asked') this.#state = 'idle';
+    if (this.#state !== 'asked') return;
+    // Answered before all of it has left (a 413): what is behind would wait for a body that nobody wants. (RFC 9112 § 9.5)
+    this.#state = this.#socket.writableLength === 0 ? 'idle' : 'closing';
   }
 
   #handOver(call: buildConnector.Callback): void {
