@@ -28,9 +28,11 @@ export function checkSmtpOwn(request: Request, refuse: Refuse): void {
         `request.${field}`,
         "may not use files, secrets and addresses of the service's machine (`files: true` lets it)",
       );
-  const { raw, tls } = request;
+  const { raw, tls, preset } = request;
   if (typeof raw === 'object' && raw !== null && 'file' in raw)
     throw refuse('request.raw.file', "may not use files of the service's machine (`files: true` lets it)");
+  // It goes before the limits that the service has set, and whoever logs in there is the service's own.
+  if (preset !== undefined) throw refuse('request.preset', 'may not say what limits hold (`files: true` lets it)');
   if (tls === 'none') throw refuse('request.tls', 'may not send in the clear (`files: true` lets it)');
 }
 

@@ -55,8 +55,8 @@ test('of each field that an smtp request knows it is decided what a token may sa
     return refused({}, request) === undefined ? 'all hosts' : 'files';
   };
   const of = (who: string) => Object.keys(FIELDS).filter((field) => forWhom(field) === who);
-  expect(of('files')).toEqual(['ca', 'password', 'sourceAddress']);
-  expect(of('all hosts')).toEqual(['servername', 'clientName', 'preset']);
+  expect(of('files')).toEqual(['ca', 'password', 'sourceAddress', 'preset']);
+  expect(of('all hosts')).toEqual(['servername', 'clientName']);
 });
 
 describe('a token', () => {
