@@ -253,6 +253,20 @@ test('cancel ends the command at its host', async () => {
   expect(await main.page.locator('#run-go').isEnabled()).toBe(true);
 });
 
+test('each driver has a request to begin with, and what somebody has written stays', async () => {
+  const { page } = main;
+  const json = page.locator('#run-json');
+  for (const driver of ['http', 'smtp', 'stdio']) {
+    await page.selectOption('#run-driver', driver);
+    expect(JSON.parse(await json.inputValue())).toMatchObject({ driver });
+  }
+  await json.fill(JSON.stringify({ driver: 'echo', request: { key: 'mine', payload: 'mine' } }));
+  await page.selectOption('#run-driver', 'http');
+  await page.click('#run-go');
+  await main.says('#run-state', 'ok');
+  expect(await main.text('#run-output .said')).toBe('mine');
+});
+
 test('markup and escapes in output are text', async () => {
   const body = { driver: 'echo', request: { key: 'any', payload: `${MARKUP}\u001b[31mred\u001b[2J\u202e` } };
   await main.page.selectOption('#run-driver', 'json');

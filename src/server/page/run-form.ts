@@ -14,7 +14,18 @@ const LEVELS: Readonly<Record<string, Level>> = {
   canceled: 'warn',
 };
 
-const EXAMPLE = { driver: 'echo', request: { key: 'web-17', payload: 'hello', delayMs: 500 } };
+/** What the form begins with, by what is chosen. */
+const EXAMPLES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries({
+    json: { driver: 'echo', request: { key: 'web-17', payload: 'hello', delayMs: 500 } },
+    http: { driver: 'http', request: { url: 'https://api.example/v1/machines' } },
+    smtp: {
+      driver: 'smtp',
+      request: { account: 'mail', from: 'ana@mail.example', to: 'bob@mail.example', subject: 'Hello', text: 'Hello' },
+    },
+    stdio: { driver: 'stdio', request: { server: 'memory', method: 'tools/list' } },
+  }).map(([chosen, body]) => [chosen, JSON.stringify(body, null, 2)]),
+);
 
 /** The form that runs one request, and shows what comes while it comes. */
 export class RunForm {
@@ -31,8 +42,6 @@ export class RunForm {
     byId('run-fields', HTMLFieldSetElement).disabled = !principal.run;
     this.#go.disabled = !principal.run;
     show(byId('run-denied'), !principal.run);
-    const json = byId('run-json', HTMLTextAreaElement);
-    json.value ||= JSON.stringify(EXAMPLE, null, 2);
     this.#driver.addEventListener('change', () => this.#showFields(), { signal });
     byId('run-form').addEventListener('submit', (event) => this.#submit(event), { signal });
     this.#cancel.addEventListener('click', () => this.#running?.abort(), { signal });
@@ -41,8 +50,14 @@ export class RunForm {
   }
 
   #showFields(): void {
+    const { value } = this.#driver;
+    const shown = value === 'ssh' ? 'ssh' : 'json';
     for (const field of document.querySelectorAll<HTMLElement>('#run-form [data-for]'))
-      show(field, field.dataset.for === this.#driver.value);
+      show(field, field.dataset.for === shown);
+    const json = byId('run-json', HTMLTextAreaElement);
+    // What somebody has written stays.
+    const isWritten = json.value !== '' && !Object.values(EXAMPLES).includes(json.value);
+    if (!isWritten) json.value = EXAMPLES[value] ?? json.value;
   }
 
   #submit(event: Event): void {
@@ -162,7 +177,7 @@ function answerOf(response: object): string | undefined {
 /** What is sent. Throws where a field is wrong, which it names. */
 function bodyOf(driver: string): object {
   const timeoutMs = 1000 * (byId('run-timeout', HTMLInputElement).valueAsNumber || 0);
-  if (driver === 'json') {
+  if (driver !== 'ssh') {
     const text = byId('run-json', HTMLTextAreaElement).value;
     try {
       return { timeoutMs, ...(JSON.parse(text) as object) };
