@@ -4,7 +4,8 @@ import { createServer as createHttps, type Server } from 'node:https';
 import { createServer as createTcp, type Server as TcpServer } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import tls from 'node:tls';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { KeylaneError } from '../../src/errors.js';
 import type { HttpTarget } from '../../src/specs/http.js';
 import { Authority, type Signed } from '../support/certificates.js';
@@ -80,6 +81,16 @@ const ours = () => ({ cert: client.certPath, key: `file:${client.keyPath}` });
 test('a server whose certificate verifies is asked', async () => {
   const { run } = await http.open(to('good'));
   expect(await run()).toMatchObject({ status: 200, body: 'undefined', url: `${at.good}/` });
+});
+
+test('servers of which nothing is said share what Node trusts: nothing of it is made for a connection', async () => {
+  const made = vi.spyOn(tls, 'createSecureContext');
+  onTestFinished(() => made.mockRestore());
+  for (const _ of [1, 2]) {
+    const error = await thrown(http.open(to('good', { ca: undefined as never })));
+    expect(error).toMatchObject({ code: 'ERR_TLS' });
+  }
+  expect(made).not.toHaveBeenCalled();
 });
 
 test('one by another name is, where `servername` says so', async () => {

@@ -31,6 +31,9 @@ export async function trustOf(target: HttpTarget, ask: OpenContext['ask']): Prom
   }
 }
 
+/** For all servers of which nothing is said: `tls.connect` would make one for each, of 30 KB and 0.15 ms of CPU. */
+let ofNode: SecureContext | undefined;
+
 /** TLS over a socket. `host` is whom the certificate must be for. */
 export async function secure(
   socket: Socket,
@@ -38,13 +41,14 @@ export async function secure(
   opening: Opening<Phase>,
 ): Promise<TLSSocket> {
   const { promise, resolve, reject } = deferred<void>();
+  ofNode ??= createSecureContext();
   const secured = connect({
     socket,
     host,
     // A name only: an address is not one that a server could choose a certificate by. (RFC 6066 § 3)
     servername: isIP(host) ? '' : host,
     ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-    ...(trust && { secureContext: trust }),
+    secureContext: trust ?? ofNode,
   });
   const closed = () => reject(notSecured(opening.key, host, undefined));
   const failed = (error: Thrown) => reject(notSecured(opening.key, host, error));
