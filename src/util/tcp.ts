@@ -86,7 +86,6 @@ class Race {
 
   stop(): void {
     this.#timer?.cancel();
-    this.#left.length = 0;
     for (const socket of this.#trying.keys()) socket.destroy();
     this.#trying.clear();
   }
