@@ -8,7 +8,7 @@ import { Life, type LifeSettings, POINTS, recordedOf } from '../support/batch-li
 import { brokenPromises, mixedJobs, type Recorded, Witness } from '../support/batch-witness.ts';
 import { type Random, seeded } from '../support/seed.ts';
 
-const [JOBS, KILLS] = process.env.KEYLANE_LONG ? [10_000, 100] : [500, 10];
+const [JOBS, KILLS] = process.env.KEYLANE_LONG ? [10_000, 100] : [300, 6];
 const CONCURRENCY = 12;
 const MIXED = mixedJobs(JOBS);
 

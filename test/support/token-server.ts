@@ -196,6 +196,8 @@ export async function startTokenServer(given: TokenServerOptions = {}): Promise<
       json(response, 404, {});
     }
   });
+  // A test that keeps the event loop to itself for as long as that would find the connection closed that it asks on next.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, options.address, resolve));
   const url = `http://${options.address}:${portOf(server)}`;
 

@@ -20,6 +20,8 @@ beforeAll(async () => {
     ],
     maxBatchBytes: 200_000,
     maxBatchUploads: 3,
+    // Of 1,000 requests at once each has its turn within this, on a busy machine too.
+    http: { headersTimeoutMs: 60_000 },
   });
 });
 afterAll(() => at.stop());
