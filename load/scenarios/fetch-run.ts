@@ -42,9 +42,8 @@ async function measure({ short }: Size): Promise<Measured> {
     lanes: LANES,
     count,
   };
-  const warmUp = short ? WARM_UP / 4 : WARM_UP;
-  for (const program of [one, two]) await program.ask('run', { ...asked, count: warmUp });
-  await bare.ask('run', { lanes: LANES, count: warmUp });
+  for (const program of [one, two]) await program.ask('run', { ...asked, count: WARM_UP });
+  await bare.ask('run', { lanes: LANES, count: WARM_UP });
   const rounds = await interleave(short ? 2 : ROUNDS, {
     two: () => two.ask('run', asked),
     bare: () => bare.ask('run', { lanes: LANES, count }),
