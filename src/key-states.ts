@@ -2,6 +2,7 @@ import { shown } from './call-options.js';
 import { KeylaneError } from './errors.js';
 import type { Supervisor } from './host/supervisor.js';
 import { globMatches } from './util/glob.js';
+import { grouped } from './util/grouped.js';
 import { byLoad, type ShardKey } from './wire/shard-key.js';
 
 export interface KeysOptions {
@@ -86,7 +87,7 @@ function checkKeysOptions(options: KeysOptions): void {
       : match !== undefined && !(typeof match === 'string' && match.length <= LONGEST_MATCH)
         ? `\`match\` must be a text of at most ${LONGEST_MATCH} characters, not ${shown(match)}`
         : limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MOST)
-          ? `\`limit\` must be a whole number from 1 to ${MOST.toLocaleString('en-US')}, not ${shown(limit)}`
+          ? `\`limit\` must be a whole number from 1 to ${grouped(MOST)}, not ${shown(limit)}`
           : stopped !== undefined && typeof stopped !== 'boolean'
             ? `\`stopped\` must be true or false, not ${shown(stopped)}`
             : undefined;

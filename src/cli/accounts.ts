@@ -24,6 +24,7 @@ import type {
 } from './accounts-flags.js';
 import { accountsText, accountText, verdictsText, written } from './accounts-text.js';
 import { configOf, configured } from './configured.js';
+import { grouped } from './figures.js';
 import { type Io, UsageError } from './io.js';
 import { startEngine } from './start-engine.js';
 import { visible } from './visible.js';
@@ -100,7 +101,7 @@ async function importFile(file: string, flags: ImportFlags, accounts: OpenAccoun
   const { added, replaced, skipped } = await accounts.import(rows.accounts, { replace, skipBad, where: rows.where });
   for (const { message } of skipped) io.stderr.write(`${message.split('\n').map(visible).join('\n')}\n`);
   const counts = { added, replaced, skipped: skipped.length };
-  const words = Object.entries(counts).map(([what, count]) => `${count.toLocaleString('en-US')} ${what}`);
+  const words = Object.entries(counts).map(([what, count]) => `${grouped(count)} ${what}`);
   io.stdout.write(flags.format === 'text' ? `${words.join(', ')}\n` : written([counts], 'ndjson'));
   return skipped.length > 0 ? 1 : 0;
 }

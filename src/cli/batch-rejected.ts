@@ -1,5 +1,5 @@
 import type { Result } from '../index.js';
-import { counted } from './figures.js';
+import { counted, grouped } from './figures.js';
 import { visible } from './visible.js';
 
 const MOST_NAMED = 10;
@@ -24,7 +24,7 @@ export class RejectedRecipients {
   text(): string {
     if (this.#count === 0) return '';
     const more = this.#count - this.#named.length;
-    const lines = more > 0 ? [...this.#named, `  and ${more.toLocaleString('en-US')} more`] : this.#named;
+    const lines = more > 0 ? [...this.#named, `  and ${grouped(more)} more`] : this.#named;
     return `${counted(this.#count, 'recipient')} refused, of mails that were sent to others:\n${lines.join('\n')}\n`;
   }
 }

@@ -6,7 +6,7 @@ import { endText } from './batch-text.js';
 import { BatchWriter, type KeptLines } from './batch-writer.js';
 import { type Paint, painter } from './colors.js';
 import { exitStatus } from './exit-status.js';
-import { counted, longTime } from './figures.js';
+import { counted, grouped, longTime } from './figures.js';
 import { Interrupts } from './interrupts.js';
 import type { Io } from './io.js';
 import { answerOf, nameOf, resultItem } from './item.js';
@@ -180,7 +180,7 @@ export class BatchRun implements Underway {
     const { quiet } = this.#about.flags;
     const reason = why === undefined ? '' : `: ${visible(why)}`;
     if (state === 'interrupted') {
-      const done = `${settled.toLocaleString('en-US')} of ${this.total?.toLocaleString('en-US') ?? '?'}`;
+      const done = `${grouped(settled)} of ${this.total === undefined ? '?' : grouped(this.total)}`;
       this.#say(`interrupted with ${done} settled; to go on: ${this.#command('resume')}`);
       return;
     }
@@ -225,7 +225,7 @@ export class BatchRun implements Underway {
     const { kept, flags } = this.#about;
     if (!kept || flags.quiet) return;
     const total = this.total === undefined ? '' : `, ${counted(this.total, 'request')}`;
-    const before = this.settledBefore > 0 ? `, ${this.settledBefore.toLocaleString('en-US')} settled before` : '';
+    const before = this.settledBefore > 0 ? `, ${grouped(this.settledBefore)} settled before` : '';
     this.#say(`batch ${kept.id}${total}${before}`);
   }
 

@@ -1,6 +1,6 @@
 import type { BatchReason, BatchReport, BatchSummary, Outcome } from '../index.js';
 import type { Paint } from './colors.js';
-import { counted, longTime, rate, time } from './figures.js';
+import { counted, grouped, longTime, rate, time } from './figures.js';
 import { MOST_REASONS, summaryText } from './summary-text.js';
 import { table } from './table.js';
 import { visible } from './visible.js';
@@ -32,7 +32,7 @@ export function endText(report: BatchReport, paint: Paint): string {
 function reasonText({ code, message, count, hosts, unnamed, example }: BatchReason): string {
   const why = visible(count === 1 ? example.message : message);
   const more = unnamed > 0 ? ` and ${counted(unnamed, 'more')}` : '';
-  const times = count > 1 ? ` (${count.toLocaleString('en-US')})` : '';
+  const times = count > 1 ? ` (${grouped(count)})` : '';
   return `${code ? `${code}: ` : ''}${why}: ${visible(hosts)}${more}${times}`;
 }
 
@@ -48,10 +48,8 @@ export function listText(batches: readonly BatchSummary[]): string {
   const rows = batches.map(({ id, state, total, settled, counts, createdAt, error }) => [
     id,
     error ? 'unreadable' : state,
-    ...[settled, total].map((count) => count?.toLocaleString('en-US') ?? '?'),
-    ...[counts.ok, counts.failed, counts.not_started, counts.unknown, counts.canceled].map((count) =>
-      count.toLocaleString('en-US'),
-    ),
+    ...[settled, total].map((count) => (count === undefined ? '?' : grouped(count))),
+    ...[counts.ok, counts.failed, counts.not_started, counts.unknown, counts.canceled].map((count) => grouped(count)),
     moment(createdAt),
   ]);
   return table(HEAD, rows, new Set([0, 1, 9]));
@@ -65,10 +63,10 @@ export function showText(report: BatchReport, { input, pid }: BatchSummary, pain
   ];
   lines.push(`made ${moment(createdAt)}, ran for ${time(elapsedMs)}`);
   if (input) lines.push(`input ${visible(input.path)}${input.spooled ? ' (a copy)' : ''}`);
-  const far = [`${settled.toLocaleString('en-US')} of ${total?.toLocaleString('en-US') ?? '?'} settled`];
+  const far = [`${grouped(settled)} of ${total === undefined ? '?' : grouped(total)} settled`];
   if (state === 'running' || state === 'interrupted') {
-    if (inFlight > 0) far.push(`${inFlight.toLocaleString('en-US')} ${state === 'running' ? 'in flight' : 'cut off'}`);
-    if (pending !== undefined) far.push(`${pending.toLocaleString('en-US')} not begun`);
+    if (inFlight > 0) far.push(`${grouped(inFlight)} ${state === 'running' ? 'in flight' : 'cut off'}`);
+    if (pending !== undefined) far.push(`${grouped(pending)} not begun`);
   }
   if (state === 'running') {
     far.push(`${rate(speed.recent, 1_000)}/s`);

@@ -24,7 +24,7 @@ import { keptSettings, readSettings, saysOf } from './batch-settings.js';
 import { listText } from './batch-text.js';
 import type { ConfigFlags } from './config-flags.js';
 import { type Configured, configOf, configured } from './configured.js';
-import { counted } from './figures.js';
+import { counted, grouped } from './figures.js';
 import { type Io, UsageError } from './io.js';
 import { Screen } from './screen.js';
 import { visible } from './visible.js';
@@ -54,7 +54,7 @@ export function batchRuns(io: Io): BatchRuns {
     cancel: (id, flags) =>
       withBatches(flags, async (batches) => {
         const { state, counts } = await batches.cancel(id);
-        const left = `${counted(counts.not_started, 'request')} not started, ${counts.unknown.toLocaleString('en-US')} unknown`;
+        const left = `${counted(counts.not_started, 'request')} not started, ${grouped(counts.unknown)} unknown`;
         io.stdout.write(state === 'canceled' ? `canceled ${id}: ${left}\n` : `${id} had ended already: ${state}\n`);
         return 0;
       }),
@@ -170,10 +170,7 @@ async function retry(
 async function exportBatch(id: string, flags: ExportFlags, batches: Batches, io: Io): Promise<number> {
   const { createdAt, state, total, settled } = await batches.show(id);
   if (state === 'running' || state === 'interrupted') {
-    const left =
-      total === undefined
-        ? ''
-        : `: ${counted(total - settled, 'request')} of ${total.toLocaleString('en-US')} not here`;
+    const left = total === undefined ? '' : `: ${counted(total - settled, 'request')} of ${grouped(total)} not here`;
     io.stderr.write(`keylane batch export: ${id} has not ended (${state})${left}\n`);
   }
   const { format, ordered = false } = flags;

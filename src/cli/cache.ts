@@ -2,7 +2,7 @@ import { createEngine, type Engine, type EngineCache, type EngineOptions, Keylan
 import type { CacheFlags, CacheRuns } from './cache-flags.js';
 import { configOf } from './configured.js';
 import { exec } from './exec.js';
-import { size } from './figures.js';
+import { grouped, size } from './figures.js';
 import { type Io, UsageError } from './io.js';
 import type { Output } from './output.js';
 import { visible } from './visible.js';
@@ -41,7 +41,7 @@ export function cacheRuns(
       withCache(flags, async (cache) => {
         const disk = (await cache.stats()).disk ?? { entries: 0, bytes: 0 };
         if (flags.format !== 'text') return `${JSON.stringify(disk)}\n`;
-        return `${disk.entries.toLocaleString('en-US')} answers, ${size(disk.bytes)}\n`;
+        return `${grouped(disk.entries)} answers, ${size(disk.bytes)}\n`;
       }),
 
     list: (flags) =>
@@ -85,5 +85,5 @@ async function asUsage<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function seconds(ms: number): string {
-  return `${Math.round(ms / 1_000).toLocaleString('en-US')} s`;
+  return `${grouped(Math.round(ms / 1_000))} s`;
 }

@@ -18,12 +18,17 @@ export function longTime(ms: number): string {
 /** How many a second: three digits that mean something. */
 export function rate(count: number, ms: number): string {
   const perSecond = (count * 1000) / Math.max(ms, 1);
-  return perSecond < 99.95 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString('en-US');
+  return perSecond < 99.95 ? perSecond.toFixed(1) : grouped(Math.round(perSecond));
+}
+
+/** `10,000`, as src/util/grouped.ts has it: 10 ms of CPU sooner than Node's `toLocaleString`. */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** `1 host`, `2 hosts`, `10,000 hosts`. */
 export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** `812 B`, `9.8 KiB`, `1.2 MiB`. */

@@ -1,7 +1,7 @@
 import { createEngine, type EngineOptions, lineOf, type Result, type SmtpResponse } from '../index.js';
 import { configOf } from './configured.js';
 import { exitStatus, signalStatus } from './exit-status.js';
-import { counted } from './figures.js';
+import { counted, grouped } from './figures.js';
 import { type Io, UsageError } from './io.js';
 import type { MailFlags } from './mail-flags.js';
 import { type MailRequest, requestOf } from './mail-request.js';
@@ -77,7 +77,7 @@ function write(result: Result<unknown, SmtpResponse>, { format }: MailFlags, io:
 function sentText(response: SmtpResponse): string {
   const { accepted, rejected, messageId } = response;
   const to = counted(accepted.length, 'recipient');
-  const not = rejected.length > 0 ? `, refused for ${rejected.length.toLocaleString('en-US')}` : '';
+  const not = rejected.length > 0 ? `, refused for ${grouped(rejected.length)}` : '';
   const id = messageId === undefined ? '' : ` as ${visible(messageId)}`;
   return `sent to ${to}${not}${id}: ${replyText(response)}`;
 }

@@ -1,5 +1,6 @@
 import { type OperationReport, readReport } from '../index.js';
 import { configOf } from './configured.js';
+import { grouped } from './figures.js';
 import type { Io } from './io.js';
 import type { ReportFlags } from './report-flags.js';
 import { table } from './table.js';
@@ -18,7 +19,7 @@ const HEAD = ['operation', 'answers', 'hits', 'stale', 'misses', 'hit ratio', 'a
 function textOf(operations: readonly OperationReport[]): string {
   const rows = operations.map((one) => [
     visible(one.operation),
-    ...[one.count, one.hits, one.stale, one.misses].map((count) => count.toLocaleString('en-US')),
+    ...[one.count, one.hits, one.stale, one.misses].map((count) => grouped(count)),
     `${(one.hitRatio * 100).toFixed(1)} %`,
     ...[one.averageMs, one.p50Ms, one.p95Ms, one.p99Ms].map(milliseconds),
   ]);

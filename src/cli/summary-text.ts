@@ -1,6 +1,6 @@
 import type { Outcome } from '../index.js';
 import type { Paint } from './colors.js';
-import { counted, rate, time } from './figures.js';
+import { counted, grouped, rate, time } from './figures.js';
 import { visible } from './visible.js';
 
 /** Reasons listed for one outcome; the hosts of the others are still named, together. */
@@ -31,7 +31,7 @@ export function summaryText({ noun, elapsedMs, outcomes, slowest, reasons }: Sai
   const total = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
   const counts = TITLES.filter(([outcome]) => outcome === 'ok' || outcomes[outcome] > 0).map(
     ([outcome, title, color]) => {
-      const text = `${outcomes[outcome].toLocaleString('en-US')} ${title}`;
+      const text = `${grouped(outcomes[outcome])} ${title}`;
       return outcomes[outcome] > 0 ? paint(color, text) : text;
     },
   );

@@ -1,5 +1,5 @@
 import type { Paint } from './colors.js';
-import { counted, longTime, size } from './figures.js';
+import { counted, grouped, longTime, size } from './figures.js';
 import { topKeysOf } from './top-keys.js';
 import type { Look, OpenBreaker } from './top-look.js';
 import { bar, type Color, curve, type Part, type Row, textOf } from './top-rows.js';
@@ -218,7 +218,7 @@ function batchRows({ batches }: Look, { columns }: FrameShape): Row[] {
 }
 
 function amount(value: number): string {
-  return value < 99.95 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value).toLocaleString('en-US');
+  return value < 99.95 && !Number.isInteger(value) ? value.toFixed(1) : grouped(Math.round(value));
 }
 
 function percent(share: number): string {
@@ -227,5 +227,5 @@ function percent(share: number): string {
 
 function milliseconds(ms: number): string {
   if (ms >= 10_000) return `${(ms / 1_000).toFixed(1)} s`;
-  return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en-US')} ms`;
+  return `${ms < 9.95 ? ms.toFixed(1) : grouped(Math.round(ms))} ms`;
 }

@@ -1,3 +1,4 @@
+import { grouped } from '../util/grouped.js';
 import { FieldError } from './field-error.js';
 
 const MOST_DEPTH = 64;
@@ -33,7 +34,7 @@ function walk(value: unknown, what: string, depth: number, seen: { keys: number 
     return;
   }
   for (const key in value) {
-    if (++seen.keys > MOST_KEYS) throw bad(what, `has more than ${MOST_KEYS.toLocaleString('en-US')} keys`);
+    if (++seen.keys > MOST_KEYS) throw bad(what, `has more than ${grouped(MOST_KEYS)} keys`);
     if (key === PROTO) throw bad(what, `has a key ${PROTO}`);
     const inner = (value as Record<string, unknown>)[key];
     if (key === 'constructor' && typeof inner === 'object' && inner !== null && Object.hasOwn(inner, 'prototype'))

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { grouped } from '../util/grouped.js';
 import { networkProblem } from '../util/networks.js';
 import { accessProblem, originProblem, proxyProblem } from './http-access.js';
 import { type HeaderMap, headersProblem, methodProblem, urlProblem } from './http-texts.js';
@@ -25,7 +26,7 @@ const access = {
 const maxBodyBytes = z
   .int('expected a whole number of bytes')
   .min(0, 'expected 0 bytes or more')
-  .max(MOST_KEPT, `expected at most ${MOST_KEPT.toLocaleString('en-US')} (1 GiB); for more read a stream`)
+  .max(MOST_KEPT, `expected at most ${grouped(MOST_KEPT)} (1 GiB); for more read a stream`)
   .optional();
 const redirects = z.int('expected a whole number').min(0).max(20).optional();
 

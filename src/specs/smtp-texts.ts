@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { grouped } from '../util/grouped.js';
 
 /** RFC 5321, 4.5.3.1: octets of a local part, of a domain, and of a path without its angle brackets. */
 const MOST_LOCAL = 64;
@@ -56,7 +57,7 @@ function domainProblem(domain: string): string | undefined {
 /** What is wrong with the value of a header field, a subject or a name: it goes on one line. */
 export function lineProblem(value: string): string | undefined {
   if (UNFIT.test(value)) return 'must hold no line ends and other control characters: it would begin a line of its own';
-  return value.length > MOST_VALUE ? `expected at most ${MOST_VALUE.toLocaleString('en-US')} characters` : undefined;
+  return value.length > MOST_VALUE ? `expected at most ${grouped(MOST_VALUE)} characters` : undefined;
 }
 
 /** Fields that a message has once, and that other fields of the request say. */

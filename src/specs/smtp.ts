@@ -2,6 +2,7 @@ import { KeylaneError } from '../errors.js';
 import type { SmtpOptions, SmtpRequest, SmtpResponse } from '../smtp-types.js';
 import type { Quota, Spec } from '../types.js';
 import { check } from '../util/check.js';
+import { grouped } from '../util/grouped.js';
 import { SmtpOfAccount } from './smtp-account.js';
 import { SmtpLanes } from './smtp-lanes.js';
 import type { Mailbox } from './smtp-mailboxes.js';
@@ -105,7 +106,7 @@ export function makeSmtpSpec(
 }
 
 function recipientsSaid(count: number, most: number): string {
-  const [given, allowed] = [count, most].map((number) => number.toLocaleString('en-US'));
+  const [given, allowed] = [count, most].map((number) => grouped(number));
   return `smtp.to: ${given} recipients are more than the ${allowed} that the account may have in one message: send several`;
 }
 

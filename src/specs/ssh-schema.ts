@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SshMethod, SshRequest } from '../ssh-types.js';
 import type { HostKeyQuestion } from '../types.js';
+import { grouped } from '../util/grouped.js';
 import { userProblem } from '../util/names.js';
 import { jumpProblem } from './ssh-jump.js';
 import { aliasProblem, hostProblem } from './ssh-names.js';
@@ -64,7 +65,7 @@ const algorithms = z.strictObject({
 const maxOutputBytes = z
   .int('expected a whole number of bytes')
   .min(0, 'expected 0 bytes or more')
-  .max(MAX_OUTPUT, `expected at most ${MAX_OUTPUT.toLocaleString('en-US')} (1 GiB); for more read a stream`);
+  .max(MAX_OUTPUT, `expected at most ${grouped(MAX_OUTPUT)} (1 GiB); for more read a stream`);
 const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const env = z
   .record(
@@ -186,10 +187,7 @@ export const sshRequest = z
     argv: z
       .array(text(MAX_COMMAND, 'send it on `stdin`'))
       .min(1, 'expected at least the name of a program')
-      .max(
-        MAX_WORDS,
-        `expected at most ${MAX_WORDS.toLocaleString('en-US')} words; send them on \`stdin\` to \`xargs -0\``,
-      )
+      .max(MAX_WORDS, `expected at most ${grouped(MAX_WORDS)} words; send them on \`stdin\` to \`xargs -0\``)
       .optional(),
     shell: z.enum(['posix', 'fish', 'csh', 'powershell', 'cmd']).optional(),
     stdin: stdin.optional(),

@@ -1,3 +1,5 @@
+import { grouped } from '../util/grouped.js';
+
 const MAX_PATH = 4_096;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -11,7 +13,7 @@ export function commandProblem(value: string): string | undefined {
 
 /** What is wrong with a text that a shell and UTF-8 are to carry; `beyond`: what to do with a longer one. */
 export function textProblem(value: string, most: number, beyond: string): string | undefined {
-  if (value.length > most) return `expected at most ${most.toLocaleString('en-US')} characters; ${beyond}`;
+  if (value.length > most) return `expected at most ${grouped(most)} characters; ${beyond}`;
   if (value.includes('\0')) return 'must not hold NUL (\\0), which no command line can carry; send it on `stdin`';
   if (LONE_SURROGATE.test(value))
     return 'holds half of a surrogate pair, which UTF-8 cannot carry; send bytes on `stdin`';

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type ErrorCode, KeylaneError } from '../errors.js';
+import { grouped } from './grouped.js';
 import { nearest } from './nearest.js';
 
 /**
@@ -101,10 +102,6 @@ function unit(origin: string): string {
 
 function article(noun: string): string {
   return /^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`;
-}
-
-function grouped(value: number | bigint): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 20 });
 }
 
 function list(words: readonly string[]): string {

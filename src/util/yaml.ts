@@ -13,6 +13,7 @@ import {
   Parser,
 } from 'yaml';
 import { KeylaneError } from '../errors.js';
+import { grouped } from './grouped.js';
 import { YamlBounds } from './yaml-bounds.js';
 
 /** A YAML document as plain values, and where each of them stands. */
@@ -51,7 +52,7 @@ const MOST_LEVELS = 64;
 export function parseYaml(text: string, file: string, options: YamlOptions = {}): Yaml {
   const { mostCharacters = MOST_CHARACTERS } = options;
   if (text.length > mostCharacters) {
-    const size = mostCharacters.toLocaleString('en-US');
+    const size = grouped(mostCharacters);
     throw new KeylaneError('ERR_CONFIG', `${file}: is longer than ${size} characters; split it`);
   }
   const lines = new LineCounter();

@@ -1,5 +1,6 @@
 import type { Job } from '../../batch-types.js';
 import { KeylaneError } from '../../errors.js';
+import { grouped } from '../../util/grouped.js';
 import { dependencyProblems, MOST_WAITING, type Waiting } from './dependencies.js';
 import { IdTable } from './ids.js';
 import type { InputFile } from './input-file.js';
@@ -103,7 +104,7 @@ class Pass {
       if (this.#waiting.length === MOST_WAITING)
         throw new KeylaneError(
           'ERR_INPUT',
-          `${this.#file.as.name}:${line}: more than ${MOST_WAITING.toLocaleString('en-US')} jobs have \`after\``,
+          `${this.#file.as.name}:${line}: more than ${grouped(MOST_WAITING)} jobs have \`after\``,
         );
       this.#waiting.push({ line, mark, index: this.total, after: job.after });
     }

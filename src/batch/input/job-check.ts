@@ -2,6 +2,7 @@ import type { Job, JobOptions } from '../../batch-types.js';
 import { checkCallOptions } from '../../call-options.js';
 import { KeylaneError } from '../../errors.js';
 import { requestProblem } from '../../specs/request-check.js';
+import { grouped } from '../../util/grouped.js';
 import { nearest } from '../../util/nearest.js';
 
 /** What the fields of a job may be, besides the request: those of its driver. */
@@ -75,7 +76,7 @@ function optionsProblem(job: Job, drivers: JobRules['drivers']): string | undefi
       return `there is no driver \`${shown(driver)}\`, but ${[...drivers].join(', ')}`;
   }
   if (after !== undefined && !(Array.isArray(after) && after.length <= MOST_AFTER && after.every(isId)))
-    return `\`after\` must be an array of at most ${MOST_AFTER.toLocaleString('en-US')} ids of other jobs`;
+    return `\`after\` must be an array of at most ${grouped(MOST_AFTER)} ids of other jobs`;
   const options: Record<string, unknown> = {};
   for (const field of CALL_FIELDS) {
     if (!(field in job)) continue;

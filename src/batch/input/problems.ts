@@ -1,4 +1,5 @@
 import { KeylaneError } from '../../errors.js';
+import { grouped } from '../../util/grouped.js';
 
 /** A record that is no job. */
 export interface Problem {
@@ -43,14 +44,13 @@ export class Problems {
 
   /** Throws `ERR_INPUT` where they are too many to be skipped. */
   checkCount(): void {
-    if (this.count > MOST_SKIPPED)
-      throw this.error(`more than ${MOST_SKIPPED.toLocaleString('en-US')} bad lines are not put aside`);
+    if (this.count > MOST_SKIPPED) throw this.error(`more than ${grouped(MOST_SKIPPED)} bad lines are not put aside`);
   }
 
   error(why?: string): KeylaneError {
     const lines = this.lines();
     const rest = this.count - lines.length;
-    if (rest > 0) lines.push(`and ${rest.toLocaleString('en-US')} more bad ${rest === 1 ? 'line' : 'lines'}`);
+    if (rest > 0) lines.push(`and ${grouped(rest)} more bad ${rest === 1 ? 'line' : 'lines'}`);
     if (why !== undefined) lines.push(why);
     const errors = this.#told.map(({ line, says }) => ({ line, detail: says }));
     return new KeylaneError('ERR_INPUT', lines.join('\n'), { errors });

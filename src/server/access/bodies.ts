@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { KeylaneError } from '../../index.js';
+import { grouped } from '../../util/grouped.js';
 import { Pieces } from '../../util/pieces.js';
 import { FieldError } from '../field-error.js';
 import { parseJson } from '../json.js';
@@ -40,11 +41,7 @@ export function bodies(app: App, mostBytes: number): void {
 /** Not Fastify's own: that keeps each piece as it comes. */
 function readText(body: IncomingMessage, most: number, done: (error: Error | null, text?: string) => void): void {
   const tooLarge = () =>
-    new FieldError(
-      'ERR_INPUT',
-      [{ field: 'body', detail: `is larger than ${most.toLocaleString('en-US')} bytes` }],
-      413,
-    );
+    new FieldError('ERR_INPUT', [{ field: 'body', detail: `is larger than ${grouped(most)} bytes` }], 413);
   // Not before it comes, where it says how large it is.
   if (Number(body.headers['content-length'] ?? 0) > most) {
     done(tooLarge());

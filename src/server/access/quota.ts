@@ -1,4 +1,5 @@
 import { type Clock, KeylaneError } from '../../index.js';
+import { grouped } from '../../util/grouped.js';
 import type { TokenQuota } from './token-options.js';
 
 const NOTHING_TO_GIVE_BACK = (): void => {};
@@ -60,5 +61,5 @@ function batchesOf({ batches, perSecond, inFlight }: TokenQuota): number | undef
 }
 
 function usedUp(what: string, most: number, retryAfterMs: number): KeylaneError {
-  return new KeylaneError('ERR_QUOTA', `the token may have ${most.toLocaleString('en-US')} ${what}`, { retryAfterMs });
+  return new KeylaneError('ERR_QUOTA', `the token may have ${grouped(most)} ${what}`, { retryAfterMs });
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { type Clock, KeylaneError } from '../../index.js';
+import { grouped } from '../../util/grouped.js';
 import { Refusal } from '../refusal.js';
 
 /** The body as it comes, up to so many bytes; ends when the service does. */
@@ -15,7 +16,7 @@ export async function* bounded(body: Readable, mostBytes: number, stopping: Abor
     for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += piece.length;
       if (bytes > mostBytes) {
-        const text = `the body may have ${mostBytes.toLocaleString('en-US')} bytes; send it in several batches`;
+        const text = `the body may have ${grouped(mostBytes)} bytes; send it in several batches`;
         throw new Refusal(413, 'ERR_INPUT', text);
       }
       yield piece;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import { type Job, KeylaneError } from '../../index.js';
+import { grouped } from '../../util/grouped.js';
 import { Pieces } from '../../util/pieces.js';
 
 type Read = IteratorResult<Job | KeylaneError, undefined>;
@@ -65,8 +66,7 @@ export class JobLines implements AsyncIterable<Job | KeylaneError> {
       const text = this.#lines[this.#at++];
       this.#line++;
       if (text === undefined) return this.#bad('is not UTF-8');
-      if (text === null)
-        return this.#bad(`is longer than ${this.#longest.toLocaleString('en-US')} bytes; nothing behind it was read`);
+      if (text === null) return this.#bad(`is longer than ${grouped(this.#longest)} bytes; nothing behind it was read`);
       if (text.trim() !== '') return { done: false, value: this.#job(text) };
     }
     return this.#isEnded ? { done: true, value: undefined } : undefined;
