@@ -229,6 +229,15 @@ test('the cache asks whether its version holds still; a caller’s own question 
   expect(told).toEqual(['"v1"', '"v0"', undefined]);
 });
 
+test.each([304, 204])('%i has no body, whatever length its head tells', async (status) => {
+  const peer = await startRawOrigin((socket) => socket.write(`HTTP/1.1 ${status} x\r\ncontent-length: 5\r\n\r\n`));
+  const { run: ask, execute, connection } = await http.open(peer.origin);
+  if (status === 304) expect(await execute({}, Object.assign(new FakeExecute(), { etag: '"v1"' }))).toBe(NOT_MODIFIED);
+  else expect(await ask()).toMatchObject({ status, body: '' });
+  expect(connection.alive).toBe(false);
+  await peer.stop();
+});
+
 /** By the server's own clock. */
 const NOW = Date.UTC(2026, 1, 3);
 

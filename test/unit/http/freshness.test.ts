@@ -49,3 +49,7 @@ test('an etag is what the peer calls it, once', () => {
   expect(etagOf(answer({ etag: '' }))).toBeUndefined();
   expect(etagOf(answer({ etag: ['"a"', '"b"'] }))).toBeUndefined();
 });
+
+test('a 304 that comes through is of a version that somebody else has: it is no answer to remember', () => {
+  expect(freshFor({ ...answer({ etag: '"a"', 'cache-control': 'max-age=60' }), status: 304 })).toBe(0);
+});

@@ -14,7 +14,9 @@ const AT_ONCE_MS = 1;
  * (RFC 9111 § 4.2, § 5.2.2) 0 where it may not be kept, or could not be asked about.
  */
 export function freshFor(response: HttpResponse): number | undefined {
-  const { headers } = response;
+  const { headers, status } = response;
+  // Of a version that somebody else has: nobody was asked for it, or the caller was.
+  if (status === 304) return 0;
   const control = directives(headers['cache-control']);
   if (control?.has('no-store') || words(headers.vary).includes('*')) return 0;
   const old = etagOf(response) === undefined ? 0 : AT_ONCE_MS;

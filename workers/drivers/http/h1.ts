@@ -162,6 +162,8 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
   #abort: ((error?: Error) => void) | undefined = undefined;
   #resume: (() => void) | undefined = undefined;
   #headed = false;
+  /** By its status there is no body, whatever its head says of a length: of a 304 that is the version's. (RFC 9110 § 8.6) */
+  #isBare = false;
 
   constructor(order: HttpOrder, route: Route, context: ExecuteContext, asked: boolean, owner: Owner) {
     this.#route = route;
@@ -185,6 +187,7 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
     if (status < 200) return true;
     this.#resume = resume;
     this.#headed = true;
+    this.#isBare = status === 304 || status === 204;
     this.answer.head(status, util.parseHeaders(headers), this.#asked);
     return true;
   }
@@ -198,7 +201,9 @@ class Exchange implements Dispatcher.DispatchHandler, Carrier {
   }
 
   onError(error: Thrown): void {
-    this.answer.fail(this.#said(error));
+    // undici misses the body, and has ended the connection.
+    if (this.#isBare && error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') this.answer.end();
+    else this.answer.fail(this.#said(error));
   }
 
   resume(): void {
