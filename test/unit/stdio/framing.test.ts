@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { type Framing, framed, framerOf } from '../../../workers/drivers/stdio/framing.js';
 import { type Random, seeded } from '../../support/seed.js';
@@ -118,6 +119,13 @@ test.each(['many', '-1', '1e9', '99999999999999999999', '1x'])('a Content-Length
   const { messages, faults } = read('content-length', [Buffer.from(`Content-Length: ${length}\r\n\r\n{}`)]);
   expect(messages).toEqual([]);
   expect(faults).toHaveLength(1);
+});
+
+test('no message is longer than a text can be, whatever the bound is', () => {
+  const head = Buffer.from(`Content-Length: ${2 ** 30 - 1}\r\n\r\n`);
+  expect(read('content-length', [head], 2 ** 30).faults).toEqual([
+    `a message of more than ${constants.MAX_STRING_LENGTH} bytes`,
+  ]);
 });
 
 test('a line of nothing but beginnings of headers costs no more than any other', () => {

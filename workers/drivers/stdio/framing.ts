@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { Pieces } from '../../../src/util/pieces.js';
 
 /** What is found in the bytes of a peer. */
@@ -27,6 +28,8 @@ export function framed(framing: Framing, text: string): string {
 }
 
 const NEWLINE = 10;
+/** A longer text there cannot be, whatever a server's own bound is: a shard that made one of it ended. */
+const LONGEST_TEXT = constants.MAX_STRING_LENGTH;
 
 /**
  * A message a line. Each byte is looked at once and copied once, however it is cut. All whole lines of a piece become one
@@ -40,7 +43,7 @@ export class Lines implements Framer {
   #faulty = false;
 
   constructor(most: number, sink: FramerSink) {
-    this.#most = most;
+    this.#most = Math.min(most, LONGEST_TEXT);
     this.#sink = sink;
   }
 
@@ -104,7 +107,7 @@ class Lengths implements Framer {
   #length = 0;
 
   constructor(most: number, sink: FramerSink) {
-    this.#most = most;
+    this.#most = Math.min(most, LONGEST_TEXT);
     this.#sink = sink;
     this.#header = new Lines(LONGEST_HEADER, {
       message: (line) => this.#line(line),
