@@ -332,8 +332,19 @@ export class Run implements Waiter, Entrant, ExecuteContext, Due {
   #answer(response: unknown): number {
     const { slot, id } = this.command;
     const now = this.#host.now();
-    const { queuedUs, openUs, runUs, reused } = this.#timing(now);
-    this.#host.reply({ kind: 'response', slot, id, queuedUs, openUs, runUs, reused, response });
+    const granted = this.#granted || now;
+    const openMs = this.#openMs(granted);
+    this.heldUs = microseconds(now - granted);
+    this.#host.reply({
+      kind: 'response',
+      slot,
+      id,
+      queuedUs: microseconds(granted - this.arrived - openMs),
+      openUs: microseconds(openMs),
+      runUs: this.heldUs,
+      reused: this.#reused,
+      response,
+    });
     this.#ended();
     return now;
   }
@@ -354,20 +365,18 @@ export class Run implements Waiter, Entrant, ExecuteContext, Due {
 
   #timing(now: number) {
     const granted = this.#granted || now;
-    const waited = granted - this.arrived;
-    const connection = this.#lease?.connection;
-    // Only the part of the opening that this request waited for, and only for the first on the connection.
-    const openMs =
-      connection && !this.#reused
-        ? Math.max(0, Math.min(waited, connection.openEnded - Math.max(connection.openStarted, this.arrived)))
-        : 0;
+    const openMs = this.#openMs(granted);
     this.heldUs = microseconds(now - granted);
-    return {
-      queuedUs: microseconds(waited - openMs),
-      openUs: microseconds(openMs),
-      runUs: this.heldUs,
-      reused: this.#reused,
-    };
+    const queuedUs = microseconds(granted - this.arrived - openMs);
+    return { queuedUs, openUs: microseconds(openMs), runUs: this.heldUs, reused: this.#reused };
+  }
+
+  /** Only the part of the opening that this request waited for, and only for the first on the connection. */
+  #openMs(granted: number): number {
+    const connection = this.#lease?.connection;
+    if (!connection || this.#reused) return 0;
+    const waited = granted - this.arrived;
+    return Math.max(0, Math.min(waited, connection.openEnded - Math.max(connection.openStarted, this.arrived)));
   }
 }
 
