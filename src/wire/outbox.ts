@@ -3,9 +3,11 @@ import { LaneBook } from './lane-book.js';
 
 /**
  * A turn of very many messages goes in several frames, so that the other thread begins while this one goes on. Measured
- * with 1,000 requests in flight: in one frame the two threads take turns and each is idle half of the time.
+ * with 1,000 requests in flight: in one frame the two threads take turns and each is idle half of the time. So the first
+ * is small; those that follow are not waited for, and cost less a message (frames of 128 all: 3 to 15 % more CPU).
  */
-const FRAME_MESSAGES = 128;
+const FIRST_MESSAGES = 128;
+const LATER_MESSAGES = 256;
 
 /**
  * Gathers the messages of one turn of the event loop and posts them as one frame when the turn is over. A lone message
@@ -18,7 +20,12 @@ export class Outbox<M extends Message> {
   readonly #post: (frame: Uint8Array<ArrayBuffer>) => void;
   readonly #refused: (message: M, why: Error) => void;
   readonly #lanes = new LaneBook();
-  readonly #flush = () => this.flush();
+  /** So many make a frame. */
+  #most = FIRST_MESSAGES;
+  readonly #flush = () => {
+    this.#most = FIRST_MESSAGES;
+    this.flush();
+  };
   readonly #flushSoon = () => {
     this.#isSoon = false;
     this.flush();
@@ -33,7 +40,10 @@ export class Outbox<M extends Message> {
   push(message: M): void {
     const waiting = this.#messages.push(message);
     if (waiting === 1) setImmediate(this.#flush);
-    else if (waiting === FRAME_MESSAGES) this.flush();
+    else if (waiting === this.#most) {
+      this.#most = LATER_MESSAGES;
+      this.flush();
+    }
   }
 
   /** Posts what is gathered when the running step is over, not the whole turn: there is nothing more to wait for. */

@@ -38,13 +38,17 @@ test('the messages of a turn go in one frame when it is over, in order', async (
   expect(frames).toEqual([[1, 2, 3], [4]]);
 });
 
-test('a busy turn goes in frames of 128 messages, the full ones at once', async () => {
+test('a busy turn goes in a frame of 128 messages and then of 256, the full ones at once; the next turn begins anew', async () => {
   const { outbox, frames } = setup();
-  for (let id = 0; id < 300; id++) outbox.push(reply(id));
-  expect(frames.map(({ length }) => length)).toEqual([128, 128]);
+  const ids: number[] = [];
+  const sizes = () => frames.splice(0).map((frame) => ids.push(...frame) && frame.length);
+  for (let id = 0; id < 700; id++) outbox.push(reply(id));
+  expect(sizes()).toEqual([128, 256, 256]);
   await settled();
-  expect(frames.map(({ length }) => length)).toEqual([128, 128, 44]);
-  expect(frames.flat()).toEqual(Array.from({ length: 300 }, (_, id) => id));
+  expect(sizes()).toEqual([60]);
+  expect(ids).toEqual(Array.from({ length: 700 }, (_, id) => id));
+  for (let id = 0; id < 128; id++) outbox.push(reply(id));
+  expect(sizes()).toEqual([128]);
 });
 
 test('soon posts when the running step is over, and the turn has nothing left to post', async () => {
