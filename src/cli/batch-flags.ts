@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { BATCH_HELP, EXPORT_HELP, RESUME_HELP, RETRY_HELP, RUN_HELP, SHOW_HELP } from './batch-help.js';
 import { type GivenRunFlags, givenOf, inputFlags, runFlags, whoFlags } from './batch-run-flags.js';
 import { type ConfigFlags, configFlags } from './config-flags.js';
-import { FORMAT, oneOf } from './values.js';
+import { FORMAT, oneOf, outFile } from './values.js';
 
 /** The flags of the commands that look after batches. */
 export interface BatchFlags extends ConfigFlags {
@@ -106,7 +106,7 @@ export function batchCommand(run: (work: (runs: BatchRuns) => Promise<number>) =
       'ndjson',
     )
     .option('--ordered', 'in the order of the input, instead of that in which they settled')
-    .option('--out <file>', 'write to a file instead of stdout')
+    .option('--out <file>', 'write to a file instead of stdout', outFile)
     .argument('<id>', 'of the batch')
     .action((id: string, flags: ExportFlags) => run((runs) => runs.export(id, flags)));
   return batch;

@@ -4,7 +4,19 @@ import { configFlags } from './config-flags.js';
 import { inventoryFlag } from './fleet-flags.js';
 import { UsageError } from './io.js';
 import { accessFlags, collect, type SshFlags } from './ssh-flags.js';
-import { bytes, concurrency, duration, limit, oneOf, positive, priority, share, whole, window } from './values.js';
+import {
+  bytes,
+  concurrency,
+  duration,
+  limit,
+  oneOf,
+  outFile,
+  positive,
+  priority,
+  share,
+  whole,
+  window,
+} from './values.js';
 
 /** The flags of `keylane batch run`, `resume` and `retry`, with what holds where one is not given. */
 export interface RunFlags extends Omit<SshFlags, 'skipBad'> {
@@ -137,7 +149,7 @@ export function runFlags(command: Command): Command {
     .option('--shards <number>', 'worker threads (default: cores − 1, at least 1)', whole('--shards', 1, 256))
     .optionsGroup('Output:')
     .option('--format <format>', 'ndjson or text (default: ndjson)', oneOf('--format', ['ndjson', 'text']))
-    .option('--out <file>', 'write results to a file instead of stdout; resume completes it')
+    .option('--out <file>', 'write results to a file instead of stdout; resume completes it', outFile)
     .option('--ordered', 'in the order of the input, instead of that in which they settle')
     .option(
       '--max-output <bytes>',

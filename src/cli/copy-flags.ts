@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type SshFlags, sshFlags } from './ssh-flags.js';
-import { concurrency, duration, FORMAT, oneOf, whole } from './values.js';
+import { concurrency, duration, FORMAT, oneOf, outFile, whole } from './values.js';
 
 /** The flags of `keylane copy`. */
 export interface CopyFlags extends SshFlags {
@@ -60,7 +60,7 @@ export function copyCommand(run: (paths: string[], flags: CopyFlags) => Promise<
     .optionsGroup('Output:')
     .option(...FORMAT)
     .option('--ordered', 'in the order of the copies')
-    .option('--out <file>', 'write to a file instead of stdout')
+    .option('--out <file>', 'write to a file instead of stdout', outFile)
     .option(
       '--color <when>',
       'auto, always or never (default: auto)',

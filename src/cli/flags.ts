@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { HELP } from './help.js';
 import { UsageError } from './io.js';
 import { collect, type SshFlags, sshFlags } from './ssh-flags.js';
-import { bytes, concurrency, duration, FORMAT, oneOf, reference, whole } from './values.js';
+import { bytes, concurrency, duration, FORMAT, oneOf, outFile, reference, whole } from './values.js';
 
 /** The flags of `keylane exec`, read and checked one by one. */
 export interface ExecFlags extends SshFlags {
@@ -110,7 +110,7 @@ export function execCommand(run: (hosts: string[], flags: ExecFlags) => Promise<
     .option('--ordered', 'in the order of the hosts; what comes early is held in memory')
     .option('--no-prefix', 'no "host: " before each line')
     .option(...FORMAT)
-    .option('--out <file>', 'write to a file instead of stdout')
+    .option('--out <file>', 'write to a file instead of stdout', outFile)
     .option('--out-dir <dir>', 'write HOST.out and HOST.err for each host instead of printing text')
     .option(
       '--max-output <bytes>',

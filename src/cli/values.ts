@@ -27,6 +27,11 @@ export function bytes(flag: string, most: number): Reader<number> {
   };
 }
 
+export const outFile: Reader<string> = (path) => {
+  if (path !== '-') return path;
+  throw new UsageError('--out -: stdout is where it goes without --out; a file of that name is ./-');
+};
+
 export function whole(flag: string, least: number, most: number): Reader<number> {
   return (text) => {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;

@@ -3,6 +3,7 @@ import {
   bytes,
   duration,
   limit,
+  outFile,
   positive,
   priority,
   reference,
@@ -27,6 +28,11 @@ describe('the values of flags', () => {
 
   it.each(['', 'abc', '-1', '5d', '30 s', '25h', '1e3', 's', 'Infinity'])('refuse the duration %j', (text) => {
     expect(() => duration('--timeout')(text)).toThrow(`--timeout ${JSON.stringify(text)}: write a duration`);
+  });
+
+  it('refuse - as a file for results, which go to stdout anyway', () => {
+    expect(() => outFile('-')).toThrow('--out -: stdout is where it goes without --out');
+    expect(outFile('./-')).toBe('./-');
   });
 
   it('refuse a duration below the least', () => {
