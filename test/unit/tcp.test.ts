@@ -179,7 +179,7 @@ describe('what may be connected to', () => {
     expect(opened.end).toMatchObject({ message: expect.stringContaining('192.0.2.2') });
     const none = open(['inner.example']);
     await settled();
-    expect(none.end).toMatchObject({ code: 'ERR_DNS', message: 'web has no address' });
+    expect(none.end).toMatchObject({ code: 'ERR_DNS', message: 'web:22: web has no address' });
     expect(tried).toHaveLength(1);
   });
 
