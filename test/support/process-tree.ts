@@ -26,10 +26,12 @@ export function withVariable(name: string, fits: (value: string) => boolean): nu
   );
 }
 
-/** Kills `root` and everything below it. Stops the root first, so that it starts nothing new meanwhile. */
-export function killTree(root: number): void {
+/** Kills `root` and everything below it; returns who was killed. Stops the root first, so that it starts nothing new meanwhile. */
+export function killTree(root: number): number[] {
   kill(root, 'SIGSTOP');
-  for (const pid of [...descendants(root), root]) kill(pid, 'SIGKILL');
+  const all = [...descendants(root), root];
+  for (const pid of all) kill(pid, 'SIGKILL');
+  return all;
 }
 
 /** Signals a process; one that has gone is no error. */

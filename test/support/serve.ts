@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { Cli } from '../e2e/exec-cli.ts';
 import { killTree, runs } from './process-tree.ts';
+import { until } from './until.ts';
 
 /** Tests of a file may run at once, so what they leave is cleared away at its end. */
-const CLEANUPS: (() => void)[] = [];
-afterAll(() => {
-  for (const cleanup of CLEANUPS.splice(0).reverse()) cleanup();
+const CLEANUPS: (() => void | Promise<void>)[] = [];
+afterAll(async () => {
+  for (const cleanup of CLEANUPS.splice(0).reverse()) await cleanup();
 });
 
 export interface Answer {
@@ -36,8 +37,11 @@ export class Serving extends Cli {
     super([...own, ...args], env);
     this.dataDir = dataDir;
     const { pid } = this.child;
-    CLEANUPS.push(() => {
-      if (pid !== undefined && runs(pid)) killTree(pid);
+    CLEANUPS.push(async () => {
+      if (pid === undefined || !runs(pid)) return;
+      const killed = killTree(pid);
+      // Until its last turn it may still be writing to a folder that is to be removed.
+      await until(() => !killed.some(runs));
     });
   }
 
